@@ -1,0 +1,1 @@
+"""The ways in: JSON over HTTP. No SQL, no video, no file access of its own."""

@@ -1,0 +1,1 @@
+"""The box: what runs, in which order, and how one asks it. Nobody imports it."""

@@ -1,0 +1,1 @@
+"""The record: what came in from the cameras, and everything that is written down."""

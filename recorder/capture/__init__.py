@@ -1,0 +1,1 @@
+"""From a camera's packets to sealed segments and explained gaps."""

@@ -1,0 +1,262 @@
+"""What can go wrong with a data directory, a disk, the catalogue, a record or a camera: each with a name."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from config.errors import CustosError, ExitCode
+from recorder.causes import Cause
+
+
+class StoreError(CustosError):
+    """Something that is written down is not as it must be."""
+
+    code = "store_error"
+
+
+class DataDirError(StoreError):
+    """The data directory cannot be used."""
+
+    code = "data_dir"
+    exit_code = ExitCode.DATA_DIR
+
+
+class DataDirMissing(DataDirError):
+    """There is no data directory here: run `custos init` first."""
+
+    code = "data_dir_missing"
+
+
+class DataDirUnwritable(DataDirError):
+    """The data directory cannot be written to by this user: check its owner and mode."""
+
+    code = "data_dir_unwritable"
+
+
+class DataDirReadOnly(DataDirError):
+    """The data directory lies on a read-only file system: remount it for writing."""
+
+    code = "data_dir_read_only"
+
+
+class DataDirInUse(DataDirError):
+    """Another box is running on this data directory: stop it first, or give this one its own."""
+
+    code = "data_dir_in_use"
+
+
+class DataDirForeign(DataDirError):
+    """This folder is not the data directory of a box, or belongs to another one."""
+
+    code = "data_dir_foreign"
+
+
+class DataDirTooNew(DataDirError):
+    """This data directory was written by a newer version of Custos: use that version or a later one."""
+
+    code = "data_dir_too_new"
+
+
+class DataDirNotEmpty(DataDirError):
+    """The folder is not empty, and holds no box: choose an empty folder for a new data directory."""
+
+    code = "data_dir_not_empty"
+
+
+class StorageError(StoreError):
+    """The disk did not do what it was asked."""
+
+    code = "storage_error"
+    exit_code = ExitCode.STORAGE
+    cause: ClassVar[Cause] = Cause.STORAGE_ERROR
+
+
+class StorageFull(StorageError):
+    """The disk is full: free space or add a volume; recording resumes by itself."""
+
+    code = "storage_full"
+    cause = Cause.STORAGE_FULL
+
+
+class StorageReadOnly(StorageError):
+    """The file system has become read-only: look at the kernel's log for disk errors, then remount it."""
+
+    code = "storage_read_only"
+
+
+class StorageFailed(StorageError):
+    """The disk answered with an input/output error: check its cabling and health, have a spare ready."""
+
+    code = "storage_failed"
+
+
+class VolumeMissing(StorageError):
+    """A volume is not there, or another disk is mounted in its place."""
+
+    code = "volume_missing"
+
+
+class CatalogueError(StoreError):
+    """The catalogue (the index database) does not answer."""
+
+    code = "catalogue_error"
+    exit_code = ExitCode.CATALOGUE
+
+
+class CatalogueCorrupt(CatalogueError):
+    """The catalogue file is damaged: stop the box, keep the file, restore it from a backup."""
+
+    code = "catalogue_corrupt"
+
+
+class ChainBroken(StoreError):
+    """An item does not follow the one before it."""
+
+    code = "chain_broken"
+
+
+class Unknown(StoreError):
+    """There is no such thing in the record."""
+
+    code = "unknown"
+
+
+class CameraUnknown(Unknown):
+    """There is no camera of that id."""
+
+    code = "camera_unknown"
+
+
+class SegmentUnknown(Unknown):
+    """There is no segment of that id."""
+
+    code = "segment_unknown"
+
+
+class HoldUnknown(Unknown):
+    """There is no hold of that id."""
+
+    code = "hold_unknown"
+
+
+class MediaGone(StoreError):
+    """The media of this segment was discarded; its entries in the log remain."""
+
+    code = "media_gone"
+
+
+class Refused(StoreError):
+    """That may not be done."""
+
+    code = "refused"
+
+
+class CameraExists(Refused):
+    """A camera of that id exists already; ids are never used twice."""
+
+    code = "camera_exists"
+
+
+class CameraRetired(Refused):
+    """That camera is retired: its footage stays, but it cannot be changed or recorded again."""
+
+    code = "camera_retired"
+
+
+class CameraManagedByFile(Refused):
+    """This camera is managed by the configuration file: change it there and restart the box."""
+
+    code = "camera_managed_by_file"
+
+
+class HoldReleased(Refused):
+    """That hold has already been released."""
+
+    code = "hold_released"
+
+
+class BelowFloor(Refused):
+    """That segment is younger than the law lets it be discarded."""
+
+    code = "below_floor"
+
+
+class UnderHold(Refused):
+    """That segment is under a hold: nothing discards it until every hold on it is released."""
+
+    code = "under_hold"
+
+
+class NotPresent(Refused):
+    """That segment has already been discarded."""
+
+    code = "not_present"
+
+
+class SourceError(CustosError):
+    """The camera cannot be recorded."""
+
+    code = "source_error"
+    exit_code = ExitCode.CAMERA
+    cause: ClassVar[Cause] = Cause.UNREACHABLE
+
+
+class SourceUnreachable(SourceError):
+    """The camera does not answer at that address: check power, cable, address and port."""
+
+    code = "source_unreachable"
+
+
+class SourceRefusedUs(SourceError):
+    """The camera refused the user name or password: check both, and that the account may view video."""
+
+    code = "source_auth_refused"
+    cause = Cause.AUTH_REFUSED
+
+
+class SourceNotFound(SourceError):
+    """The camera answers, but has no stream at that path: check the path of the URL."""
+
+    code = "source_not_found"
+
+
+class SourceInvalid(SourceError):
+    """What answers at that address does not speak RTSP, or not as the standard says: check the port."""
+
+    code = "source_invalid"
+    cause = Cause.STREAM_INVALID
+
+
+class SourceWithoutVideo(SourceError):
+    """The stream has no video track: choose another stream of the camera."""
+
+    code = "source_no_video"
+    cause = Cause.STREAM_INVALID
+
+
+class SourceCodecUnknown(SourceError):
+    """The camera's video codec cannot be recorded: set the camera to H.264 or H.265."""
+
+    code = "source_codec_unknown"
+    cause = Cause.STREAM_INVALID
+
+
+class SourceSilent(SourceError):
+    """The camera accepted the connection but sends no video: it may be overloaded or have too many viewers."""
+
+    code = "source_no_media"
+    cause = Cause.NO_MEDIA
+
+
+class SourceStalled(SourceError):
+    """The camera stopped sending video while the connection stood: check the network and the camera's load."""
+
+    code = "source_stalled"
+    cause = Cause.STALLED
+
+
+class SourceEnded(SourceError):
+    """The camera ended the stream."""
+
+    code = "source_ended"
+    cause = Cause.UNREACHABLE

@@ -1,0 +1,1 @@
+"""The cellar: everything written down, and the only place that writes. No PyAV, no sockets, no HTTP."""

@@ -1,0 +1,1 @@
+"""The box's append-only Merkle log: leaves, tree, tiles, checkpoints."""

@@ -1,0 +1,1 @@
+"""The keeping: how long footage stays, for whom, and how it goes."""

@@ -1,0 +1,1 @@
+"""What keeps footage for a case: holds, and later requests and exports."""
