@@ -1,0 +1,240 @@
+"""Frozen facts that the store hands out and takes in. Pure: no clock, no disk, no database.
+
+Instants are microseconds since the epoch, UTC; intervals are half-open; hashes are lower-case hex.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from recorder.causes import Cause
+
+MAIN = "main"
+"""The stream that is recorded; `sub` streams are for looking and watching, and come later."""
+
+
+class MediaState(StrEnum):
+    """Where the media of a segment stands on its way out."""
+
+    PRESENT = "present"
+    GOING = "going"
+    GONE = "gone"
+
+
+class CodecName(StrEnum):
+    """Video codecs that can be stored."""
+
+    H264 = "h264"
+    H265 = "h265"
+
+
+class ManagedBy(StrEnum):
+    """Who may change a camera: the configuration file, or people through the API and the command line."""
+
+    FILE = "file"
+    API = "api"
+
+
+def stream_of(camera_id: str, kind: str = MAIN) -> str:
+    """The name of a camera's stream: camera ids hold no dot, so the last dot parts the two."""
+    return f"{camera_id}.{kind}"
+
+
+def camera_of(stream_id: str) -> str:
+    """The camera that a stream belongs to."""
+    return stream_id.rpartition(".")[0]
+
+
+def segment_id_of(stream_id: str, n: int) -> str:
+    """A segment's public id, such as ``gate.main.17``: it can be told from the file and the leaf alone."""
+    return f"{stream_id}.{n}"
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One device or channel in the registry. The password is never part of it."""
+
+    id: str
+    name: str
+    url: str
+    """Without user name or password."""
+    username: str | None
+    enabled: bool
+    managed_by: ManagedBy
+    registered_us: int
+    retired_us: int | None
+    leaf_hash: str
+    """Of the registration leaf: what item 0 of its streams points back to."""
+    password_file: str | None = None
+    """Where a camera of the configuration file has its password; None: the store keeps it (`Cameras.password`)."""
+
+    @property
+    def stream_id(self) -> str:
+        """Its recorded stream."""
+        return stream_of(self.id)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where a stream's chain stands: what the next item must follow."""
+
+    stream_id: str
+    next_n: int
+    prev: str
+    """Leaf hash of the last item; of the camera's registration leaf when there is none."""
+    t1_us: int
+    """Where the last item ended: the next one starts exactly here."""
+
+
+@dataclass(frozen=True)
+class SegmentHeader:
+    """What a segment file says of itself in its ``uuid`` box, so that the index can be made again from files."""
+
+    box: str
+    camera: str
+    stream: str
+    run: int
+    """The item number of the run's first segment: it names the run within its stream."""
+    n: int
+    t0_us: int
+    prev: str
+
+
+@dataclass(frozen=True)
+class SegmentFacts:
+    """What the recording side knows when it cuts; bytes and hash it need not know: the part file does."""
+
+    t1_us: int
+    frames: int
+    codec: CodecName
+    width: int
+    height: int
+    lost_packets: int | None = None
+    """None where the transport cannot tell (libav does not say)."""
+    clock_offset_us: int | None = None
+    """The camera's own clock against ours, where it told (sender reports)."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One sealed file of a run."""
+
+    stream_id: str
+    n: int
+    run: int
+    t0_us: int
+    t1_us: int
+    prev: str
+    leaf_index: int
+    leaf_hash: str
+    elapsed_us: int
+    """Box time at which its leaf was written: monotonic time summed over all boots (docs/time.md)."""
+    volume: str
+    path: str
+    """Relative to the volume."""
+    bytes: int
+    init_bytes: int
+    """Where the first fragment starts: before it stand `ftyp`, `moov` and `uuid`."""
+    init_sha256: str
+    """Of `ftyp` and `moov`: equal in all segments of a run."""
+    frames: int
+    codec: CodecName
+    width: int
+    height: int
+    lost_packets: int | None
+    clock_offset_us: int | None
+    sha256: str
+    recovered: bool
+    state: MediaState
+    held: bool = False
+
+    @property
+    def id(self) -> str:
+        """Its public id."""
+        return segment_id_of(self.stream_id, self.n)
+
+    @property
+    def duration_s(self) -> float:
+        """Its length in seconds of UTC."""
+        return (self.t1_us - self.t0_us) / 1e6
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch in which a stream that should have been recorded was not.
+
+    `t1_us` lies before `t0_us` only where the cause is `clock_step`: the clock was set back.
+    """
+
+    stream_id: str
+    n: int
+    t0_us: int
+    t1_us: int
+    prev: str
+    leaf_index: int
+    leaf_hash: str
+    elapsed_us: int
+    cause: Cause
+    detail: str
+
+
+Item = Segment | Gap
+
+
+@dataclass(frozen=True)
+class Hold:
+    """An order that named footage must not go, whatever its age, until it is released."""
+
+    id: int
+    cameras: tuple[str, ...]
+    t0_us: int
+    t1_us: int
+    case: str
+    reason: str
+    placed_us: int
+    released_us: int | None
+    release_reason: str | None
+
+
+@dataclass(frozen=True)
+class CheckpointRecord:
+    """A signed size and root of the log, as the catalogue remembers it."""
+
+    size: int
+    root: str
+    at_us: int
+
+
+@dataclass(frozen=True)
+class VolumeState:
+    """One volume, as the kernel tells it."""
+
+    name: str
+    path: str
+    free_bytes: int
+    total_bytes: int
+    state: str
+    """`ok`, `low`, `full`, `read_only`, `io_error` or `missing`."""
+
+
+@dataclass(frozen=True)
+class RecoveryReport:
+    """What was found and finished at start."""
+
+    recovered: tuple[str, ...] = ()
+    """Ids of segments read back from what an earlier run left."""
+    damaged: tuple[str, ...] = ()
+    """Files that could not be read, kept under `spool/damaged`."""
+    discards_finished: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    """Begun files that held no frame yet, and no evidence."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of segments in item order, and where the next one goes on."""
+
+    segments: tuple[Segment, ...]
+    next_n: int | None = None
+    """Ask for items after this number; None: that was the last page."""
