@@ -1,0 +1,245 @@
+"""The boxes of a segment file, read and written without a media library. Pure.
+
+ISO/IEC 14496-12: a file is a row of boxes, each ``size(4) type(4) …``. A segment file is ``ftyp``, ``moov``,
+``uuid`` (our header), then ``moof`` and ``mdat`` pairs (fragments). This is what recovery, the scrub and the
+playlist need to know of it; decoding is nobody's business here. Damaged input raises `BoxesDamaged`, never
+anything else, and nothing is read past its end.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import rfc8785
+
+from config.times import format_us, parse_us
+from recorder.errors import StoreError
+from recorder.store.records import SegmentHeader
+
+HEADER_UUID = uuid.UUID("6375-73746f73-4e86-8f2a-9d41c3b5e701".replace("-", "").ljust(32, "0"))
+"""Names the header box; its first bytes spell "custos", so that it can be found in a hex dump."""
+
+HEADER_VERSION = 1
+HEADER_LIMIT_BYTES = 64 * 1024
+"""A header box larger than this is not ours: ours has a few hundred bytes."""
+
+TIMESCALE_HZ = 90_000
+"""Media time of all segments: the clock of RTP video (RFC 6184, RFC 7798)."""
+
+_DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
+_FIRST_FLAGS, _DATA_OFFSET = 0x4, 0x1
+
+
+class BoxesDamaged(StoreError):
+    """The file is not a segment file, or is damaged where it was read."""
+
+    code = "boxes_damaged"
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box: where it starts, how long it is with its head, and where its content starts."""
+
+    type: bytes
+    offset: int
+    size: int
+    content: int
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One `moof` with its `mdat`: media time in 90 kHz ticks since the start of the run."""
+
+    offset: int
+    size: int
+    start_ticks: int
+    duration_ticks: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a segment file consists of, up to its last whole fragment."""
+
+    header: SegmentHeader
+    init_bytes: int
+    fragments: tuple[Fragment, ...]
+
+    @property
+    def end(self) -> int:
+        """Where the last whole fragment ends."""
+        return self.fragments[-1].offset + self.fragments[-1].size if self.fragments else self.init_bytes
+
+    @property
+    def frames(self) -> int:
+        """Frames in all whole fragments."""
+        return sum(part.frames for part in self.fragments)
+
+    @property
+    def duration_ticks(self) -> int:
+        """From the start of the first fragment to the end of the last."""
+        if not self.fragments:
+            return 0
+        last = self.fragments[-1]
+        return last.start_ticks + last.duration_ticks - self.fragments[0].start_ticks
+
+
+def header_box(header: SegmentHeader) -> bytes:
+    """The `uuid` box that says whose segment this is: canonical JSON (RFC 8785) behind our UUID."""
+    facts = asdict(header)
+    facts["t0"] = format_us(facts.pop("t0_us"))
+    content = HEADER_UUID.bytes + rfc8785.dumps({"v": HEADER_VERSION, **facts})
+    return struct.pack(">I4s", 8 + len(content), b"uuid") + content
+
+
+def boxes(data: bytes | memoryview, start: int = 0, end: int | None = None) -> Iterator[Box]:
+    """The whole boxes between `start` and `end`; stops before one that is cut off."""
+    end = len(data) if end is None else end
+    while start + 8 <= end:
+        size, kind = struct.unpack_from(">I4s", data, start)
+        content = start + 8
+        if size == 1 and start + 16 <= end:
+            (size,) = struct.unpack_from(">Q", data, content)
+            content += 8
+        if size < content - start:
+            raise BoxesDamaged(f"The box at byte {start} says it is {size} bytes long.")
+        if start + size > end:
+            return
+        yield Box(kind, start, size, content)
+        start += size
+
+
+def outline(data: bytes | memoryview) -> Outline:
+    """What a segment file holds, up to its last whole fragment.
+
+    Raises:
+        BoxesDamaged: no `ftyp`, `moov`, header in this order, or a fragment that contradicts itself.
+    """
+    walk = list(boxes(data))
+    kinds = [box.type for box in walk[:3]]
+    if kinds != [b"ftyp", b"moov", b"uuid"]:
+        raise BoxesDamaged(f"A segment file starts with ftyp, moov, uuid; here stands {kinds!r}.")
+    header = _read_header(data, walk[2])
+    init_bytes = walk[2].offset + walk[2].size
+    return Outline(header, init_bytes, tuple(_fragments(data, walk[3:])))
+
+
+def init_of(data: bytes | memoryview) -> bytes:
+    """`ftyp` and `moov` alone: equal in all segments of a run, whatever their headers say."""
+    parts = [bytes(data[box.offset : box.offset + box.size]) for box in boxes(data) if box.type in (b"ftyp", b"moov")]
+    return b"".join(parts[:2])
+
+
+def sample_entry(init: bytes) -> tuple[str, int, int]:
+    """Codec (`h264`, `h265`), width and height from the first sample description (ISO/IEC 14496-12, 8.5.2).
+
+    Raises:
+        BoxesDamaged: there is none, or of another codec.
+    """
+    found = _descend(init, 0, len(init), [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"])
+    if found is None:
+        raise BoxesDamaged("The file has no sample description.")
+    try:
+        kind, width, height = struct.unpack_from(">4s24xHH", init, found.content + 8 + 4)
+    except struct.error as err:
+        raise BoxesDamaged("The sample description is cut off.") from err
+    codec = {b"avc1": "h264", b"avc3": "h264", b"hev1": "h265", b"hvc1": "h265"}.get(kind)
+    if codec is None:
+        raise BoxesDamaged(f"The sample description is of {kind!r}, which is not recorded here.")
+    return codec, width, height
+
+
+def _descend(data: bytes, start: int, end: int, path: list[bytes]) -> Box | None:
+    for box in boxes(data, start, end):
+        if box.type == path[0]:
+            if len(path) == 1:
+                return box
+            return _descend(data, box.content, box.offset + box.size, path[1:])
+    return None
+
+
+def _read_header(data: bytes | memoryview, box: Box) -> SegmentHeader:
+    content = bytes(data[box.content : box.offset + min(box.size, HEADER_LIMIT_BYTES)])
+    if content[:16] != HEADER_UUID.bytes:
+        raise BoxesDamaged("The uuid box is not the header of a Custos segment.")
+    try:
+        facts = json.loads(content[16:])
+        if facts.pop("v") != HEADER_VERSION:
+            raise BoxesDamaged("The segment's header is of a version that this program does not know.")
+        return _header_from(facts)
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
+        raise BoxesDamaged("The segment's header cannot be read.") from err
+
+
+def _header_from(facts: dict[str, object]) -> SegmentHeader:
+    texts = {name: facts[name] for name in ("box", "camera", "stream", "prev", "t0")}
+    numbers = {name: facts[name] for name in ("run", "n")}
+    if not all(isinstance(value, str) for value in texts.values()):
+        raise ValueError("a field of the header is not a text")
+    if not all(isinstance(value, int) for value in numbers.values()):
+        raise ValueError("a field of the header is not a number")
+    t0_us = parse_us(str(texts.pop("t0")))
+    return SegmentHeader(**{key: str(value) for key, value in texts.items()}, **numbers, t0_us=t0_us)  # type: ignore[arg-type]  # checked above
+
+
+def _fragments(data: bytes | memoryview, rest: list[Box]) -> Iterator[Fragment]:
+    for moof, mdat in zip(rest[::2], rest[1::2], strict=False):
+        if (moof.type, mdat.type) != (b"moof", b"mdat"):
+            raise BoxesDamaged(f"At byte {moof.offset} a fragment was expected; there stands {moof.type!r}.")
+        yield _fragment(data, moof, mdat)
+
+
+def _fragment(data: bytes | memoryview, moof: Box, mdat: Box) -> Fragment:
+    try:
+        return _read_fragment(data, moof, mdat)
+    except struct.error as err:
+        raise BoxesDamaged(f"The fragment at byte {moof.offset} is cut off inside.") from err
+
+
+def _read_fragment(data: bytes | memoryview, moof: Box, mdat: Box) -> Fragment:
+    start, ticks, frames, default = None, 0, 0, 0
+    for traf in boxes(data, moof.content, moof.offset + moof.size):
+        if traf.type != b"traf":
+            continue
+        for box in boxes(data, traf.content, traf.offset + traf.size):
+            if box.type == b"tfhd":
+                default = _default_duration(data, box)
+            elif box.type == b"tfdt":
+                start = _decode_time(data, box)
+            elif box.type == b"trun":
+                count, duration = _run(data, box, default)
+                frames, ticks = frames + count, ticks + duration
+        break  # one track a file
+    if start is None:
+        raise BoxesDamaged(f"The fragment at byte {moof.offset} has no decode time.")
+    return Fragment(moof.offset, moof.size + mdat.size, start, ticks, frames)
+
+
+def _default_duration(data: bytes | memoryview, box: Box) -> int:
+    """Of `tfhd` (14496-12, 8.8.7): optional fields stand in the order of their flags."""
+    (flags,) = struct.unpack_from(">I", data, box.content)
+    at = box.content + 8 + (8 if flags & 0x1 else 0) + (4 if flags & 0x2 else 0)
+    return int(struct.unpack_from(">I", data, at)[0]) if flags & 0x8 else 0
+
+
+def _decode_time(data: bytes | memoryview, box: Box) -> int:
+    """Of `tfdt` (14496-12, 8.8.12)."""
+    version = data[box.content]
+    return int(struct.unpack_from(">Q" if version == 1 else ">I", data, box.content + 4)[0])
+
+
+def _run(data: bytes | memoryview, box: Box, default: int) -> tuple[int, int]:
+    """Of `trun` (14496-12, 8.8.8): how many samples, and how long they are together."""
+    (flags,) = struct.unpack_from(">I", data, box.content)
+    (count,) = struct.unpack_from(">I", data, box.content + 4)
+    at = box.content + 8 + (4 if flags & _DATA_OFFSET else 0) + (4 if flags & _FIRST_FLAGS else 0)
+    width = 4 * sum(1 for flag in (_DURATION, _SIZE, _FLAGS, _OFFSET) if flags & flag)
+    if at + count * width > box.offset + box.size:
+        raise BoxesDamaged(f"The fragment's sample table at byte {box.offset} is cut off.")
+    if not flags & _DURATION:
+        return count, count * default
+    return count, sum(struct.unpack_from(">I", data, at + index * width)[0] for index in range(count))

@@ -1,0 +1,190 @@
+"""Durable files: create, grow, seal, replace, unlink; the only place of the store that calls the kernel for them.
+
+What is promised: after `write_atomically`, `seal`, `put_away` and `unlink` return, the change survives a power
+cut, on a file system and a disk that honour fsync. The order of system calls that this rests on::
+
+    write_atomically   open(tmp, O_EXCL) write fsync | rename(tmp, name) | open(folder) fsync
+    begin              mkdir -p, fsync of each new folder's parent | open(part, O_EXCL)
+    seal               fsync(part) | rename(part, name) | fsync(folder)
+    unlink             unlink(name) | fsync(folder)
+
+The foreign errors of the kernel are translated here, in `translated`, and nowhere else: a full disk, a read-only
+file system, an I/O error and a missing volume are four errors with four names, never one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from recorder.errors import (
+    DataDirInUse,
+    StorageError,
+    StorageFailed,
+    StorageFull,
+    StorageReadOnly,
+    VolumeMissing,
+)
+
+_KINDS: dict[int, type[StorageError]] = {
+    errno.ENOSPC: StorageFull,
+    errno.EDQUOT: StorageFull,
+    errno.EROFS: StorageReadOnly,
+    errno.EIO: StorageFailed,
+    errno.ENXIO: VolumeMissing,
+    errno.ENODEV: VolumeMissing,
+    errno.ENOENT: VolumeMissing,
+    errno.ESTALE: VolumeMissing,
+    errno.ENOTCONN: VolumeMissing,
+}
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what the kernel says about `path` into one of our four storage errors, keeping the cause."""
+    try:
+        yield
+    except OSError as err:
+        kind = _KINDS.get(err.errno or 0, StorageError)
+        raise kind(f"{kind.sentence()} ({path}: {err.strerror})") from err
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable: without it a renamed file may be gone after a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folders(folder: Path) -> None:
+    """Create `folder` and its parents; each new name is durable in its parent before this returns."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Put `data` under `path`, whole or not at all, replacing what is there.
+
+    Raises:
+        StorageError: one of its kinds; what stood there before still stands.
+    """
+    with translated(path):
+        make_folders(path.parent)
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.unlink(missing_ok=True)
+        try:
+            _write_new(temporary, data, mode)
+            temporary.rename(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write every byte; the kernel may take fewer than it was offered, on a nearly full disk above all."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def begin(path: Path) -> int:
+    """Create a new file and hand out its descriptor; an existing one is never overwritten.
+
+    Raises:
+        StorageError: one of its kinds, or the name is taken.
+    """
+    with translated(path):
+        make_folders(path.parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+
+
+def seal(part: Path, name: Path) -> None:
+    """Give a finished part file its final name, durably. The part file must be complete."""
+    with translated(part):
+        handle = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if name.exists():
+            raise StorageError(f"A file named {name.name} stands already; it was left as it is.")
+        part.rename(name)
+        sync_folder(name.parent)
+
+
+def cut(path: Path, size_bytes: int) -> None:
+    """Shorten a part file to its last whole fragment, durably."""
+    with translated(path):
+        os.truncate(path, size_bytes)
+
+
+def put_away(path: Path, folder: Path) -> Path:
+    """Move a file that cannot be read to `folder` under a free name; nothing is thrown away."""
+    with translated(path):
+        make_folders(folder)
+        place = folder / path.name
+        for count in range(1, 1_000_000):
+            if not place.exists():
+                break
+            place = folder / f"{path.name}.{count}"
+        path.rename(place)
+        sync_folder(folder)
+        sync_folder(path.parent)
+        return place
+
+
+def unlink(path: Path) -> None:
+    """Remove a file, durably; one that is gone already is gone. Called by `segments.discard` and recovery alone."""
+    with translated(path):
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            sync_folder(path.parent)
+
+
+def sync_volume(root: Path) -> None:
+    """One ``syncfs(2)`` for all files of the volume, rather than one fsync a camera."""
+    with translated(root):
+        handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if _libc.syncfs(handle) != 0:
+                code = ctypes.get_errno()
+                raise OSError(code, os.strerror(code))
+        finally:
+            os.close(handle)
+
+
+def lock(path: Path) -> int:
+    """Take the exclusive lock of a data directory; it is given back when the descriptor closes or the box dies.
+
+    Raises:
+        DataDirInUse: another process holds it.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as err:
+        os.close(handle)
+        raise DataDirInUse(f"{DataDirInUse.sentence()} ({path.parent})") from err
+    return handle
