@@ -12,6 +12,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from appliance.demo.film import Film, Frame
 from appliance.demo.rtp import interleaved, rtp_packet, sender_report
@@ -133,9 +134,9 @@ class _Client(asyncio.Protocol):
         return self._screen.name if self._screen else None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=WRITE_LIMIT_BYTES)
-        self._transport = transport
+        # A cast, not a check: uvloop's transports behave as asyncio's, and are none by type.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=WRITE_LIMIT_BYTES)
         self._server._clients.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -1,0 +1,260 @@
+"""What is wrong, told from facts: the state of the box, and each problem in words with what to do about it. Pure.
+
+The rules:
+
+- `failing`: evidence is being lost or cannot be signed now, whatever the cameras do: a disk that is full, read-only,
+  broken or missing; a log that takes no checkpoint; writes that are not made durable.
+- `degraded`: a part does not do its work: a camera that is not recorded, a duty that fails, footage that will not be
+  kept as long as it must.
+- `ok`: neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from appliance.health.outcomes import Outcome
+from recorder.errors import SourceError, StorageError
+from recorder.store.records import VolumeState
+
+MEDIA_LATE_S: Final = 15.0
+"""A camera without a picture for longer is a problem. Reconnecting takes a few seconds and is none."""
+
+CHECKPOINT_LATE_S: Final = 180.0
+"""Three beats: a log unsigned for longer is a problem. One beat may be late behind a slow disk."""
+
+SYNC_SLOW_S: Final = 1.0
+"""A sync that takes longer means that a power cut would cost more than promised."""
+
+
+class Weight(IntEnum):
+    """How much a problem weighs; the state of the box is that of its heaviest problem."""
+
+    DEGRADED = 1
+    FAILING = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong."""
+
+    code: str
+    text: str
+    weight: Weight
+    camera: str | None = None
+
+
+@dataclass(frozen=True)
+class CameraFacts:
+    """What is known of a camera that should be recorded."""
+
+    id: str
+    name: str
+    state: str
+    """As the session has it: `recording`, `connecting`, `backing_off`, …"""
+    media_age_s: float | None
+    """Since the last picture; None: none since the box was started."""
+    wanted_age_s: float
+    """Since recording it was last begun."""
+    problem_code: str | None
+    problem_text: str | None
+    days_held: float | None = None
+    days_forecast: float | None = None
+    """How many days will fit at the present rate; None: not known yet."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the judgement is made from."""
+
+    cameras: Sequence[CameraFacts]
+    volumes: Sequence[VolumeState]
+    outcomes: Sequence[Outcome]
+    checkpoint_age_s: float | None
+    floor_days: int
+    overwrite_asked: bool = False
+    """`[retention] when_full = "overwrite"` is configured."""
+
+
+def state_of(problems: Sequence[Problem]) -> str:
+    """`ok`, `degraded` or `failing`."""
+    heaviest = max((problem.weight for problem in problems), default=0)
+    return ("ok", "degraded", "failing")[heaviest]
+
+
+def problems_of(facts: Facts, language: str = "en") -> list[Problem]:
+    """Everything that is wrong, the heaviest first, in ``en`` or ``zh-CN``."""
+    chinese = language.startswith("zh")
+    found = [
+        *_of_volumes(facts, chinese),
+        *_of_log(facts, chinese),
+        *_of_duties(facts, chinese),
+        *_of_cameras(facts, chinese),
+        *_of_keeping(facts, chinese),
+    ]
+    return sorted(found, key=lambda problem: -problem.weight)
+
+
+def _of_volumes(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    for volume in facts.volumes:
+        if volume.state in _VOLUME:
+            weight, *texts = _VOLUME[volume.state]
+            yield Problem(f"volume_{volume.state}", texts[chinese].format(name=volume.name, path=volume.path), weight)
+
+
+def _of_log(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    if facts.checkpoint_age_s is not None and facts.checkpoint_age_s > CHECKPOINT_LATE_S:
+        text = _CHECKPOINT_LATE[chinese].format(minutes=round(facts.checkpoint_age_s / 60))
+        yield Problem("checkpoint_late", text, Weight.FAILING)
+
+
+def _of_duties(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    for outcome in facts.outcomes:
+        if outcome.failed_us is not None:
+            weight, *texts = _DUTY.get(outcome.name, _OTHER_DUTY)
+            why = _reason(outcome.code, outcome.text, chinese)
+            yield Problem(f"{outcome.name}_failed", texts[chinese].format(name=outcome.name, why=why), weight)
+        elif outcome.name == "sync" and outcome.took_s > SYNC_SLOW_S:
+            yield Problem("sync_slow", _SYNC_SLOW[chinese].format(seconds=outcome.took_s), Weight.DEGRADED)
+
+
+def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    for camera in facts.cameras:
+        silent_s = camera.wanted_age_s if camera.media_age_s is None else camera.media_age_s
+        if camera.problem_code:
+            why = _reason(camera.problem_code, camera.problem_text or "", chinese)
+            text = _CAMERA[chinese].format(name=camera.name, why=why)
+            yield Problem(camera.problem_code, text, Weight.DEGRADED, camera.id)
+        elif silent_s > MEDIA_LATE_S:
+            text = _CAMERA_SILENT[chinese].format(name=camera.name, seconds=round(silent_s))
+            yield Problem("camera_silent", text, Weight.DEGRADED, camera.id)
+
+
+def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    fitting = [camera.days_forecast for camera in facts.cameras if camera.days_forecast is not None]
+    if fitting and min(fitting) < facts.floor_days:
+        text = _SHORT[chinese].format(days=min(fitting), floor=facts.floor_days)
+        yield Problem("floor_at_risk", text, Weight.DEGRADED)
+    if facts.overwrite_asked and any(volume.state in ("low", "full") for volume in facts.volumes):
+        yield Problem("overwrite_not_done", _OVERWRITE[chinese], Weight.DEGRADED)
+
+
+def _reason(code: str, text: str, chinese: bool) -> str:
+    """Why, in the language asked for; what has no Chinese sentence is told in English rather than not at all."""
+    return CHINESE.get(code, text) if chinese else text
+
+
+_VOLUME: Final[Mapping[str, tuple[Weight, str, str]]] = {
+    "low": (
+        Weight.DEGRADED,
+        "Volume {name} ({path}) is almost full: free space or add a disk before recording stops.",
+        "存储卷 {name}（{path}）即将写满：请在录像停止前清理空间或增加磁盘。",
+    ),
+    "full": (
+        Weight.FAILING,
+        "Volume {name} ({path}) is full and nothing on it may go yet, so nothing is recorded: "
+        "free space or add a disk; recording resumes by itself.",
+        "存储卷 {name}（{path}）已满，且其中录像均未到可删除期限，录像已停止：请清理空间或增加磁盘，之后自动恢复录像。",
+    ),
+    "read_only": (
+        Weight.FAILING,
+        "Volume {name} ({path}) is read-only: look at the kernel's log for disk errors, then remount it for writing.",
+        "存储卷 {name}（{path}）为只读：请查看内核日志中的磁盘错误，然后重新以可写方式挂载。",
+    ),
+    "io_error": (
+        Weight.FAILING,
+        "Volume {name} ({path}) answers with input/output errors: "
+        "check the disk's cabling and health, have a spare ready.",
+        "存储卷 {name}（{path}）发生读写错误：请检查磁盘接线与健康状态，并备好替换盘。",
+    ),
+    "missing": (
+        Weight.FAILING,
+        "Volume {name} ({path}) is not there, or another disk is mounted in its place: mount the right one.",
+        "存储卷 {name}（{path}）不存在，或该处挂载了另一块磁盘：请挂载正确的磁盘。",
+    ),
+}
+
+_CHECKPOINT_LATE: Final = (
+    "The log was last signed {minutes} minutes ago: new footage cannot be proved until it is; see the other problems.",
+    "校验日志最近一次签名在 {minutes} 分钟之前：在重新签名之前，新录像无法举证；请参看其他问题。",
+)
+
+_DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
+    "beat": (
+        Weight.FAILING,
+        "The log could not be signed: {why} It is tried again every minute.",
+        "校验日志无法签名：{why}每分钟重试一次。",
+    ),
+    "sync": (
+        Weight.FAILING,
+        "Footage could not be made durable: {why} It is tried again every second or two.",
+        "录像无法可靠落盘：{why}每一两秒重试一次。",
+    ),
+    "sweep": (
+        Weight.DEGRADED,
+        "Footage past its time could not be discarded: {why} It is tried again within the hour.",
+        "到期录像无法删除：{why}一小时内重试。",
+    ),
+    "cameras": (
+        Weight.FAILING,
+        "The list of cameras could not be read, so changes to it have no effect: {why}",
+        "无法读取采集设备列表，对列表的更改不会生效：{why}",
+    ),
+}
+_OTHER_DUTY: Final = (Weight.DEGRADED, "The box's own task “{name}” failed: {why}", "本机任务“{name}”失败：{why}")
+
+_SYNC_SLOW: Final = (
+    "The disk took {seconds:.1f} s to make footage durable, so a power cut may cost more than promised: "
+    "check the disk's health, or spread the cameras over more disks.",
+    "磁盘落盘耗时 {seconds:.1f} 秒，断电损失可能超过承诺值：请检查磁盘健康状态，或将采集设备分散到更多磁盘。",
+)
+_CAMERA: Final = ("Camera {name} is not recorded: {why}", "采集设备“{name}”未在录像：{why}")
+_CAMERA_SILENT: Final = (
+    "Camera {name} has sent no picture for {seconds} s: check its power, its cable and its stream settings.",
+    "采集设备“{name}”已有 {seconds} 秒没有图像：请检查其电源、网线和码流设置。",
+)
+_SHORT: Final = (
+    "At the present rate only {days:.0f} days of footage fit, and {floor} must be kept: add disks or lower bit rates. "
+    "Nothing younger is discarded; recording would stop.",
+    "按当前码率只能保存 {days:.0f} 天录像，而规定须保存 {floor} 天：请增加磁盘或降低码率。"
+    "未到期录像不会被删除，届时录像将停止。",
+)
+_OVERWRITE: Final = (
+    "when_full is “overwrite”, but this version discards no footage younger than floor_days, even on a full disk: "
+    "free space or add a disk.",
+    "when_full 设为“overwrite”，但本版本即使磁盘写满也不会删除未满 floor_days 的录像：请清理空间或增加磁盘。",
+)
+
+CHINESE: Final[Mapping[str, str]] = {
+    "source_error": "无法录制该采集设备。",
+    "source_unreachable": "该地址上的采集设备没有应答：请检查电源、网线、地址和端口。",
+    "source_auth_refused": "采集设备拒绝了用户名或密码：请核对二者，并确认该账户有查看视频的权限。",
+    "source_not_found": "采集设备有应答，但该路径上没有码流：请检查 URL 的路径。",
+    "source_invalid": "该地址上的应答不是 RTSP，或不符合标准：请检查端口。",
+    "source_no_video": "码流中没有视频：请选用该设备的其他码流。",
+    "source_codec_unknown": "该设备的视频编码无法录制：请将其设为 H.264 或 H.265。",
+    "source_no_media": "采集设备接受了连接但不发送视频：可能负载过高或观看者过多。",
+    "source_stalled": "连接未断，但采集设备停止发送视频：请检查网络和设备负载。",
+    "source_ended": "采集设备结束了码流。",
+    "storage_error": "磁盘未能完成写入。",
+    "storage_full": "磁盘已满：请清理空间或增加存储卷；之后自动恢复录像。",
+    "storage_read_only": "文件系统变为只读：请查看内核日志中的磁盘错误，然后重新挂载。",
+    "storage_failed": "磁盘读写错误：请检查接线与健康状态，并备好替换盘。",
+    "volume_missing": "存储卷不存在，或该处挂载了另一块磁盘。",
+    "catalogue_error": "目录库（索引数据库）没有应答。",
+    "catalogue_corrupt": "目录库文件已损坏：请停止本机，保留该文件，并从备份恢复。",
+    "bug": "Custos 自身出错；详情见日志。",
+}
+"""The Chinese of what stops a camera or a duty, by error code; English is each class's own sentence."""
+
+
+def codes_to_translate() -> set[str]:
+    """The codes of everything that can stop a camera: each has a Chinese sentence, and a test says so."""
+
+    def below(base: type[SourceError] | type[StorageError]) -> set[str]:
+        return {base.code}.union(*(below(child) for child in base.__subclasses__()))
+
+    return below(SourceError) | below(StorageError)

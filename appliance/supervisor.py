@@ -1,0 +1,251 @@
+"""What runs while the box runs, in which order it starts and stops, and what happens when a part of it fails.
+
+Promises:
+
+- Every task is owned: when the box stops, nothing of it goes on.
+- A duty (beat, sync, sweep, …) that fails is written down, and tried again at its period; it never ends the
+  box, and never another duty.
+- Only the way in, the HTTP server, ends the box when it ends: a box that nobody can ask would be a black one.
+- On SIGTERM or SIGINT: first the cameras are stopped and their segments sealed, then duties, then the server.
+
+Left to others: what the duties do (`appliance.wiring` puts them together), and what their outcomes mean to people
+(`appliance.health`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+import uvicorn
+
+from appliance.health.outcomes import Outcomes
+from config.clock import STEP_LIMIT_US, Clock, Reading, step_us
+from config.errors import CustosError, ExitCode
+
+SERVER_STOP_S: Final = 3
+"""How long answers under way may take once the box stops; a download that takes longer is cut and can be resumed."""
+
+BACKLOG: Final = 128
+"""Connections that may wait to be accepted; a console opens a handful."""
+
+COMPANION_RETRY_S: Final = 5.0
+"""How long a failed companion (the demonstration camera) rests before it is started again."""
+
+BUG: Final = "bug"
+"""The code of a failure that no error class names."""
+
+log = structlog.get_logger("custos.supervisor")
+
+
+class AddressNotFree(CustosError):
+    """The box cannot listen on its address: another program uses the port, or the host is not of this machine."""
+
+    code = "address_not_free"
+    exit_code = ExitCode.CONFIG
+
+
+class Wake:
+    """A call from any thread that something is due now. Calls that come before the first is answered count as one."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def call(self) -> None:
+        """Something is due. Never lost: called before anybody waits, it ends the next wait at once."""
+        if self._loop is None:
+            self._event.set()
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, timeout_s: float) -> None:
+        """Return once called, or after `timeout_s` seconds."""
+        self._loop = asyncio.get_running_loop()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._event.wait(), timeout_s)
+        self._event.clear()
+
+
+@dataclass(frozen=True)
+class Duty:
+    """Something that is done again and again for as long as the box runs. The job blocks, and has its own thread."""
+
+    name: str
+    job: Callable[[], None]
+    period_s: Callable[[], float]
+    """Asked after each time: how long until the next."""
+    wake: Wake | None = None
+
+
+@dataclass(frozen=True)
+class Companion:
+    """Something that runs for as long as the box runs, and is started again when it ends."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+
+
+class ClockWatch:
+    """Notices when somebody sets the wall clock, by comparing it with the monotonic one.
+
+    Args:
+        clock: what is watched.
+        stepped: told both readings when they differ by more than `STEP_LIMIT_US`.
+    """
+
+    def __init__(self, clock: Clock, stepped: Callable[[Reading, Reading], None]) -> None:
+        self._clock = clock
+        self._stepped = stepped
+        self._before = clock.read()
+
+    def look(self) -> None:
+        """Compare with the last look. The step counts as told only once `stepped` has returned."""
+        now = self._clock.read()
+        if abs(step_us(self._before, now)) > STEP_LIMIT_US:
+            self._stepped(self._before, now)
+        self._before = now
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything the supervisor runs."""
+
+    duties: Sequence[Duty]
+    companions: Sequence[Companion]
+    app: Any
+    """The ASGI application."""
+    listener: socket.socket
+    listening: Callable[[], None]
+    """Called once the server answers."""
+    stop_recording: Callable[[], None]
+    """Seals what is open; blocks, at most for seconds."""
+    outcomes: Outcomes
+    clock: Clock
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the address, before anything else is begun: port 0 lets the operating system choose.
+
+    Raises:
+        AddressNotFree: it cannot be had.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as err:
+        why = {
+            errno.EADDRINUSE: "another program, maybe another box, listens there: choose another [http] port",
+            errno.EACCES: "ports below 1024 are for the system: choose a higher [http] port",
+            errno.EADDRNOTAVAIL: "this machine has no such address: choose another [http] host",
+        }.get(err.errno or 0, f"{err.strerror or 'no such address'}: choose another [http] host or port")
+        raise AddressNotFree(f"The box cannot listen on {host} port {port}: {why}.") from err
+
+
+async def supervise(parts: Parts, stop: asyncio.Event) -> None:
+    """Run the parts until `stop` is set or a signal comes, then stop it in order."""
+    server = _Server(
+        uvicorn.Config(
+            parts.app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=SERVER_STOP_S,
+        )
+    )
+    with _signals(stop):
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(_serve(server, parts, stop), name="http")
+            tasks = [group.create_task(_keep(duty, parts), name=duty.name) for duty in parts.duties]
+            tasks += [group.create_task(_accompany(one, parts), name=one.name) for one in parts.companions]
+            await stop.wait()
+            log.info("stopping")
+            await asyncio.to_thread(parts.stop_recording)
+            for task in tasks:
+                task.cancel()
+            server.should_exit = True
+            await serving
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: the box decides what stops first."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.on_started: Callable[[], None] = lambda: None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_started()
+
+
+async def _serve(server: _Server, parts: Parts, stop: asyncio.Event) -> None:
+    """Answer until told to stop; should the server ever end by itself, the box stops in order."""
+    server.on_started = parts.listening
+    try:
+        await server.serve(sockets=[parts.listener])
+    finally:
+        stop.set()
+
+
+async def _keep(duty: Duty, parts: Parts) -> None:
+    wake = duty.wake or Wake()
+    while True:
+        begun = parts.clock.read()
+        try:
+            await asyncio.to_thread(duty.job)
+        except CustosError as err:
+            _failed(duty.name, parts, err.code, str(err))
+        except Exception as err:  # the top of a supervised task: nothing may end the others
+            if parts.outcomes.failed(duty.name, parts.clock.read().utc_us, BUG, _bug(err)):
+                log.exception("duty failed by a fault in Custos", duty=duty.name)
+        else:
+            now = parts.clock.read()
+            parts.outcomes.succeeded(duty.name, now.utc_us, (now.mono_us - begun.mono_us) / 1e6)
+        await wake.wait(duty.period_s())
+
+
+async def _accompany(companion: Companion, parts: Parts) -> None:
+    while True:
+        try:
+            await companion.run()
+        except Exception as err:  # the top of a supervised task: nothing may end the others
+            if parts.outcomes.failed(companion.name, parts.clock.read().utc_us, BUG, _bug(err)):
+                log.exception("companion failed by a fault in Custos", companion=companion.name)
+        await asyncio.sleep(COMPANION_RETRY_S)
+
+
+def _bug(err: Exception) -> str:
+    return f"a fault in Custos itself ({type(err).__name__}); the log has the details."
+
+
+def _failed(name: str, parts: Parts, code: str, text: str) -> None:
+    """Written down each time, into the log once per kind: a disk that stays full would fill it with lines."""
+    if parts.outcomes.failed(name, parts.clock.read().utc_us, code, text):
+        log.warning("duty failed", duty=name, code=code, why=text)
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the box; a second SIGINT changes nothing: sealing takes seconds at most."""
+    loop = asyncio.get_running_loop()
+    kinds = (signal.SIGTERM, signal.SIGINT)
+    for kind in kinds:
+        loop.add_signal_handler(kind, stop.set)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            loop.remove_signal_handler(kind)

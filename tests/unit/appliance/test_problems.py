@@ -1,0 +1,133 @@
+"""What the box calls a problem, how much it weighs, and in which words it is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.health.outcomes import Outcome, Outcomes
+from appliance.health.problems import (
+    CHINESE,
+    MEDIA_LATE_S,
+    CameraFacts,
+    Facts,
+    codes_to_translate,
+    problems_of,
+    state_of,
+)
+from recorder.store.records import VolumeState
+
+GATE = CameraFacts("gate", "Gate", "recording", 0.2, 100.0, None, None, days_held=3, days_forecast=90)
+DISK = VolumeState("v0", "/data/media/v0", 50, 100, "ok")
+WELL = Facts([GATE], [DISK], [Outcome("beat", 1), Outcome("sync", 1, 0.01)], 12.0, 30)
+
+
+def codes(facts: Facts) -> list[str]:
+    return [problem.code for problem in problems_of(facts)]
+
+
+def test_all_is_well() -> None:
+    """A box that records, signs and syncs has no problem."""
+    assert problems_of(WELL) == []
+    assert state_of([]) == "ok"
+
+
+@pytest.mark.parametrize("state", ["full", "read_only", "io_error", "missing"])
+def test_disk_takes_nothing(state: str) -> None:
+    """A disk that takes no footage is the heaviest of problems, named by its own name and the volume's path."""
+    problems = problems_of(replace(WELL, volumes=[replace(DISK, state=state)]))
+    assert [problem.code for problem in problems] == [f"volume_{state}"]
+    assert "/data/media/v0" in problems[0].text
+    assert state_of(problems) == "failing"
+
+
+def test_disk_is_almost_full() -> None:
+    """A warning comes before recording stops."""
+    problems = problems_of(replace(WELL, volumes=[replace(DISK, state="low")]))
+    assert state_of(problems) == "degraded"
+
+
+def test_overwrite_is_configured() -> None:
+    """Who asked for overwriting is told on a full disk that footage below the floor stays all the same."""
+    facts = replace(WELL, volumes=[replace(DISK, state="full")], overwrite_asked=True)
+    assert codes(facts) == ["volume_full", "overwrite_not_done"]
+
+
+def test_camera_has_a_reason() -> None:
+    """A camera that cannot be recorded is named together with why, in the language asked for."""
+    facts = replace(
+        WELL,
+        cameras=[replace(GATE, state="backing_off", problem_code="source_auth_refused", problem_text="No entry.")],
+    )
+    (english,) = problems_of(facts)
+    (chinese,) = problems_of(facts, "zh-CN")
+    assert english.camera == chinese.camera == "gate"
+    assert english.text == "Camera Gate is not recorded: No entry."
+    assert chinese.text.startswith("采集设备“Gate”未在录像：采集设备拒绝了用户名或密码")
+    assert state_of([english]) == "degraded"
+
+
+def test_camera_falls_silent() -> None:
+    """A picture may be late for a moment; a camera silent for longer is a problem even without a reason."""
+    assert codes(replace(WELL, cameras=[replace(GATE, media_age_s=MEDIA_LATE_S)])) == []
+    assert codes(replace(WELL, cameras=[replace(GATE, media_age_s=MEDIA_LATE_S + 1)])) == ["camera_silent"]
+
+
+def test_camera_was_just_added() -> None:
+    """A camera that never sent a picture is given the same time, counted from when it was begun."""
+    assert codes(replace(WELL, cameras=[replace(GATE, media_age_s=None, wanted_age_s=3)])) == []
+    assert codes(replace(WELL, cameras=[replace(GATE, media_age_s=None, wanted_age_s=30)])) == ["camera_silent"]
+
+
+def test_log_goes_unsigned() -> None:
+    """A log without a checkpoint for minutes fails the box: its footage could not be proved."""
+    problems = problems_of(replace(WELL, checkpoint_age_s=600.0))
+    assert [problem.code for problem in problems] == ["checkpoint_late"]
+    assert "10 minutes" in problems[0].text
+    assert state_of(problems) == "failing"
+
+
+def test_duty_fails() -> None:
+    """A duty that fails is a problem until it goes well again; an unknown one is told by its name."""
+    outcomes = [Outcome("sweep", failed_us=5, code="bug", text="broken."), Outcome("tidying", failed_us=5, text="odd.")]
+    problems = problems_of(replace(WELL, outcomes=outcomes))
+    assert [problem.code for problem in problems] == ["sweep_failed", "tidying_failed"]
+    assert "“tidying” failed: odd." in problems[1].text
+    assert state_of(problems) == "degraded"
+
+
+def test_disk_is_slow() -> None:
+    """A sync that takes seconds breaks the promise on power cuts, and is told."""
+    assert codes(replace(WELL, outcomes=[Outcome("sync", 1, 2.5)])) == ["sync_slow"]
+
+
+def test_footage_will_not_fit() -> None:
+    """A box too small for the floor says so days ahead."""
+    assert codes(replace(WELL, cameras=[replace(GATE, days_forecast=12)])) == ["floor_at_risk"]
+
+
+@given(st.permutations(["ok", "low", "full"]))
+def test_heaviest_comes_first(states: list[str]) -> None:
+    """However volumes are ordered, what fails the box stands before what degrades it."""
+    volumes = [replace(DISK, name=state, state=state) for state in states]
+    assert codes(replace(WELL, volumes=volumes)) == ["volume_full", "volume_low"]
+
+
+def test_every_reason_has_its_chinese() -> None:
+    """Nothing that can stop a camera or a disk is told in English only."""
+    assert codes_to_translate() <= set(CHINESE)
+
+
+def test_outcome_is_remembered() -> None:
+    """A failure is news once per kind, keeps its beginning while it lasts, and ends with the first success."""
+    outcomes = Outcomes()
+    assert outcomes.failed("beat", 10, "storage_full", "full")
+    assert not outcomes.failed("beat", 20, "storage_full", "full")
+    assert outcomes.failed("beat", 30, "storage_failed", "broken")
+    assert outcomes.of("beat") == Outcome("beat", None, 0.0, 10, "storage_failed", "broken", 3)
+    outcomes.succeeded("beat", 40, 0.5)
+    assert outcomes.all() == (Outcome("beat", 40, 0.5, failures=3),)
+    assert outcomes.failed("beat", 50, "storage_failed", "broken")

@@ -1,0 +1,184 @@
+"""What the supervisor does when parts fail, and in which order it stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from appliance.health.outcomes import Outcomes
+from appliance.supervisor import AddressNotFree, ClockWatch, Companion, Duty, Parts, Wake, listen, supervise
+from config.clock import Reading, SystemClock
+from recorder.errors import StorageFull
+from tests.fakes.clock import FakeClock
+
+
+async def answer(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+) -> None:
+    """The smallest of web applications."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+class Box:
+    """A set of parts under supervision, writing down what happens to it."""
+
+    def __init__(self, *duties: Duty, companions: tuple[Companion, ...] = ()) -> None:
+        self.seen: list[str] = []
+        self.stop = asyncio.Event()
+        self.up = asyncio.Event()
+        self.listener = listen("127.0.0.1", 0)
+        self.port: int = self.listener.getsockname()[1]
+        self.outcomes = Outcomes()
+        self.parts = Parts(
+            duties=duties,
+            companions=companions,
+            app=answer,
+            listener=self.listener,
+            listening=self.up.set,
+            stop_recording=lambda: self.seen.append("cameras stopped"),
+            outcomes=self.outcomes,
+            clock=SystemClock(),
+        )
+
+    async def run(self) -> None:
+        await supervise(self.parts, self.stop)
+
+
+async def ask(port: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_duty_fails_again_and_again() -> None:
+    """A failing duty is tried at its period and written down; its neighbour and the server do not notice."""
+    times = 0
+    tried = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def fail() -> None:
+        nonlocal times
+        times += 1
+        if times == 3:
+            loop.call_soon_threadsafe(tried.set)
+        raise StorageFull if times < 3 else ZeroDivisionError
+
+    box = Box(Duty("beat", fail, lambda: 0.001), Duty("sync", lambda: None, lambda: 60.0))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await box.up.wait()
+        await tried.wait()
+        assert (await ask(box.port)).endswith(b"ok")
+        box.stop.set()
+    assert box.outcomes.of("beat").failures >= 3
+    assert box.outcomes.of("beat").code in ("bug", "storage_full")
+    assert box.outcomes.of("sync").succeeded_us is not None
+
+
+async def test_companion_falls() -> None:
+    """A companion that falls is written down, and the box goes on without it."""
+    fell = asyncio.Event()
+
+    async def fall() -> None:
+        fell.set()
+        raise ZeroDivisionError
+
+    box = Box(companions=(Companion("demo", fall),))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await fell.wait()
+        await box.up.wait()
+        assert (await ask(box.port)).endswith(b"ok")
+        box.stop.set()
+    assert box.outcomes.of("demo").code == "bug"
+
+
+async def test_box_is_told_to_stop() -> None:
+    """On SIGTERM the cameras are stopped while the server still answers; then nothing answers any more."""
+    box = Box()
+    answered: list[bytes] = []
+
+    def stop_recording() -> None:
+        with socket.create_connection(("127.0.0.1", box.port), timeout=5) as asking:
+            asking.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answered.append(asking.recv(100))
+
+    object.__setattr__(box.parts, "stop_recording", stop_recording)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await box.up.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert answered[0].startswith(b"HTTP/1.1 200")
+    with pytest.raises(ConnectionRefusedError):
+        await ask(box.port)
+
+
+async def test_duty_is_woken() -> None:
+    """A call from another thread makes a duty due at once, though its period is an hour."""
+    loop = asyncio.get_running_loop()
+    rounds: asyncio.Queue[None] = asyncio.Queue()
+    wake = Wake()
+    box = Box(
+        Duty("cameras", lambda: loop.call_soon_threadsafe(rounds.put_nowait, None) and None, lambda: 3600.0, wake)
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await rounds.get()
+        await asyncio.to_thread(wake.call)
+        await rounds.get()
+        box.stop.set()
+
+
+async def test_port_is_taken() -> None:
+    """An address that another program has is refused with a sentence, before anything is begun."""
+    with listen("127.0.0.1", 0) as taken, pytest.raises(AddressNotFree, match="another program"):
+        listen("127.0.0.1", taken.getsockname()[1])
+
+
+async def test_host_is_not_ours() -> None:
+    """An address of another machine is refused with a sentence."""
+    with pytest.raises(AddressNotFree, match="no such address"):
+        listen("192.0.2.1", 0)
+
+
+def test_clock_is_set() -> None:
+    """A step of the wall clock is told once, with both readings; a second passing is no step."""
+    clock = FakeClock()
+    steps: list[tuple[Reading, Reading]] = []
+    watch = ClockWatch(clock, lambda before, after: steps.append((before, after)))
+    clock.advance(1)
+    watch.look()
+    clock.set_wall("2036-01-01T00:00:00Z")
+    watch.look()
+    clock.advance(1)
+    watch.look()
+    assert len(steps) == 1
+    assert steps[0][1].utc_us == clock.utc_us - 1_000_000
+
+
+def test_step_cannot_be_written() -> None:
+    """A step that could not be written into the log is told again at the next look."""
+    clock = FakeClock()
+    told: list[Reading] = []
+
+    def full(_before: Reading, after: Reading) -> None:
+        told.append(after)
+        if len(told) == 1:
+            raise StorageFull
+
+    watch = ClockWatch(clock, full)
+    clock.set_wall("2036-01-01T00:00:00Z")
+    with pytest.raises(StorageFull):
+        watch.look()
+    watch.look()
+    watch.look()
+    assert len(told) == 2
