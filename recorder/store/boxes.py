@@ -20,7 +20,7 @@ from config.times import format_us, parse_us
 from recorder.errors import StoreError
 from recorder.store.records import SegmentHeader
 
-HEADER_UUID = uuid.UUID("6375-73746f73-4e86-8f2a-9d41c3b5e701".replace("-", "").ljust(32, "0"))
+HEADER_UUID = uuid.UUID("63757374-6f73-4e86-8f2a-9d41c3b5e701")
 """Names the header box; its first bytes spell "custos", so that it can be found in a hex dump."""
 
 HEADER_VERSION = 1

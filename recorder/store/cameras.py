@@ -1,0 +1,214 @@
+"""The camera registry: cameras, their streams, and their passwords by reference.
+
+Every change is a leaf. Ids are never used twice, and a retired camera stays: its footage does too. A password lies
+in a file of its own under `keys/cameras`, mode 0600, so that neither a dump of the catalogue nor a log can show it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import Connection, insert, select, update
+
+from config.clock import Clock
+from recorder.errors import CameraExists, CameraManagedByFile, CameraRetired, CameraUnknown, Refused
+from recorder.store import files, sidecar, tables
+from recorder.store.database import Database
+from recorder.store.layout import Layout
+from recorder.store.ledger import Ledger
+from recorder.store.records import Camera, ManagedBy, stream_of
+
+CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+"""No dot, so that stream and segment ids can be taken apart; no capital, so that no file system confuses two."""
+
+PASSWORD_LIMIT_BYTES = 1024
+
+
+class Cameras:
+    """The registry of one box."""
+
+    def __init__(self, layout: Layout, database: Database, ledger: Ledger, clock: Clock) -> None:
+        self._layout = layout
+        self._database = database
+        self._ledger = ledger
+        self._clock = clock
+
+    def all(self) -> list[Camera]:
+        """Every camera ever registered, retired ones too, by id."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(tables.cameras).order_by(tables.cameras.c.id)).mappings()
+            return [_camera(row) for row in rows]
+
+    def get(self, camera_id: str) -> Camera:
+        """One camera.
+
+        Raises:
+            CameraUnknown: there is none of that id.
+        """
+        with self._database.read() as connection:
+            return _get(connection, camera_id)
+
+    def add(
+        self,
+        camera_id: str,
+        name: str,
+        url: str,
+        *,
+        username: str | None = None,
+        password: SecretStr | None = None,
+        password_file: str | None = None,
+        managed_by: ManagedBy = ManagedBy.API,
+        enabled: bool = True,
+    ) -> Camera:
+        """Register a camera and its main stream.
+
+        Raises:
+            CameraExists: the id is taken, perhaps by a retired camera.
+            Refused: the id or the URL is not allowed.
+        """
+        if not CAMERA_ID.fullmatch(camera_id):
+            raise Refused(
+                f"{camera_id!r} cannot be a camera's id: use up to 63 small letters, digits, '-' and '_', "
+                "beginning with a letter or digit."
+            )
+        refuse_credentials(url)
+        settings = {"name": name, "url": url, "username": username, "enabled": enabled}
+        with self._database.write() as connection:
+            taken = connection.execute(select(tables.cameras.c.id).where(tables.cameras.c.id == camera_id)).scalar()
+            if taken is not None:
+                raise CameraExists(f"{CameraExists.sentence()} ({camera_id})")
+            record = sidecar.keep(connection, settings)
+            fields = {"op": "registered", "camera": camera_id, "managed_by": managed_by.value, "record": record}
+            entry = self._ledger.append(connection, "camera", fields)
+            row = {
+                "id": camera_id,
+                **settings,
+                "password_file": password_file,
+                "managed_by": managed_by.value,
+                "registered_us": entry.at_us,
+                "leaf_index": entry.index,
+                "leaf_hash": entry.hash,
+            }
+            connection.execute(insert(tables.cameras).values(**row))
+            stream = {"id": stream_of(camera_id), "camera_id": camera_id, "next_n": 0, "prev": entry.hash}
+            connection.execute(insert(tables.streams).values(**stream, t1_us=entry.at_us))
+            self._keep_password(camera_id, password)
+            return _get(connection, camera_id)
+
+    def change(
+        self,
+        camera_id: str,
+        by: ManagedBy,
+        changes: Mapping[str, Any],
+        *,
+        password: SecretStr | None = None,
+    ) -> Camera:
+        """Change `name`, `url`, `username`, `enabled` or `password_file`; nothing is written where nothing differs.
+
+        Raises:
+            CameraUnknown, CameraRetired, CameraManagedByFile: as they say.
+        """
+        unknown = set(changes) - {"name", "url", "username", "enabled", "password_file"}
+        if unknown:
+            raise ValueError(f"not a camera's settings: {sorted(unknown)}")
+        refuse_credentials(str(changes.get("url", "")))
+        with self._database.write() as connection:
+            camera = _changeable(connection, camera_id, by)
+            differing = {key: value for key, value in changes.items() if getattr(camera, key) != value}
+            if not differing and password is None:
+                return camera
+            after = {"name": camera.name, "url": camera.url, "username": camera.username, "enabled": camera.enabled}
+            record = sidecar.keep(connection, {**after, **differing})
+            changed = sorted([*differing, *(["password"] if password is not None else [])])
+            fields = {"op": "changed", "camera": camera_id, "changed": changed, "record": record}
+            self._ledger.append(connection, "camera", fields)
+            if differing:
+                chosen = tables.cameras.c.id == camera_id
+                connection.execute(update(tables.cameras).where(chosen).values(**differing))
+            self._keep_password(camera_id, password)
+            return _get(connection, camera_id)
+
+    def retire(self, camera_id: str, by: ManagedBy) -> Camera:
+        """Stop recording it for good; its footage stays as long as the rules say, its password goes.
+
+        Raises:
+            CameraUnknown, CameraRetired, CameraManagedByFile: as they say.
+        """
+        with self._database.write() as connection:
+            _changeable(connection, camera_id, by)
+            entry = self._ledger.append(connection, "camera", {"op": "retired", "camera": camera_id})
+            chosen = tables.cameras.c.id == camera_id
+            connection.execute(update(tables.cameras).where(chosen).values(retired_us=entry.at_us, enabled=False))
+            files.unlink(self._password_path(camera_id))
+            return _get(connection, camera_id)
+
+    def password(self, camera_id: str) -> SecretStr | None:
+        """The camera's password, from its file; None when it has none.
+
+        Raises:
+            StorageError: the file that should be there cannot be read.
+        """
+        camera = self.get(camera_id)
+        path = Path(camera.password_file) if camera.password_file else self._password_path(camera_id)
+        if not camera.password_file and not path.exists():
+            return None
+        with files.translated(path):
+            return SecretStr(path.read_text(encoding="utf-8").rstrip("\r\n"))
+
+    def _password_path(self, camera_id: str) -> Path:
+        return self._layout.passwords / camera_id
+
+    def _keep_password(self, camera_id: str, password: SecretStr | None) -> None:
+        """Before the row commits: a password without a camera harms nobody, a camera without its password is dark."""
+        if password is None:
+            return
+        secret = password.get_secret_value().encode()
+        if len(secret) > PASSWORD_LIMIT_BYTES or b"\n" in secret or b"\r" in secret:
+            raise Refused(f"A password has at most {PASSWORD_LIMIT_BYTES} bytes and no line breaks.")
+        files.write_atomically(self._password_path(camera_id), secret, mode=0o600)
+
+
+def refuse_credentials(url: str) -> None:
+    """A URL with a user name or password in it would carry the secret into every place that shows the URL.
+
+    Raises:
+        Refused: it has one.
+    """
+    authority = url.partition("://")[2].split("/", maxsplit=1)[0]
+    if "@" in authority:
+        raise Refused("The URL contains a user name or password: give them apart from it.")
+
+
+def _get(connection: Connection, camera_id: str) -> Camera:
+    row = connection.execute(select(tables.cameras).where(tables.cameras.c.id == camera_id)).mappings().one_or_none()
+    if row is None:
+        raise CameraUnknown(f"{CameraUnknown.sentence()} ({camera_id})")
+    return _camera(row)
+
+
+def _changeable(connection: Connection, camera_id: str, by: ManagedBy) -> Camera:
+    camera = _get(connection, camera_id)
+    if camera.retired_us is not None:
+        raise CameraRetired(f"{CameraRetired.sentence()} ({camera_id})")
+    if camera.managed_by is ManagedBy.FILE and by is not ManagedBy.FILE:
+        raise CameraManagedByFile(f"{CameraManagedByFile.sentence()} ({camera_id})")
+    return camera
+
+
+def _camera(row: Mapping[Any, Any]) -> Camera:
+    return Camera(
+        id=row["id"],
+        name=row["name"],
+        url=row["url"],
+        username=row["username"],
+        enabled=row["enabled"],
+        managed_by=ManagedBy(row["managed_by"]),
+        registered_us=row["registered_us"],
+        retired_us=row["retired_us"],
+        leaf_hash=row["leaf_hash"],
+        password_file=row["password_file"],
+    )

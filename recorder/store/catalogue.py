@@ -1,0 +1,187 @@
+"""Asking the catalogue: which items there are, what an interval looks like, how much was kept. Touches no file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, or_, select
+
+from config.times import HOUR_US
+from recorder.causes import Cause
+from recorder.errors import SegmentUnknown
+from recorder.store import tables
+from recorder.store.database import Database
+from recorder.store.holds import active
+from recorder.store.records import (
+    CodecName,
+    Gap,
+    Hold,
+    Item,
+    MediaState,
+    Page,
+    Segment,
+    camera_of,
+    segment_id_of,
+)
+from recorder.store.segments import parse_segment_id
+from recorder.store.tiling import Stretch, tile
+
+MAX_SEGMENT_US = HOUR_US
+"""No segment is longer (settings allow 600 s, the cap is twice that): a range on the start finds all that overlap."""
+
+_I = tables.items.c
+
+
+class Catalogue:
+    """Read-only views; each call is one consistent view of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def segment(self, segment_id: str) -> Segment:
+        """One segment by its public id.
+
+        Raises:
+            SegmentUnknown: there is none, or that item is a gap.
+        """
+        stream_id, n = parse_segment_id(segment_id)
+        query = select(tables.items).where(_I.stream_id == stream_id, _I.n == n, _I.kind == "segment")
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            if row is None:
+                raise SegmentUnknown(f"{SegmentUnknown.sentence()} ({segment_id})")
+            return _segment(row, active(connection))
+
+    def page(self, stream_id: str, start_us: int, end_us: int, limit: int, after_n: int | None = None) -> Page:
+        """Segments that overlap the interval, by start; `after_n` goes on behind that item: by key, never by offset."""
+        with self._database.read() as connection:
+            query = _overlapping(stream_id, start_us, end_us).where(_I.kind == "segment")
+            if after_n is not None:
+                query = query.where(_behind(connection, stream_id, after_n))
+            rows = connection.execute(query.order_by(_I.t0_us, _I.n).limit(limit + 1)).mappings().all()
+            holds = active(connection)
+            found = tuple(_segment(row, holds) for row in rows[:limit])
+            return Page(found, found[-1].n if len(rows) > limit else None)
+
+    def items(self, stream_id: str, start_us: int, end_us: int) -> list[Item]:
+        """Segments and gaps that overlap the interval, in item order."""
+        gaps = select(tables.items).where(
+            _I.stream_id == stream_id, _I.kind == "gap", _I.t1_us > start_us, _I.t0_us < end_us
+        )
+        segments = _overlapping(stream_id, start_us, end_us).where(_I.kind == "segment")
+        with self._database.read() as connection:
+            holds = active(connection)
+            rows = [*connection.execute(segments).mappings(), *connection.execute(gaps).mappings()]
+            return sorted((item_of(row, holds) for row in rows), key=lambda item: item.n)
+
+    def coverage(self, stream_id: str, start_us: int, end_us: int) -> list[Stretch]:
+        """Stretches that tile the interval exactly."""
+        return tile(self.items(stream_id, start_us, end_us), start_us, end_us)
+
+    def candidates(self, before_us: int, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
+        """The oldest media still here that ended before that instant, over all streams, by (t1, stream, n)."""
+        query = select(tables.items).where(_I.state == MediaState.PRESENT.value, _I.t1_us < before_us)
+        if after is not None:
+            t1_us, stream_id, n = after
+            query = query.where(
+                or_(
+                    _I.t1_us > t1_us,
+                    and_(_I.t1_us == t1_us, _I.stream_id > stream_id),
+                    and_(_I.t1_us == t1_us, _I.stream_id == stream_id, _I.n > n),
+                )
+            )
+        with self._database.read() as connection:
+            holds = active(connection)
+            rows = connection.execute(query.order_by(_I.t1_us, _I.stream_id, _I.n).limit(limit)).mappings()
+            return [_segment(row, holds) for row in rows]
+
+    def oldest_present_us(self, stream_id: str) -> int | None:
+        """Where the oldest media still here of a stream starts."""
+        query = select(_I.t0_us).where(_I.stream_id == stream_id, _I.state == MediaState.PRESENT.value)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(_I.t0_us).limit(1)).scalar()
+            return None if found is None else int(found)
+
+    def bytes_between(self, stream_id: str, start_us: int, end_us: int) -> int:
+        """Bytes recorded by segments that start in the interval."""
+        query = select(func.coalesce(func.sum(_I.bytes), 0)).where(
+            _I.stream_id == stream_id, _I.t0_us >= start_us, _I.t0_us < end_us
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def gap_seconds(self, stream_id: str) -> dict[Cause, float]:
+        """Seconds not recorded, by cause, since the camera was registered."""
+        query = select(_I.cause, func.sum(_I.t1_us - _I.t0_us)).where(
+            _I.stream_id == stream_id, _I.kind == "gap", _I.t1_us > _I.t0_us
+        )
+        with self._database.read() as connection:
+            return {Cause(cause): float(us) / 1e6 for cause, us in connection.execute(query.group_by(_I.cause)).all()}
+
+
+def item_of(row: Mapping[Any, Any], holds: Sequence[Hold] = ()) -> Item:
+    """A row as a fact."""
+    return _segment(row, holds) if row["kind"] == "segment" else _gap(row)
+
+
+def _overlapping(stream_id: str, start_us: int, end_us: int) -> Select[Any]:
+    return select(tables.items).where(
+        _I.stream_id == stream_id,
+        _I.t0_us > start_us - MAX_SEGMENT_US,
+        _I.t0_us < end_us,
+        _I.t1_us > start_us,
+    )
+
+
+def _behind(connection: Connection, stream_id: str, n: int) -> Any:
+    start_us = connection.execute(select(_I.t0_us).where(_I.stream_id == stream_id, _I.n == n)).scalar()
+    if start_us is None:
+        raise SegmentUnknown(f"{SegmentUnknown.sentence()} ({segment_id_of(stream_id, n)})")
+    return or_(_I.t0_us > start_us, and_(_I.t0_us == start_us, _I.n > n))
+
+
+def _segment(row: Mapping[Any, Any], holds: Sequence[Hold]) -> Segment:
+    camera_id = camera_of(row["stream_id"])
+    held = any(camera_id in hold.cameras and hold.t0_us < row["t1_us"] and hold.t1_us > row["t0_us"] for hold in holds)
+    return Segment(
+        stream_id=row["stream_id"],
+        n=row["n"],
+        run=row["run"],
+        t0_us=row["t0_us"],
+        t1_us=row["t1_us"],
+        prev=row["prev"],
+        leaf_index=row["leaf_index"],
+        leaf_hash=row["leaf_hash"],
+        elapsed_us=row["elapsed_us"],
+        volume=row["volume"],
+        path=row["path"],
+        bytes=row["bytes"],
+        init_bytes=row["init_bytes"],
+        init_sha256=row["init_sha256"],
+        frames=row["frames"],
+        codec=CodecName(row["codec"]),
+        width=row["width"],
+        height=row["height"],
+        lost_packets=row["lost_packets"],
+        clock_offset_us=row["clock_offset_us"],
+        sha256=row["sha256"],
+        recovered=row["recovered"],
+        state=MediaState(row["state"]),
+        held=held,
+    )
+
+
+def _gap(row: Mapping[Any, Any]) -> Gap:
+    return Gap(
+        stream_id=row["stream_id"],
+        n=row["n"],
+        t0_us=row["t0_us"],
+        t1_us=row["t1_us"],
+        prev=row["prev"],
+        leaf_index=row["leaf_index"],
+        leaf_hash=row["leaf_hash"],
+        elapsed_us=row["elapsed_us"],
+        cause=Cause(row["cause"]),
+        detail=row["detail"],
+    )

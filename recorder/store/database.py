@@ -1,0 +1,152 @@
+"""The catalogue's engine and its transactions; the only file that knows which database it is.
+
+One writer: `Database.write` holds a lock and begins at once (`BEGIN IMMEDIATE`), so no commit ever fails because
+another one was faster. Readers never wait for it (WAL). ``synchronous=FULL``: a row that was committed survives a
+power cut; with the usual NORMAL the last rows of a WAL may be gone, and with them the proof that a minute was kept.
+Foreign errors are translated here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
+
+from recorder.errors import (
+    CatalogueCorrupt,
+    CatalogueError,
+    DataDirTooNew,
+    StorageError,
+    StorageFailed,
+    StorageFull,
+    StorageReadOnly,
+)
+
+BUSY_TIMEOUT_S = 10
+"""How long a reader waits for a checkpoint of the WAL; a writer of this process never waits for it."""
+
+QUICK_CHECK_LIMIT_BYTES = 64 * 1024 * 1024
+"""Up to this size the whole file is checked at every start (about a second); `custos fsck` checks larger ones."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_STORAGE: dict[int, type[StorageError]] = {
+    sqlite3.SQLITE_FULL: StorageFull,
+    sqlite3.SQLITE_READONLY: StorageReadOnly,
+    sqlite3.SQLITE_IOERR: StorageFailed,
+}
+
+
+class Database:
+    """The catalogue of one data directory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._writer = _engine(path, "BEGIN IMMEDIATE")
+        self._reader = _engine(path, "BEGIN")
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+    def prepare(self) -> None:
+        """Check the file and bring its schema up to this program's.
+
+        Raises:
+            CatalogueCorrupt: the file is damaged.
+            DataDirTooNew: a newer program has written it.
+        """
+        if self._path.exists() and self._path.stat().st_size <= QUICK_CHECK_LIMIT_BYTES:
+            self.quick_check()
+        with self.write() as connection:
+            self._refuse_newer(connection)
+            command.upgrade(_alembic(connection), "head")
+
+    def quick_check(self) -> None:
+        """SQLite's own check of its file.
+
+        Raises:
+            CatalogueCorrupt: with what SQLite says first.
+        """
+        with self.read() as connection:
+            answer = connection.execute(text("PRAGMA quick_check(1)")).scalar()
+        if answer != "ok":
+            raise CatalogueCorrupt(f"{CatalogueCorrupt.sentence()} SQLite says: {str(answer).splitlines()[0]}")
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """The one transaction that writes; commits when the block ends, and not when it raises."""
+        with self._lock, translated(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; never waits for the writer."""
+        with translated(), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other writer out over several transactions."""
+        with self._lock:
+            yield
+
+    def _refuse_newer(self, connection: Connection) -> None:
+        if not inspect(connection).has_table("alembic_version"):
+            return
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        known = {step.revision for step in ScriptDirectory.from_config(_alembic(connection)).walk_revisions()}
+        if found is not None and found not in known:
+            raise DataDirTooNew
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what the database says into our errors; a full disk is a full disk here too."""
+    try:
+        yield
+    except exc.DBAPIError as err:
+        raise _ours(err) from err
+    except exc.SQLAlchemyError as err:
+        raise CatalogueError(f"{CatalogueError.sentence()} ({type(err).__name__})") from err
+
+
+def _ours(err: exc.DBAPIError) -> CatalogueError | StorageError:
+    code = getattr(err.orig, "sqlite_errorcode", None)
+    primary = None if code is None else code & 0xFF
+    if primary in _CORRUPT:
+        return CatalogueCorrupt()
+    if primary in _STORAGE:
+        kind = _STORAGE[primary]
+        return kind(f"{kind.sentence()} (while writing the catalogue)")
+    return CatalogueError(f"{CatalogueError.sentence()} ({err.orig})")
+
+
+def _engine(path: Path, begin: str) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late for IMMEDIATE
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _alembic(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,348 @@
+"""Checks the invariants of docs/storage.md, by number: 1 to 9 here, 10 in `verify`. Reads only.
+
+A finding names the invariant, the place and what is wrong there. Nothing is mended: who mends evidence, makes it.
+One damaged place never hides another: every check goes on behind what it found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from config.errors import CustosError
+from config.times import format_us
+from recorder.causes import Cause
+from recorder.errors import CatalogueCorrupt
+from recorder.store import tables
+from recorder.store.daycount import earliest_discard_us
+from recorder.store.layout import PART, VOLUME, segment_path
+from recorder.store.ledger import heads, heads_hash
+from recorder.store.log.leaves import Leaf, decode_leaf
+from recorder.store.log.note import open_checkpoint
+from recorder.store.log.tree import Frontier, leaf_hash
+from recorder.store.records import MediaState, camera_of, segment_id_of
+from recorder.store.store import Store
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as it must be."""
+
+    invariant: int
+    where: str
+    what: str
+
+
+Check = Callable[[Store, Connection], Iterator[Finding]]
+
+
+def check(store: Store) -> list[Finding]:
+    """All findings of invariants 1 to 9, in order of their numbers."""
+    try:
+        store.database.quick_check()
+    except CatalogueCorrupt as err:
+        return [Finding(5, store.layout.catalogue.name, str(err))]
+    found: list[Finding] = []
+    with store.database.read() as connection:
+        for one in _CHECKS:
+            found += list(one(store, connection))
+    return found
+
+
+def rows_have_files(store: Store, connection: Connection) -> Iterator[Finding]:
+    """1: every row `present` has its file, with that size."""
+    query = select(tables.items).where(tables.items.c.state == MediaState.PRESENT.value)
+    for row in connection.execute(query).mappings():
+        path = store.layout.volume(row["volume"]) / row["path"]
+        name = segment_id_of(row["stream_id"], row["n"])
+        if not path.is_file():
+            yield Finding(1, name, f"its media file {row['path']} is not there")
+        elif path.stat().st_size != row["bytes"]:
+            yield Finding(1, name, f"its media file has {path.stat().st_size} bytes; {row['bytes']} were recorded")
+
+
+def files_have_rows(store: Store, connection: Connection) -> Iterator[Finding]:
+    """2: every media file has a row, or is the part file of the next segment of its stream."""
+    expected = _expected_parts(connection)
+    for path in _media_files(store.layout.volume()):
+        relative = str(path.relative_to(store.layout.volume()))
+        if relative in expected:
+            continue
+        known = select(tables.items.c.state).where(
+            tables.items.c.stream_id == path.relative_to(store.layout.volume()).parts[0],
+            tables.items.c.n == _number(path),
+            tables.items.c.path == relative,
+        )
+        state = connection.execute(known).scalar()
+        if state is None:
+            yield Finding(2, relative, "no row knows this media file")
+        elif state == MediaState.GONE.value:
+            yield Finding(2, relative, "its row says that this media was discarded")
+
+
+def items_are_chained(store: Store, connection: Connection) -> Iterator[Finding]:
+    """3: the items of a stream are 0…n without holes, and each `prev` matches."""
+    for stream, first in _streams(connection):
+        expected_n, expected_prev = 0, first
+        for row in _items(connection, stream["id"]):
+            name = segment_id_of(row["stream_id"], row["n"])
+            if row["n"] != expected_n:
+                yield Finding(3, name, f"item {expected_n} is missing before it")
+            elif row["prev"] != expected_prev:
+                yield Finding(3, name, "it does not point to the item before it")
+            expected_n, expected_prev = row["n"] + 1, row["leaf_hash"]
+        if (stream["next_n"], stream["prev"]) != (expected_n, expected_prev):
+            yield Finding(3, stream["id"], "its last item is not the one that the stream's head names")
+
+
+def items_touch(store: Store, connection: Connection) -> Iterator[Finding]:
+    """4: consecutive items touch; only a clock set back lets a gap end before it starts."""
+    for stream, _ in _streams(connection):
+        before: int | None = None
+        for row in _items(connection, stream["id"]):
+            name = segment_id_of(row["stream_id"], row["n"])
+            if before is not None and row["t0_us"] != before:
+                yield Finding(4, name, f"it starts at {format_us(row['t0_us'])}; the one before ended elsewhere")
+            if row["t1_us"] <= row["t0_us"] and row["cause"] != Cause.CLOCK_STEP.value:
+                yield Finding(4, name, "it ends before it starts")
+            before = row["t1_us"]
+
+
+def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]:
+    """5: every item row equals its leaf, and every item leaf has its row."""
+    size = store.ledger.state(connection).size
+    seen = 0
+    for index, body in _bodies(store, connection, size):
+        if body is None:
+            yield Finding(5, f"log entry {index}", "it cannot be read")
+            continue
+        try:
+            leaf = decode_leaf(body)
+        except CustosError as err:
+            yield Finding(5, f"log entry {index}", str(err))
+            continue
+        seen += 1
+        if leaf.type in ("seg", "gap"):
+            yield from _compare(connection, index, body, leaf)
+    indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
+    for row in connection.execute(indexed):
+        yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
+
+
+def tree_is_signed(store: Store, connection: Connection) -> Iterator[Finding]:
+    """6: the stored tree hashes to the checkpoint, whose last leaf is a beat with the heads of that moment."""
+    state = store.ledger.state(connection)
+    try:
+        text = store.checkpoint_text()
+        signed = open_checkpoint(text, store.origin, store.public_key)
+    except CustosError as err:
+        yield Finding(6, "checkpoint", str(err))
+        return
+    known = state.checkpoint
+    if known is not None and (signed.size, signed.root.hex()) != (known.size, known.root):
+        older = "older than" if signed.size < known.size else "not"
+        yield Finding(
+            6, "checkpoint", f"it signs {signed.size} leaves; it is {older} the last one made, of {known.size}"
+        )
+    frontier, last = Frontier(), b""
+    for index, body in _bodies(store, connection, signed.size):
+        if body is None:
+            yield Finding(6, f"log entry {index}", "the log is cut off before the end that the checkpoint signs")
+            return
+        frontier = frontier.append(leaf_hash(body)) or frontier
+        last = body
+    if frontier.size != signed.size:
+        yield Finding(6, "log", f"it holds {frontier.size} of the {signed.size} leaves that the checkpoint signs")
+    elif frontier.root() != signed.root:
+        yield Finding(6, "log", "its leaves do not hash to the root that the checkpoint signs")
+    else:
+        yield from _tiles_agree(store, signed.size, signed.root)
+        yield from _beat_closes(connection, signed.size, last)
+
+
+def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Finding]:
+    """7: no segment under a hold or below the floor was discarded."""
+    query = select(tables.items).where(tables.items.c.state.in_([MediaState.GOING.value, MediaState.GONE.value]))
+    for row in connection.execute(query).mappings():
+        name = segment_id_of(row["stream_id"], row["n"])
+        leaf = _leaf(store, connection, row["del_leaf"])
+        if leaf is None:
+            continue  # invariant 8 speaks of it
+        earliest_us = earliest_discard_us(row["t1_us"], store.floor_days, store.zone)
+        trusted_us = row["t1_us"] + min(leaf.at_us - row["t1_us"], leaf.elapsed_us - row["elapsed_us"])
+        if trusted_us < earliest_us:
+            yield Finding(7, name, "it was discarded before the floor let it go")
+        for hold_id in _holds_at(connection, row, leaf.at_us):
+            yield Finding(7, name, f"it was discarded while hold {hold_id} was in force")
+
+
+def deletions_are_told(store: Store, connection: Connection) -> Iterator[Finding]:
+    """8: every `going` has a `del` leaf, every `gone` has its `del.done` too."""
+    query = select(tables.items).where(tables.items.c.state.in_([MediaState.GOING.value, MediaState.GONE.value]))
+    for row in connection.execute(query).mappings():
+        name = segment_id_of(row["stream_id"], row["n"])
+        if not _tells(_leaf(store, connection, row["del_leaf"]), "del", row):
+            yield Finding(8, name, "no leaf announced its discard")
+        done = row["state"] == MediaState.GONE.value
+        if done and not _tells(_leaf(store, connection, row["done_leaf"]), "del.done", row):
+            yield Finding(8, name, "no leaf reported its discard")
+
+
+def anchors_verify(store: Store, connection: Connection) -> Iterator[Finding]:
+    """9: each anchor verifies against the checkpoint it names. Anchors come with Engine 3: none may lie here yet."""
+    folder = store.layout.log / "anchors"
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        yield Finding(9, path.name, "this version makes no anchors, and cannot check this one")
+
+
+_CHECKS: tuple[Check, ...] = (
+    rows_have_files,
+    files_have_rows,
+    items_are_chained,
+    items_touch,
+    rows_equal_leaves,
+    tree_is_signed,
+    deletions_were_lawful,
+    deletions_are_told,
+    anchors_verify,
+)
+
+
+def _streams(connection: Connection) -> Iterator[tuple[Mapping[Any, Any], str]]:
+    """Every stream with the hash that its item 0 points to."""
+    query = select(tables.streams, tables.cameras.c.leaf_hash.label("first")).join(
+        tables.cameras, tables.cameras.c.id == tables.streams.c.camera_id
+    )
+    for row in connection.execute(query.order_by(tables.streams.c.id)).mappings().all():
+        yield row, row["first"]
+
+
+def _items(connection: Connection, stream_id: str) -> Iterable[Mapping[Any, Any]]:
+    query = select(tables.items).where(tables.items.c.stream_id == stream_id).order_by(tables.items.c.n)
+    return connection.execution_options(yield_per=1000).execute(query).mappings()
+
+
+def _expected_parts(connection: Connection) -> set[str]:
+    """Where each stream's next segment may be growing: being written, or left by a crash and finished at start."""
+    rows = connection.execute(select(tables.streams)).mappings()
+    paths = (str(segment_path(row["id"], row["next_n"], row["t1_us"])) for row in rows)
+    return {path + PART for path in paths}
+
+
+def _media_files(volume: Path) -> Iterator[Path]:
+    for path in sorted(volume.rglob("*")):
+        if path.is_file() and path.name != "volume.json":
+            yield path
+
+
+def _number(path: Path) -> int:
+    number = path.name.partition("-")[0]
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 16 else -1
+
+
+def _bodies(store: Store, connection: Connection, size: int) -> Iterator[tuple[int, bytes | None]]:
+    """Leaves 0 to `size`; None, once, where the log can be read no further."""
+    index = -1
+    try:
+        for index, body in store.ledger.bodies(connection, 0, size):
+            yield index, body
+    except CustosError:
+        yield index + 1, None
+
+
+def _leaf(store: Store, connection: Connection, index: int | None) -> Leaf | None:
+    try:
+        return None if index is None else store.ledger.leaf(connection, index)
+    except CustosError:
+        return None
+
+
+def _tells(leaf: Leaf | None, kind: str, row: Mapping[Any, Any]) -> bool:
+    if leaf is None or leaf.type != kind or leaf.fields.get("stream") != row["stream_id"]:
+        return False
+    return int(leaf.fields["n0"]) <= int(row["n"]) <= int(leaf.fields["n1"])
+
+
+def _compare(connection: Connection, index: int, body: bytes, leaf: Leaf) -> Iterator[Finding]:
+    stream_id, n = str(leaf.fields.get("stream")), leaf.fields.get("n")
+    name = f"{stream_id}.{n}"
+    query = select(tables.items).where(tables.items.c.stream_id == stream_id, tables.items.c.n == n)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        yield Finding(5, name, f"log entry {index} tells of it, but it has no row")
+        return
+    if (row["leaf_index"], row["leaf_hash"]) != (index, leaf_hash(body).hex()):
+        yield Finding(5, name, f"its row does not point to log entry {index}, which tells of it")
+    differing = sorted(key for key, value in _row_as_fields(row).items() if leaf.fields.get(key) != value)
+    if differing or row["elapsed_us"] != leaf.elapsed_us:
+        yield Finding(5, name, f"its row differs from log entry {index} in {', '.join(differing or ['elapsed_us'])}")
+
+
+def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
+    """A row in the words of its leaf; where the media lies and how it stands is the catalogue's own."""
+    common = {"prev": row["prev"], "t0": format_us(row["t0_us"]), "t1": format_us(row["t1_us"])}
+    if row["kind"] == "gap":
+        return {**common, "cause": row["cause"], "detail": row["detail"]}
+    names = (
+        "run",
+        "bytes",
+        "init_bytes",
+        "init_sha256",
+        "frames",
+        "lost_packets",
+        "codec",
+        "width",
+        "height",
+        "clock_offset_us",
+        "sha256",
+        "recovered",
+    )
+    expected = str(segment_path(row["stream_id"], row["n"], row["t0_us"]))
+    place = {} if (row["path"], row["volume"]) == (expected, VOLUME) else {"path": row["path"]}
+    return {**common, **{name: row[name] for name in names}, **place}
+
+
+def _tiles_agree(store: Store, size: int, root: bytes) -> Iterator[Finding]:
+    """The hash tiles are what strangers are given: they must say what the leaves say."""
+    try:
+        if store.ledger.tiles.frontier(size).root() != root:
+            yield Finding(6, "tiles", "the hash tiles do not lead to the root that the checkpoint signs")
+    except CustosError as err:
+        yield Finding(6, "tiles", str(err))
+
+
+def _beat_closes(connection: Connection, size: int, body: bytes) -> Iterator[Finding]:
+    try:
+        leaf = decode_leaf(body)
+    except CustosError as err:
+        yield Finding(6, "checkpoint", str(err))
+        return
+    if leaf.type != "beat":
+        yield Finding(6, "checkpoint", f"the last leaf that it signs is a {leaf.type}, not a beat")
+    elif leaf.fields.get("heads") != heads_hash(heads(connection, size - 1)):
+        yield Finding(6, "checkpoint", "its beat names other heads than the items have")
+
+
+def _holds_at(connection: Connection, row: Mapping[Any, Any], at_us: int) -> list[int]:
+    query = (
+        select(tables.holds)
+        .join(tables.hold_cameras, tables.hold_cameras.c.hold_id == tables.holds.c.id)
+        .where(
+            tables.hold_cameras.c.camera_id == camera_of(row["stream_id"]),
+            tables.holds.c.t0_us < row["t1_us"],
+            tables.holds.c.t1_us > row["t0_us"],
+            tables.holds.c.leaf_index < row["del_leaf"],
+        )
+    )
+    found = connection.execute(query).mappings()
+    return [one["id"] for one in found if one["release_leaf"] is None or one["release_leaf"] > row["del_leaf"]]
+
+
+def as_json(findings: Iterable[Finding]) -> str:
+    """Findings for machines."""
+    return json.dumps([{"invariant": f.invariant, "where": f.where, "what": f.what} for f in findings])

@@ -1,0 +1,47 @@
+"""Where things lie in a data directory (docs/storage.md, "Layout"). Pure: names, no files."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from config.times import format_name, to_datetime
+
+FORMAT = 1
+"""Of the data directory; raised when an older program could no longer read it."""
+
+VOLUME = "main"
+"""The one volume there is so far."""
+
+PART = ".part"
+
+
+class Layout:
+    """The paths of one data directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.box = root / "box.json"
+        self.catalogue = root / "catalogue.sqlite"
+        self.keys = root / "keys"
+        self.key = self.keys / "log.ed25519"
+        self.token = self.keys / "token.sha256"
+        self.passwords = self.keys / "cameras"
+        self.log = root / "log"
+        self.media = root / "media"
+        self.damaged = root / "spool" / "damaged"
+        self.empty = root / "spool" / "empty"
+
+    def volume(self, name: str = VOLUME) -> Path:
+        """The folder of a volume."""
+        return self.media / name
+
+    def volume_file(self, name: str = VOLUME) -> Path:
+        """What says which volume is mounted here."""
+        return self.volume(name) / "volume.json"
+
+
+def segment_path(stream_id: str, n: int, t0_us: int) -> PurePosixPath:
+    """A segment's path inside its volume: UTC, with its number, so that no clock can make two files share a name."""
+    start = to_datetime(t0_us)
+    folder = PurePosixPath(stream_id, f"{start.year:04d}", f"{start:%m}", f"{start:%d}", f"{start:%H}")
+    return folder / f"{n}-{format_name(t0_us)}.mp4"

@@ -1,0 +1,499 @@
+"""The procedures of footage: begin a segment, commit it, commit a gap, finish what a crash left, discard.
+
+Their order is that of docs/storage.md, "Procedures"; each step is durable before the next.
+`Segments.discard` is the one function that deletes media, and no other does. It does not believe the plan it is
+handed: inside the transaction that marks a segment it asks again whether it is old enough by trusted time and under
+no hold, and when the catalogue does not answer, nothing is deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, insert, select, update
+
+from config.clock import Clock
+from config.times import format_us
+from recorder.causes import Cause
+from recorder.errors import (
+    BelowFloor,
+    ChainBroken,
+    NotPresent,
+    Refused,
+    SegmentUnknown,
+    UnderHold,
+    VolumeMissing,
+)
+from recorder.store import files, tables
+from recorder.store.boxes import TIMESCALE_HZ, BoxesDamaged, Outline, init_of, outline, sample_entry
+from recorder.store.database import Database
+from recorder.store.daycount import earliest_discard_us, trusted_now_us
+from recorder.store.layout import PART, VOLUME, Layout, segment_path
+from recorder.store.ledger import Entry, Ledger
+from recorder.store.records import (
+    CodecName,
+    Head,
+    MediaState,
+    SegmentFacts,
+    SegmentHeader,
+    camera_of,
+    segment_id_of,
+)
+
+LEGAL_FLOOR_DAYS = 30
+"""Wuxi order 168, article 28; State Council order 799, article 17. No setting goes below it."""
+
+DISCARD_BATCH = 500
+"""Segments discarded with one pair of leaves: bounds the leaf and the time that commits wait."""
+
+
+class PartFile:
+    """A segment being written: grows by `append`, hashing what passes; the only way media reaches the disk."""
+
+    def __init__(self, header: SegmentHeader, path: Path) -> None:
+        self.header = header
+        self.path = path
+        self.bytes_written = 0
+        self._hash = hashlib.sha256()
+        self._handle: int | None = files.begin(path)
+
+    def append(self, data: bytes) -> None:
+        """Write through to the kernel, whole.
+
+        Raises:
+            StorageError: one of its kinds. The file may then end in half a fragment; `resume` cuts it.
+        """
+        assert self._handle is not None, "append after close"
+        with files.translated(self.path):
+            files.write_all(self._handle, data)
+        self._hash.update(data)
+        self.bytes_written += len(data)
+
+    def sha256(self) -> str:
+        """Of everything appended so far."""
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Give the descriptor back; harmless when done already."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What `resume` found where a stream's next segment would lie."""
+
+    recovered: str | None = None
+    damaged: Path | None = None
+    empty: Path | None = None
+
+
+@dataclass(frozen=True)
+class DiscardReport:
+    """What `discard` did, and why it did not do the rest."""
+
+    discarded: tuple[str, ...]
+    refused: tuple[tuple[str, Refused], ...]
+    bytes: int
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    """A finished file, whoever found it out: the recording side, or recovery by reading it."""
+
+    path: Path
+    bytes: int
+    init_bytes: int
+    init_sha256: str
+    sha256: str
+    recovered: bool
+
+
+class Segments:
+    """The procedures, over one data directory."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        database: Database,
+        ledger: Ledger,
+        clock: Clock,
+        zone: ZoneInfo,
+        floor_days: int,
+        checkpoint: Callable[[], object],
+    ) -> None:
+        """`checkpoint` signs the log as it stands: `discard` unlinks nothing before its leaf is signed."""
+        if floor_days < LEGAL_FLOOR_DAYS:
+            raise ValueError(f"a floor of {floor_days} days is below the legal one of {LEGAL_FLOOR_DAYS}")
+        self._layout = layout
+        self._database = database
+        self._ledger = ledger
+        self._clock = clock
+        self._zone = zone
+        self._floor_days = floor_days
+        self._checkpoint = checkpoint
+
+    # -- recording
+
+    def head(self, stream_id: str) -> Head:
+        """Where the stream's chain stands.
+
+        Raises:
+            ChainBroken: there is no such stream.
+        """
+        with self._database.read() as connection:
+            return _head(connection, stream_id)
+
+    def begin(self, header: SegmentHeader) -> PartFile:
+        """Create the file of the stream's next segment; its name is taken by nobody else.
+
+        Raises:
+            ChainBroken: `header` does not follow the stream's head.
+            StorageError: one of its kinds.
+        """
+        _must_follow(self.head(header.stream), header.n, header.prev, header.t0_us)
+        self._check_volume()
+        return PartFile(header, self._place(header).with_name(self._place(header).name + PART))
+
+    def commit_segment(self, part: PartFile, facts: SegmentFacts) -> Head:
+        """Seal a finished part file and write it down: fsync, rename, fsync of the folder, then row and leaf.
+
+        Raises:
+            ChainBroken: it does not follow the head, or lasts no time.
+            StorageError, CatalogueError: what was not done is finished by `resume`.
+        """
+        part.close()
+        head = self.head(part.header.stream)
+        _must_follow(head, part.header.n, part.header.prev, part.header.t0_us)
+        if facts.t1_us <= part.header.t0_us:
+            raise ChainBroken(f"Segment {segment_id_of(head.stream_id, head.next_n)} would end before it starts.")
+        final = self._place(part.header)
+        with files.translated(part.path), part.path.open("rb") as stream:
+            beginning = stream.read(64 * 1024)
+        init = init_of(beginning)
+        sealed = _Sealed(
+            path=final,
+            bytes=part.bytes_written,
+            init_bytes=outline(beginning).init_bytes,
+            init_sha256=hashlib.sha256(init).hexdigest(),
+            sha256=part.sha256(),
+            recovered=False,
+        )
+        files.seal(part.path, final)
+        return self._write_down(part.header, facts, sealed)
+
+    def commit_gap(self, stream_id: str, t1_us: int, cause: Cause, detail: str = "") -> Head:
+        """Write down that nothing was recorded from the head to `t1_us`; a gap of no length is not written.
+
+        Raises:
+            ChainBroken: it would end before it starts, and the clock was not set back.
+        """
+        with self._database.write() as connection:
+            head = _head(connection, stream_id)
+            if t1_us == head.t1_us:
+                return head
+            if t1_us < head.t1_us and cause is not Cause.CLOCK_STEP:
+                raise ChainBroken(f"A gap of {stream_id} would end before it starts; only a clock set back does that.")
+            fields = {**_item_fields(head, head.t1_us, t1_us), "cause": cause.value, "detail": detail}
+            entry = self._ledger.append(connection, "gap", fields)
+            row = {**_item_row(head, "gap", head.t1_us, t1_us, entry), "cause": cause.value, "detail": detail}
+            connection.execute(insert(tables.items).values(**row))
+            return _advance(connection, head, entry, t1_us)
+
+    def resume(self, stream_id: str) -> tuple[Head, Leftover]:
+        """Finish what an earlier run of this stream left, and say where the chain stands then.
+
+        Items touch, so a leftover can only lie where the next segment starting at the head's end would: nothing
+        needs to be searched. It is cut to its last whole fragment, hashed and committed; one that cannot be read
+        is kept under `spool/damaged`.
+        """
+        head = self.head(stream_id)
+        final = self._layout.volume() / segment_path(stream_id, head.next_n, head.t1_us)
+        part = final.with_name(final.name + PART)
+        with files.translated(final):
+            found = next((path for path in (final, part) if path.exists()), None)
+        if found is None:
+            return head, Leftover()
+        return self._recover(head, found, final)
+
+    # -- discarding
+
+    def discard(self, segment_ids: Sequence[str], rule: str) -> DiscardReport:
+        """Remove the media of these segments, and nothing else; leaves and rows stay.
+
+        1 re-check the floor by trusted time and the holds, mark the rows `going`, append `del` (one transaction);
+        2 checkpoint; 3 unlink, fsync the folder; 4 append `del.done`. A crash anywhere is finished at start.
+        """
+        marked: list[tuple[str, int]] = []
+        refused: list[tuple[str, Refused]] = []
+        with self._database.write() as connection:
+            for segment_id in segment_ids[:DISCARD_BATCH]:
+                try:
+                    marked.append(self._checked(connection, segment_id))
+                except Refused as err:
+                    refused.append((segment_id, err))
+            going = self._announce(connection, marked, rule) if marked else 0
+        if marked:
+            self._checkpoint()
+            self.finish_discards()
+        names = tuple(segment_id_of(stream_id, n) for stream_id, n in marked)
+        return DiscardReport(names, tuple(refused), going)
+
+    def finish_discards(self) -> tuple[str, ...]:
+        """Steps 3 and 4 for every segment that is `going`: after a crash, too."""
+        with self._database.read() as connection:
+            query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
+            rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()
+        for row in rows:
+            files.unlink(self._layout.volume(row["volume"]) / row["path"])
+        if rows:
+            self._report_gone([(row["stream_id"], row["n"]) for row in rows])
+        return tuple(segment_id_of(row["stream_id"], row["n"]) for row in rows)
+
+    # -- inside
+
+    def _place(self, header: SegmentHeader) -> Path:
+        return self._layout.volume() / segment_path(header.stream, header.n, header.t0_us)
+
+    def _check_volume(self) -> None:
+        """A disk that was unmounted leaves an empty folder: writing there would fill the wrong disk."""
+        path = self._layout.volume_file()
+        with files.translated(path):
+            found = json.loads(path.read_bytes())
+        if found.get("volume") != VOLUME:
+            raise VolumeMissing(f"{VolumeMissing.sentence()} ({path.parent})")
+
+    def _write_down(self, header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed) -> Head:
+        with self._database.write() as connection:
+            head = _head(connection, header.stream)
+            _must_follow(head, header.n, header.prev, header.t0_us)
+            columns = {
+                "run": header.run,
+                "bytes": sealed.bytes,
+                "init_bytes": sealed.init_bytes,
+                "init_sha256": sealed.init_sha256,
+                "frames": facts.frames,
+                "lost_packets": facts.lost_packets,
+                "codec": facts.codec.value,
+                "width": facts.width,
+                "height": facts.height,
+                "clock_offset_us": facts.clock_offset_us,
+                "sha256": sealed.sha256,
+                "recovered": sealed.recovered,
+            }
+            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **columns}
+            entry = self._ledger.append(connection, "seg", fields)
+            row = {
+                **_item_row(head, "segment", header.t0_us, facts.t1_us, entry),
+                **columns,
+                "volume": VOLUME,
+                "path": str(segment_path(header.stream, header.n, header.t0_us)),
+                "state": MediaState.PRESENT.value,
+            }
+            connection.execute(insert(tables.items).values(**row))
+            _extend_run(connection, header, facts.t1_us)
+            return _advance(connection, head, entry, facts.t1_us)
+
+    def _recover(self, head: Head, found: Path, final: Path) -> tuple[Head, Leftover]:
+        try:
+            with files.translated(found):
+                data = found.read_bytes()
+            seen = outline(data)
+            _must_follow(head, seen.header.n, seen.header.prev, seen.header.t0_us)
+            if not seen.fragments:
+                return head, Leftover(empty=files.put_away(found, self._layout.empty))
+            facts = _facts_of(seen, data)
+        except (BoxesDamaged, ChainBroken):
+            return head, Leftover(damaged=files.put_away(found, self._layout.damaged))
+        if seen.end < len(data):
+            files.cut(found, seen.end)
+        whole = memoryview(data)[: seen.end]
+        sealed = _Sealed(
+            path=final,
+            bytes=seen.end,
+            init_bytes=seen.init_bytes,
+            init_sha256=hashlib.sha256(init_of(whole)).hexdigest(),
+            sha256=hashlib.sha256(whole).hexdigest(),
+            recovered=True,
+        )
+        if found != final:
+            files.seal(found, final)
+        after = self._write_down(seen.header, facts, sealed)
+        return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n))
+
+    def _checked(self, connection: Connection, segment_id: str) -> tuple[str, int]:
+        """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
+        stream_id, n = parse_segment_id(segment_id)
+        row = _item(connection, stream_id, n)
+        if row is None or row["kind"] != "segment":
+            raise NotPresent(f"There is no segment {segment_id}.")
+        if row["state"] != MediaState.PRESENT.value:
+            raise NotPresent(f"{NotPresent.sentence()} ({segment_id})")
+        trusted_us = trusted_now_us(
+            row["t1_us"], row["elapsed_us"], self._clock.read().utc_us, self._ledger.elapsed_us(connection)
+        )
+        earliest_us = earliest_discard_us(row["t1_us"], self._floor_days, self._zone)
+        if trusted_us < earliest_us:
+            raise BelowFloor(f"{segment_id} may go at the earliest on {format_us(earliest_us)}; it is younger.")
+        held = holds_on(connection, camera_of(stream_id), row["t0_us"], row["t1_us"])
+        if held:
+            raise UnderHold(f"{segment_id} is under hold {', '.join(map(str, held))}; nothing discards it.")
+        return stream_id, n
+
+    def _announce(self, connection: Connection, marked: Sequence[tuple[str, int]], rule: str) -> int:
+        ranges = _ranges(marked)
+        size = 0
+        for stream_id, n0, n1 in ranges:
+            chosen = (tables.items.c.stream_id == stream_id) & tables.items.c.n.between(n0, n1)
+            rows = connection.execute(select(tables.items).where(chosen)).mappings().all()
+            media = [row for row in rows if row["kind"] == "segment"]
+            newest = max(media, key=lambda row: int(row["t1_us"]))
+            now_us, elapsed_us = self._clock.read().utc_us, self._ledger.elapsed_us(connection)
+            fields = {
+                "stream": stream_id,
+                "n0": n0,
+                "n1": n1,
+                "rule": rule,
+                "floor_days": self._floor_days,
+                "bytes": sum(row["bytes"] for row in media),
+                "t1": format_us(newest["t1_us"]),
+                "age_wall_us": now_us - newest["t1_us"],
+                "age_elapsed_us": elapsed_us - max(row["elapsed_us"] for row in media),
+                "holds": holds_hash(connection),
+            }
+            entry = self._ledger.append(connection, "del", fields)
+            mark = {"state": MediaState.GOING.value, "del_leaf": entry.index}
+            connection.execute(update(tables.items).where(chosen, tables.items.c.kind == "segment").values(**mark))
+            size += fields["bytes"]
+        return size
+
+    def _report_gone(self, keys: Sequence[tuple[str, int]]) -> None:
+        with self._database.write() as connection:
+            for stream_id, n0, n1 in _ranges(keys):
+                entry = self._ledger.append(connection, "del.done", {"stream": stream_id, "n0": n0, "n1": n1})
+                chosen = (
+                    (tables.items.c.stream_id == stream_id)
+                    & tables.items.c.n.between(n0, n1)
+                    & (tables.items.c.state == MediaState.GOING.value)
+                )
+                mark = {"state": MediaState.GONE.value, "done_leaf": entry.index}
+                connection.execute(update(tables.items).where(chosen).values(**mark))
+
+
+def parse_segment_id(segment_id: str) -> tuple[str, int]:
+    """Stream and number of a public id such as ``gate.main.17``.
+
+    Raises:
+        SegmentUnknown: no segment can have that id.
+    """
+    stream_id, _, number = segment_id.rpartition(".")
+    if not stream_id or not number.isascii() or not number.isdigit() or len(number) > 15:
+        raise SegmentUnknown(f"{segment_id!r} is not the id of a segment.")
+    return stream_id, int(number)
+
+
+def holds_on(connection: Connection, camera_id: str, t0_us: int, t1_us: int) -> list[int]:
+    """Ids of the holds in force on that stretch of that camera: asked inside the deleting transaction."""
+    query = (
+        select(tables.holds.c.id)
+        .join(tables.hold_cameras, tables.hold_cameras.c.hold_id == tables.holds.c.id)
+        .where(
+            tables.hold_cameras.c.camera_id == camera_id,
+            tables.holds.c.released_us.is_(None),
+            tables.holds.c.t0_us < t1_us,
+            tables.holds.c.t1_us > t0_us,
+        )
+    )
+    return [int(one) for one in connection.execute(query).scalars()]
+
+
+def holds_hash(connection: Connection) -> str:
+    """One hash over all holds in force, so that a leaf says which were looked at."""
+    query = select(tables.holds.c.id, tables.holds.c.record).where(tables.holds.c.released_us.is_(None))
+    lines = [f"{row.id} {row.record}\n" for row in connection.execute(query.order_by(tables.holds.c.id))]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _head(connection: Connection, stream_id: str) -> Head:
+    row = connection.execute(select(tables.streams).where(tables.streams.c.id == stream_id)).mappings().one_or_none()
+    if row is None:
+        raise ChainBroken(f"There is no stream {stream_id!r}.")
+    return Head(stream_id, row["next_n"], row["prev"], row["t1_us"])
+
+
+def _item(connection: Connection, stream_id: str, n: int) -> Mapping[Any, Any] | None:
+    query = select(tables.items).where(tables.items.c.stream_id == stream_id, tables.items.c.n == n)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def _must_follow(head: Head, n: int, prev: str, t0_us: int) -> None:
+    if (n, prev, t0_us) != (head.next_n, head.prev, head.t1_us):
+        raise ChainBroken(
+            f"Item {n} of {head.stream_id} does not follow item {head.next_n - 1}: number, hash or start differ."
+        )
+
+
+def _item_fields(head: Head, t0_us: int, t1_us: int) -> dict[str, object]:
+    return {
+        "stream": head.stream_id,
+        "n": head.next_n,
+        "prev": head.prev,
+        "t0": format_us(t0_us),
+        "t1": format_us(t1_us),
+    }
+
+
+def _item_row(head: Head, kind: str, t0_us: int, t1_us: int, entry: Entry) -> dict[str, object]:
+    return {
+        "stream_id": head.stream_id,
+        "n": head.next_n,
+        "kind": kind,
+        "t0_us": t0_us,
+        "t1_us": t1_us,
+        "prev": head.prev,
+        "leaf_index": entry.index,
+        "leaf_hash": entry.hash,
+        "elapsed_us": entry.elapsed_us,
+    }
+
+
+def _advance(connection: Connection, head: Head, entry: Entry, t1_us: int) -> Head:
+    after = Head(head.stream_id, head.next_n + 1, entry.hash, t1_us)
+    values = {"next_n": after.next_n, "prev": after.prev, "t1_us": after.t1_us}
+    connection.execute(update(tables.streams).where(tables.streams.c.id == head.stream_id).values(**values))
+    return after
+
+
+def _extend_run(connection: Connection, header: SegmentHeader, t1_us: int) -> None:
+    run = (tables.runs.c.stream_id == header.stream) & (tables.runs.c.run == header.run)
+    grown = connection.execute(update(tables.runs).where(run).values(t1_us=t1_us, n1=header.n))
+    if grown.rowcount == 0:
+        row = {"stream_id": header.stream, "run": header.run, "t0_us": header.t0_us, "t1_us": t1_us, "n1": header.n}
+        connection.execute(insert(tables.runs).values(**row))
+
+
+def _facts_of(seen: Outline, data: bytes) -> SegmentFacts:
+    codec, width, height = sample_entry(init_of(data))
+    length_us = seen.duration_ticks * 1_000_000 // TIMESCALE_HZ
+    if length_us <= 0:
+        raise BoxesDamaged("The fragments say that they last no time.")
+    return SegmentFacts(seen.header.t0_us + length_us, seen.frames, CodecName(codec), width, height)
+
+
+def _ranges(keys: Sequence[tuple[str, int]]) -> list[tuple[str, int, int]]:
+    """Numbers without holes of one stream become one range: one leaf tells of all of them."""
+    out: list[tuple[str, int, int]] = []
+    for stream_id, n in sorted(keys):
+        if out and out[-1][0] == stream_id and out[-1][2] + 1 == n:
+            out[-1] = (stream_id, out[-1][1], n)
+        else:
+            out.append((stream_id, n, n))
+    return out

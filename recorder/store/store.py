@@ -1,0 +1,435 @@
+"""The store of one box: everything written down, behind one object.
+
+Thread-safe. Every call blocks; one transaction writes at a time. What it promises is in docs/storage.md; the parts
+that keep the promises are `segments` (footage), `ledger` (the log), `cameras`, `holds` and `catalogue` (questions).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import insert
+
+from config.clock import Clock
+from recorder.causes import Cause
+from recorder.errors import (
+    CatalogueCorrupt,
+    DataDirError,
+    DataDirForeign,
+    DataDirMissing,
+    DataDirNotEmpty,
+    DataDirReadOnly,
+    DataDirTooNew,
+    DataDirUnwritable,
+    StorageError,
+)
+from recorder.store import access, files, tables
+from recorder.store.cameras import Cameras
+from recorder.store.catalogue import Catalogue
+from recorder.store.database import Database
+from recorder.store.holds import Holds
+from recorder.store.layout import FORMAT, VOLUME, Layout
+from recorder.store.ledger import Ledger
+from recorder.store.log.keys import create_key, fingerprint, load_key
+from recorder.store.log.leaves import Leaf, decode_leaf
+from recorder.store.records import (
+    CheckpointRecord,
+    Head,
+    Item,
+    Page,
+    RecoveryReport,
+    Segment,
+    SegmentFacts,
+    SegmentHeader,
+    VolumeState,
+    camera_of,
+)
+from recorder.store.segments import LEGAL_FLOOR_DAYS, DiscardReport, Leftover, PartFile, Segments, holds_hash
+from recorder.store.tiling import Stretch
+
+LOW_SPACE_SHARE = 0.05
+"""Below this share of free space a volume is `low`: there is still time to act."""
+
+FULL_SPACE_BYTES = 64 * 1024 * 1024
+"""Below this a volume is `full`: what is left belongs to the catalogue and the log."""
+
+
+@dataclass(frozen=True)
+class InitReport:
+    """What a new box tells its owner, once."""
+
+    box_id: str
+    origin: str
+    fingerprint: str
+    token: str
+
+
+@dataclass(frozen=True)
+class BoxFacts:
+    """What `box.json` says."""
+
+    box_id: str
+    name: str
+    origin: str
+
+
+class Store:
+    """An open data directory."""
+
+    def __init__(self, layout: Layout, facts: BoxFacts, clock: Clock, zone: ZoneInfo, floor_days: int) -> None:
+        """Use `Store.open`: it checks the directory and takes the lock."""
+        self.layout = layout
+        self.facts = facts
+        self.zone = zone
+        self.floor_days = floor_days
+        self._clock = clock
+        self._lock: int | None = None
+        key = load_key(layout.key)
+        self.public_key: Ed25519PublicKey = key.public_key()
+        self.database = Database(layout.catalogue)
+        self.ledger = Ledger(self.database, clock, layout.log, facts.origin, key)
+        self.cameras = Cameras(layout, self.database, self.ledger, clock)
+        self.holds = Holds(self.database, self.ledger, self.checkpoint)
+        self.catalogue = Catalogue(self.database)
+        self._segments = Segments(layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint)
+
+    # -- opening and closing
+
+    @staticmethod
+    def create(data_dir: Path, name: str, clock: Clock, version: str) -> InitReport:
+        """Make a new box in an empty or missing folder: identity, key, catalogue, genesis, first checkpoint.
+
+        Raises:
+            DataDirNotEmpty, DataDirUnwritable, DataDirReadOnly, StorageError: as they say.
+        """
+        with _opening(data_dir):
+            if data_dir.exists() and any(data_dir.iterdir()):
+                raise DataDirNotEmpty(f"{DataDirNotEmpty.sentence()} ({data_dir})")
+            files.make_folders(data_dir.absolute())
+        layout = Layout(data_dir.absolute())
+        box_id = secrets.token_hex(8)
+        facts = BoxFacts(box_id, name, f"custos/{box_id}")
+        key = create_key(layout.key)
+        token = access.renew(layout)
+        files.write_atomically(layout.volume_file(), _json({"volume": VOLUME, "box": box_id}))
+        database = Database(layout.catalogue)
+        database.prepare()
+        ledger = Ledger(database, clock, layout.log, facts.origin, key)
+        _genesis(database, ledger, clock, facts, fingerprint(key.public_key()), version)
+        database.close()
+        # Last: a directory without it is not a box yet, and a crash before this line leaves none that looks like one.
+        files.write_atomically(
+            layout.box, _json({"format": FORMAT, "box": box_id, "origin": facts.origin, "name": name})
+        )
+        return InitReport(box_id, facts.origin, fingerprint(key.public_key()), token)
+
+    @staticmethod
+    def open(
+        data_dir: Path,
+        clock: Clock,
+        *,
+        time_zone: str = "Asia/Shanghai",
+        floor_days: int = LEGAL_FLOOR_DAYS,
+        exclusive: bool = True,
+    ) -> Store:
+        """Open a box; `exclusive` takes the lock and is needed for everything that writes.
+
+        Raises:
+            DataDirError: one of its kinds. CatalogueError, LogError: the index or the key is damaged.
+        """
+        layout = Layout(data_dir.absolute())
+        facts = _read_box(layout)
+        if not layout.catalogue.exists():
+            raise CatalogueCorrupt(f"The catalogue is not there ({layout.catalogue}): restore it from a backup.")
+        held: int | None = None
+        if exclusive:
+            held = files.lock(layout.box)
+            _probe_writing(layout)
+        try:
+            store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days)
+            if exclusive:
+                store.database.prepare()
+        except BaseException:
+            if held is not None:
+                os.close(held)
+            raise
+        store._lock = held
+        return store
+
+    def close(self) -> None:
+        """Give back the catalogue and the lock."""
+        self.database.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def recover(self) -> RecoveryReport:
+        """What a recording box does before its cameras start: finish discards, leftovers, and say it was down."""
+        finished = self._segments.finish_discards()
+        leftovers: list[Leftover] = []
+        for camera in self.cameras.all():
+            _, leftover = self._segments.resume(camera.stream_id)
+            leftovers.append(leftover)
+            if camera.retired_us is None:
+                cause = Cause.BOX_DOWN if camera.enabled else Cause.OPERATOR
+                self.commit_gap_until_now(camera.stream_id, cause)
+        report = RecoveryReport(
+            recovered=tuple(one.recovered for one in leftovers if one.recovered),
+            damaged=tuple(str(one.damaged) for one in leftovers if one.damaged),
+            discards_finished=finished,
+            empty=tuple(str(one.empty) for one in leftovers if one.empty),
+        )
+        for path in report.damaged:
+            self.note("finding", {"what": "damaged", "file": Path(path).name})
+        return report
+
+    # -- identity
+
+    @property
+    def box_id(self) -> str:
+        """This installation."""
+        return self.facts.box_id
+
+    @property
+    def origin(self) -> str:
+        """The name of the log, as its checkpoints carry it."""
+        return self.facts.origin
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the log's public key: what the acceptance report carries."""
+        return fingerprint(self.public_key)
+
+    def token_matches(self, token: str) -> bool:
+        """Whether this is the access token."""
+        return access.matches(self.layout, token)
+
+    def renew_token(self) -> str:
+        """A new access token; the old one ends."""
+        return access.renew(self.layout)
+
+    # -- recording (`StreamBook`)
+
+    def head(self, stream_id: str) -> Head:
+        """Where a stream's chain stands."""
+        return self._segments.head(stream_id)
+
+    def resume(self, stream_id: str) -> Head:
+        """Finish what a failed run left; call before every run."""
+        return self._segments.resume(stream_id)[0]
+
+    def begin(self, header: SegmentHeader) -> PartFile:
+        """Create the file of the stream's next segment."""
+        return self._segments.begin(header)
+
+    def commit_segment(self, part: PartFile, facts: SegmentFacts) -> Head:
+        """Seal a finished part file and write it down."""
+        return self._segments.commit_segment(part, facts)
+
+    def commit_gap(self, stream_id: str, t1_us: int, cause: Cause, detail: str = "") -> Head:
+        """Write down why nothing was recorded until `t1_us`."""
+        return self._segments.commit_gap(stream_id, t1_us, cause, detail)
+
+    def commit_gap_until_now(self, stream_id: str, cause: Cause, detail: str = "") -> Head:
+        """A gap up to this moment; a clock that stands earlier than the record is a `clock_step`, whatever else was."""
+        now_us = self._clock.read().utc_us
+        if now_us < self.head(stream_id).t1_us:
+            return self.commit_gap(stream_id, now_us, Cause.CLOCK_STEP, f"was {cause.value}; the clock was set back")
+        return self.commit_gap(stream_id, now_us, cause, detail)
+
+    def sync(self) -> float:
+        """Make everything written so far durable; how many seconds that took."""
+        started = time.monotonic()
+        files.sync_volume(self.layout.volume())
+        return time.monotonic() - started
+
+    # -- the log
+
+    def note(self, kind: str, fields: Mapping[str, Any]) -> int:
+        """Append a leaf of its own (`boot`, `cfg`, `clock`, `audit`, `finding`); its index."""
+        with self.database.write() as connection:
+            return self.ledger.append(connection, kind, fields).index
+
+    def checkpoint(self) -> CheckpointRecord:
+        """Append a beat and sign the tree that it closes."""
+        free_bytes = shutil.disk_usage(self.layout.root).free
+        with self.database.alone():
+            with self.database.write() as connection:
+                facts = {"holds": holds_hash(connection), "floor_days": self.floor_days, "free_bytes": free_bytes}
+                self.ledger.beat(connection, facts)
+            return self.ledger.sign()
+
+    def latest_checkpoint(self) -> CheckpointRecord | None:
+        """The newest signed tree."""
+        with self.database.read() as connection:
+            return self.ledger.state(connection).checkpoint
+
+    def checkpoint_text(self) -> str:
+        """The signed note as it lies on the disk."""
+        with files.translated(self.ledger.checkpoint_path):
+            return self.ledger.checkpoint_path.read_text(encoding="utf-8")
+
+    def tile(self, path: str) -> bytes | None:
+        """A tile or entry bundle by its C2SP path; None where there is none."""
+        return self.ledger.tiles.serve(path)
+
+    @property
+    def log_size(self) -> int:
+        """Leaves appended so far, signed or not."""
+        with self.database.read() as connection:
+            return self.ledger.state(connection).size
+
+    def leaves(self, start: int, end: int) -> Iterator[tuple[int, Leaf]]:
+        """Leaves by index, in order."""
+        with self.database.read() as connection:
+            for index, body in self.ledger.bodies(connection, start, end):
+                yield index, decode_leaf(body)
+
+    def elapsed_us(self) -> int:
+        """Box time now (docs/time.md)."""
+        with self.database.read() as connection:
+            return self.ledger.elapsed_us(connection)
+
+    # -- asking
+
+    def segment(self, segment_id: str) -> Segment:
+        """One segment."""
+        return self.catalogue.segment(segment_id)
+
+    def media_path(self, segment: Segment) -> Path:
+        """Where a segment's file lies."""
+        return self.layout.volume(segment.volume) / segment.path
+
+    def page(self, stream_id: str, start_us: int, end_us: int, limit: int, after_n: int | None = None) -> Page:
+        """A page of segments."""
+        self.cameras.get(camera_of(stream_id))
+        return self.catalogue.page(stream_id, start_us, end_us, limit, after_n)
+
+    def items(self, stream_id: str, start_us: int, end_us: int) -> list[Item]:
+        """Segments and gaps of an interval."""
+        return self.catalogue.items(stream_id, start_us, end_us)
+
+    def coverage(self, stream_id: str, start_us: int, end_us: int) -> list[Stretch]:
+        """Stretches that tile the interval."""
+        self.cameras.get(camera_of(stream_id))
+        return self.catalogue.coverage(stream_id, start_us, end_us)
+
+    def candidates(self, before_us: int, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
+        """The oldest media still here."""
+        return self.catalogue.candidates(before_us, limit, after)
+
+    def oldest_present_us(self, stream_id: str) -> int | None:
+        """Where the oldest media still here of a stream starts."""
+        return self.catalogue.oldest_present_us(stream_id)
+
+    def bytes_between(self, stream_id: str, start_us: int, end_us: int) -> int:
+        """Bytes recorded in an interval."""
+        return self.catalogue.bytes_between(stream_id, start_us, end_us)
+
+    def gap_seconds(self, stream_id: str) -> dict[Cause, float]:
+        """Seconds not recorded, by cause."""
+        return self.catalogue.gap_seconds(stream_id)
+
+    def volumes(self) -> list[VolumeState]:
+        """The volumes, as the kernel tells them."""
+        root = self.layout.volume()
+        try:
+            usage = os.statvfs(root)
+        except OSError as err:
+            state = "io_error" if err.errno == errno.EIO else "missing"
+            return [VolumeState(VOLUME, str(root), 0, 0, state)]
+        free_bytes, total_bytes = usage.f_bavail * usage.f_frsize, usage.f_blocks * usage.f_frsize
+        return [VolumeState(VOLUME, str(root), free_bytes, total_bytes, _volume_state(usage, free_bytes, total_bytes))]
+
+    # -- keeping
+
+    def discard(self, segment_ids: Sequence[str], rule: str) -> DiscardReport:
+        """Remove media: the one function that does, twice guarded."""
+        return self._segments.discard(segment_ids, rule)
+
+
+def _volume_state(usage: os.statvfs_result, free_bytes: int, total_bytes: int) -> str:
+    if usage.f_flag & os.ST_RDONLY:
+        return "read_only"
+    if free_bytes < FULL_SPACE_BYTES:
+        return "full"
+    return "low" if free_bytes < total_bytes * LOW_SPACE_SHARE else "ok"
+
+
+def _genesis(database: Database, ledger: Ledger, clock: Clock, facts: BoxFacts, key: str, version: str) -> None:
+    with database.write() as connection:
+        start = {"id": 1, "size": 0, "elapsed_us": 0, "boot": clock.boot_id(), "mono_us": clock.read().mono_us}
+        signed = {"checkpoint_size": 0, "checkpoint_root": "", "checkpoint_us": 0}
+        connection.execute(insert(tables.log_state).values(**start, **signed))
+        ledger.append(
+            connection,
+            "genesis",
+            {"box": facts.box_id, "origin": facts.origin, "key": key, "program": version},
+        )
+        ledger.beat(connection, {"holds": holds_hash(connection)})
+    ledger.sign()
+
+
+def _read_box(layout: Layout) -> BoxFacts:
+    with _opening(layout.root):
+        if not layout.root.is_dir():
+            raise DataDirMissing(f"{DataDirMissing.sentence()} ({layout.root})")
+        if not layout.box.exists():
+            empty = not any(layout.root.iterdir())
+            kind = DataDirMissing if empty else DataDirForeign
+            raise kind(f"{kind.sentence()} ({layout.root})")
+        text = layout.box.read_bytes()
+    try:
+        found = json.loads(text)
+        version, facts = int(found["format"]), BoxFacts(str(found["box"]), str(found["name"]), str(found["origin"]))
+    except (ValueError, KeyError, TypeError) as err:
+        raise DataDirForeign(f"{layout.box} cannot be read as a box's identity.") from err
+    if version > FORMAT:
+        raise DataDirTooNew
+    return facts
+
+
+def _probe_writing(layout: Layout) -> None:
+    """Find out at start whether writing works, rather than at the first segment."""
+    with _opening(layout.root):
+        probe = layout.root / ".writable"
+        probe.touch()
+        probe.unlink()
+
+
+class _opening:  # noqa: N801 - reads as a statement
+    """While a data directory is opened: `EACCES` and `EROFS` are about the directory, the rest about the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, err: BaseException | None, trace: object) -> None:
+        error = err.__cause__ if isinstance(err, StorageError) else err
+        if not isinstance(error, OSError):
+            return
+        ours: type[DataDirError] = DataDirError
+        if error.errno in (errno.EACCES, errno.EPERM):
+            ours = DataDirUnwritable
+        elif error.errno == errno.EROFS:
+            ours = DataDirReadOnly
+        elif error.errno == errno.ENOSPC:
+            return  # opening works on a full disk: what is there must stay readable
+        raise ours(f"{ours.sentence()} ({self._path}: {error.strerror})") from err
+
+
+def _json(facts: Mapping[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()

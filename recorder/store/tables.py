@@ -1,0 +1,165 @@
+"""The catalogue's tables; seen by the store alone.
+
+The catalogue is an index: every fact in it stands in a leaf of the log or in a segment's file too, and can be made
+again from them. Instants are microseconds since the epoch, UTC; hashes are lower-case hex.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData()
+
+log_state = Table(
+    "log_state",
+    metadata,
+    # One row. It makes a transaction that appends leaves self-contained: nothing about the log lives in memory,
+    # so a rolled-back transaction leaves nothing to undo.
+    Column("id", Integer, primary_key=True),
+    Column("size", BigInteger, nullable=False),  # leaves appended, checkpointed or not
+    Column("elapsed_us", BigInteger, nullable=False),  # box time at the last leaf
+    Column("boot", String, nullable=False),  # the boot in which `mono_us` was read
+    Column("mono_us", BigInteger, nullable=False),  # monotonic clock at the last leaf
+    Column("checkpoint_size", BigInteger, nullable=False),
+    Column("checkpoint_root", String, nullable=False),
+    Column("checkpoint_us", BigInteger, nullable=False),
+)
+
+leaves = Table(
+    "leaves",
+    metadata,
+    # Leaves that no durable checkpoint covers yet. They go into the tiles and leave this table; so it stays small.
+    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+cameras = Table(
+    "cameras",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("url", String, nullable=False),  # never with user name or password
+    Column("username", String),
+    Column("password_file", String),  # of cameras of the configuration file; others' passwords lie under keys/
+    Column("enabled", Boolean, nullable=False),
+    Column("managed_by", String, nullable=False),
+    Column("registered_us", BigInteger, nullable=False),
+    Column("retired_us", BigInteger),
+    Column("leaf_index", BigInteger, nullable=False),
+    Column("leaf_hash", String, nullable=False),  # of the registration leaf: `prev` of item 0
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    # The head of each stream's chain. It could be read from `items`, but every commit and every beat needs it.
+    Column("id", String, primary_key=True),
+    Column("camera_id", String, ForeignKey("cameras.id"), nullable=False),
+    Column("next_n", BigInteger, nullable=False),
+    Column("prev", String, nullable=False),
+    Column("t1_us", BigInteger, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    # What all segments of a run share; a month's coverage reads these, not its segments.
+    Column("stream_id", String, ForeignKey("streams.id"), primary_key=True),
+    Column("run", BigInteger, primary_key=True, autoincrement=False),
+    Column("t0_us", BigInteger, nullable=False),
+    Column("t1_us", BigInteger, nullable=False),
+    Column("n1", BigInteger, nullable=False),  # last item so far
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("stream_id", String, ForeignKey("streams.id"), primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String, nullable=False),  # segment | gap
+    Column("t0_us", BigInteger, nullable=False),
+    Column("t1_us", BigInteger, nullable=False),
+    Column("prev", String, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+    Column("leaf_hash", String, nullable=False),
+    Column("elapsed_us", BigInteger, nullable=False),  # box time of the leaf: half of the age that guards deletion
+    # gaps
+    Column("cause", String),
+    Column("detail", String),
+    # segments
+    Column("run", BigInteger),
+    Column("volume", String),
+    Column("path", String),
+    Column("bytes", BigInteger),
+    Column("init_bytes", Integer),
+    Column("init_sha256", String),
+    Column("frames", Integer),
+    Column("lost_packets", Integer),
+    Column("codec", String),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("clock_offset_us", BigInteger),
+    Column("sha256", String),
+    Column("recovered", Boolean),
+    Column("state", String),  # present | going | gone
+    Column("del_leaf", BigInteger),  # index of the leaf that announced the discard
+    Column("done_leaf", BigInteger),  # index of the leaf that reported it
+    # No segment is longer than MAX_SEGMENT_US, so one B-tree range on the start finds all that overlap an interval.
+    Index("items_by_start", "stream_id", "t0_us", "n"),
+    # Gaps may be months long; they are few, so they have an index by their end.
+    Index(
+        "gaps_by_end", "stream_id", "t1_us", sqlite_where=text("kind = 'gap'"), postgresql_where=text("kind = 'gap'")
+    ),
+    # What the sweep asks: the oldest media still here, over all streams.
+    Index(
+        "present_by_end",
+        "t1_us",
+        sqlite_where=text("state = 'present'"),
+        postgresql_where=text("state = 'present'"),
+    ),
+    Index("going", "stream_id", sqlite_where=text("state = 'going'"), postgresql_where=text("state = 'going'")),
+)
+
+records = Table(
+    "records",
+    metadata,
+    # Side records: names, reasons, addresses. A leaf holds only SHA-256(salt + record), so that a record can be
+    # erased and the tree still verifies.
+    Column("hash", String, primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("body", Text, nullable=False),  # canonical JSON
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("t0_us", BigInteger, nullable=False),
+    Column("t1_us", BigInteger, nullable=False),
+    Column("record", String, nullable=False),
+    Column("placed_us", BigInteger, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+    Column("released_us", BigInteger),
+    Column("release_record", String),
+    Column("release_leaf", BigInteger),
+)
+
+hold_cameras = Table(
+    "hold_cameras",
+    metadata,
+    Column("hold_id", Integer, ForeignKey("holds.id"), primary_key=True),
+    Column("camera_id", String, ForeignKey("cameras.id"), primary_key=True),
+)

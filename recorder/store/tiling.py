@@ -1,0 +1,92 @@
+"""Coverage: items laid over an interval so that they tile it exactly. Pure.
+
+Items of a stream touch one another, so ordinarily they tile by themselves. After the clock was set back they
+overlap: an hour was lived through twice. Then what is recorded covers what is not, so that nobody is told that
+footage is missing which is there; what no item covers is `unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from recorder.causes import Cause
+from recorder.store.records import Item, MediaState, Segment
+
+
+class Kind(StrEnum):
+    """What a stretch of coverage is."""
+
+    RECORDED = "recorded"
+    DISCARDED = "discarded"
+    GAP = "gap"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of the asked interval, half-open, never empty."""
+
+    kind: Kind
+    t0_us: int
+    t1_us: int
+    cause: Cause | None = None
+    detail: str | None = None
+
+
+_RANK = {Kind.RECORDED: 0, Kind.DISCARDED: 1, Kind.GAP: 2, Kind.UNKNOWN: 3}
+
+
+def tile(items: Iterable[Item], start_us: int, end_us: int) -> list[Stretch]:
+    """Stretches that tile ``[start_us, end_us)`` exactly, in order; neighbours of one kind and cause are one."""
+    spans = merged(clipped((stretch_of(item) for item in items), start_us, end_us))
+    laid: list[Stretch] = []
+    free = [Stretch(Kind.UNKNOWN, start_us, end_us)] if start_us < end_us else []
+    for span in sorted(spans, key=lambda one: (_RANK[one.kind], one.t0_us)):
+        free, taken = _lay(span, free)
+        laid += taken
+    return merged(sorted(laid + free, key=lambda one: one.t0_us))
+
+
+def stretch_of(item: Item) -> Stretch:
+    """One item as a stretch of its own length; empty where a clock set back makes it so."""
+    if isinstance(item, Segment):
+        kind = Kind.DISCARDED if item.state is MediaState.GONE else Kind.RECORDED
+        return Stretch(kind, item.t0_us, item.t1_us)
+    return Stretch(Kind.GAP, item.t0_us, item.t1_us, item.cause, item.detail or None)
+
+
+def clipped(spans: Iterable[Stretch], start_us: int, end_us: int) -> list[Stretch]:
+    """What of the spans lies inside the interval, in order of their starts."""
+    inside = (replace(one, t0_us=max(one.t0_us, start_us), t1_us=min(one.t1_us, end_us)) for one in spans)
+    return sorted((one for one in inside if one.t0_us < one.t1_us), key=lambda one: one.t0_us)
+
+
+def merged(spans: Sequence[Stretch]) -> list[Stretch]:
+    """Neighbours that touch and say the same become one."""
+    out: list[Stretch] = []
+    for span in spans:
+        if out and out[-1].t1_us == span.t0_us and _says(out[-1]) == _says(span):
+            out[-1] = replace(out[-1], t1_us=span.t1_us)
+        else:
+            out.append(span)
+    return out
+
+
+def _says(span: Stretch) -> tuple[Kind, Cause | None, str | None]:
+    return span.kind, span.cause, span.detail
+
+
+def _lay(span: Stretch, free: list[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
+    """Lay one span on what is still free: what remains free, and where it came to lie."""
+    rest: list[Stretch] = []
+    taken: list[Stretch] = []
+    for hole in free:
+        t0_us, t1_us = max(span.t0_us, hole.t0_us), min(span.t1_us, hole.t1_us)
+        if t0_us >= t1_us:
+            rest.append(hole)
+            continue
+        taken.append(replace(span, t0_us=t0_us, t1_us=t1_us))
+        rest += [part for part in (replace(hole, t1_us=t0_us), replace(hole, t0_us=t1_us)) if part.t0_us < part.t1_us]
+    return rest, taken

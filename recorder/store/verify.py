@@ -1,0 +1,82 @@
+"""Full verification: invariants 1 to 9, then 10: every stored byte hashes to what its leaf says. Reads only."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import select
+
+from recorder.errors import StoreError
+from recorder.store import files, tables
+from recorder.store.boxes import BoxesDamaged, outline
+from recorder.store.fsck import Finding, check
+from recorder.store.records import MediaState, SegmentHeader, camera_of, segment_id_of
+from recorder.store.store import Store
+
+READ_BYTES = 1024 * 1024
+"""Hashed at a time: large enough that Python costs nothing, small enough for any machine."""
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all."""
+
+
+def verify(store: Store, progress: Progress = lambda done, total: None) -> list[Finding]:
+    """Everything that `fsck` finds, and every file that does not hash to its leaf."""
+    return [*check(store), *media(store, progress)]
+
+
+def media(store: Store, progress: Progress) -> Iterator[Finding]:
+    """10: file bytes hash to the leaf's `sha256`, and the file says of itself what its row says."""
+    query = select(tables.items).where(tables.items.c.state == MediaState.PRESENT.value)
+    with store.database.read() as connection:
+        rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()
+    done, total = 0, sum(row["bytes"] for row in rows)
+    for row in rows:
+        path = store.layout.volume(row["volume"]) / row["path"]
+        name = segment_id_of(row["stream_id"], row["n"])
+        try:
+            digest = sha256_of(path)
+        except StoreError as err:
+            yield Finding(10, name, f"its media file cannot be read: {err}")
+            continue
+        if digest != row["sha256"]:
+            yield Finding(10, name, f"the bytes of {row['path']} are not those that were recorded")
+        else:
+            expected = SegmentHeader(
+                box=store.box_id,
+                camera=camera_of(row["stream_id"]),
+                stream=row["stream_id"],
+                run=row["run"],
+                n=row["n"],
+                t0_us=row["t0_us"],
+                prev=row["prev"],
+            )
+            yield from _header_agrees(path, name, expected)
+        done += row["bytes"]
+        progress(done, total)
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256, read in pieces.
+
+    Raises:
+        StorageError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with files.translated(path), path.open("rb", buffering=0) as stream:
+        while piece := stream.read(READ_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _header_agrees(path: Path, name: str, expected: SegmentHeader) -> Iterator[Finding]:
+    try:
+        with files.translated(path), path.open("rb") as stream:
+            header = outline(stream.read(64 * 1024)).header
+    except BoxesDamaged as err:
+        yield Finding(10, name, f"its file is not a segment file: {err}")
+        return
+    if header != expected:
+        yield Finding(10, name, "its file says of itself that it is another item")
