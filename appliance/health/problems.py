@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from appliance.health.outcomes import Outcome
+from appliance.health.facts import Facts
 from recorder.errors import SourceError, StorageError
-from recorder.store.records import VolumeState
 
 MEDIA_LATE_S: Final = 15.0
 """A camera without a picture for longer is a problem. Reconnecting takes a few seconds and is none."""
@@ -45,38 +44,6 @@ class Problem:
     text: str
     weight: Weight
     camera: str | None = None
-
-
-@dataclass(frozen=True)
-class CameraFacts:
-    """What is known of a camera that should be recorded."""
-
-    id: str
-    name: str
-    state: str
-    """As the session has it: `recording`, `connecting`, `backing_off`, …"""
-    media_age_s: float | None
-    """Since the last picture; None: none since the box was started."""
-    wanted_age_s: float
-    """Since recording it was last begun."""
-    problem_code: str | None
-    problem_text: str | None
-    days_held: float | None = None
-    days_forecast: float | None = None
-    """How many days will fit at the present rate; None: not known yet."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """All that the judgement is made from."""
-
-    cameras: Sequence[CameraFacts]
-    volumes: Sequence[VolumeState]
-    outcomes: Sequence[Outcome]
-    checkpoint_age_s: float | None
-    floor_days: int
-    overwrite_asked: bool = False
-    """`[retention] when_full = "overwrite"` is configured."""
 
 
 def state_of(problems: Sequence[Problem]) -> str:
@@ -123,6 +90,8 @@ def _of_duties(facts: Facts, chinese: bool) -> Iterator[Problem]:
 
 def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
     for camera in facts.cameras:
+        if not camera.is_wanted:
+            continue
         silent_s = camera.wanted_age_s if camera.media_age_s is None else camera.media_age_s
         if camera.problem_code:
             why = _reason(camera.problem_code, camera.problem_text or "", chinese)

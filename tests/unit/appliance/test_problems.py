@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.health.facts import CameraFacts, Facts
 from appliance.health.outcomes import Outcome, Outcomes
 from appliance.health.problems import (
     CHINESE,
     MEDIA_LATE_S,
-    CameraFacts,
-    Facts,
     codes_to_translate,
     problems_of,
     state_of,

@@ -127,9 +127,11 @@ async def test_duty_is_woken() -> None:
     loop = asyncio.get_running_loop()
     rounds: asyncio.Queue[None] = asyncio.Queue()
     wake = Wake()
-    box = Box(
-        Duty("cameras", lambda: loop.call_soon_threadsafe(rounds.put_nowait, None) and None, lambda: 3600.0, wake)
-    )
+
+    def reconcile() -> None:
+        loop.call_soon_threadsafe(rounds.put_nowait, None)
+
+    box = Box(Duty("cameras", reconcile, lambda: 3600.0, wake))
     async with asyncio.TaskGroup() as group:
         group.create_task(box.run())
         await rounds.get()

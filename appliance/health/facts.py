@@ -1,0 +1,64 @@
+"""What is known of the box at one moment, as values: from these alone its state is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from appliance.health.outcomes import Outcome
+from recorder.store.records import CheckpointRecord, VolumeState
+
+
+@dataclass(frozen=True)
+class CameraFacts:
+    """What is known of a camera."""
+
+    id: str
+    name: str
+    state: str
+    """As the session has it (`recording`, `connecting`, `backing_off`), or `disabled` or `retired`."""
+    media_age_s: float | None = None
+    """Since the last picture; None: none since the box was started."""
+    wanted_age_s: float = 0.0
+    """Since recording it was last begun."""
+    problem_code: str | None = None
+    problem_text: str | None = None
+    since_us: int | None = None
+    """Since when it has been in this state."""
+    last_media_us: int | None = None
+    bitrate_bps: float | None = None
+    frames: int = 0
+    """Since the box was started, as all counts here."""
+    bytes: int = 0
+    reconnects: int = 0
+    left_out: Sequence[str] = ()
+    """Tracks that are not recorded, in words."""
+    days_held: float | None = None
+    """Between the oldest footage still here and now."""
+    days_forecast: float | None = None
+    """How many days will fit at the present rate; None: not known yet."""
+    gap_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds not recorded since it was registered, by cause."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it should be recorded."""
+        return self.state not in ("disabled", "retired")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the judgement is made from."""
+
+    cameras: Sequence[CameraFacts]
+    volumes: Sequence[VolumeState]
+    outcomes: Sequence[Outcome]
+    checkpoint_age_s: float | None
+    floor_days: int
+    overwrite_asked: bool = False
+    """`[retention] when_full = "overwrite"` is configured."""
+    target_days: int = 0
+    now_us: int = 0
+    started_us: int = 0
+    log_size: int = 0
+    checkpoint: CheckpointRecord | None = None

@@ -1,0 +1,139 @@
+"""What Prometheus scrapes, made from facts at the moment of scraping; every name begins with ``custos_``.
+
+Own registry: two boxes in one process, as in tests, do not meet in it. Pure as far as a registry can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from appliance.health.facts import CameraFacts, Facts
+from appliance.health.problems import problems_of, state_of
+
+STATES: Final = ("ok", "degraded", "failing")
+
+_Gauge = Callable[[CameraFacts], float | None]
+
+_CAMERA_GAUGES: Final[tuple[tuple[str, str, _Gauge], ...]] = (
+    ("custos_camera_recording", "1 while the camera is recorded.", lambda one: float(one.state == "recording")),
+    ("custos_camera_media_age_seconds", "Since the camera's last picture.", lambda one: one.media_age_s),
+    ("custos_camera_bitrate_bits_per_second", "What the camera sends.", lambda one: one.bitrate_bps),
+    ("custos_camera_days_held", "Between the camera's oldest footage and now.", lambda one: one.days_held),
+    (
+        "custos_camera_days_forecast",
+        "Days of footage that will fit at the present rate.",
+        lambda one: one.days_forecast,
+    ),
+)
+_CAMERA_COUNTERS: Final[tuple[tuple[str, str, Callable[[CameraFacts], int]], ...]] = (
+    ("custos_camera_frames", "Frames recorded since the box was started.", lambda one: one.frames),
+    ("custos_camera_bytes", "Bytes of video received since the box was started.", lambda one: one.bytes),
+    (
+        "custos_camera_reconnects",
+        "Connections that had to be made anew since the box was started.",
+        lambda one: one.reconnects,
+    ),
+)
+
+
+class BoxCollector(Collector):
+    """Reads the facts once a scrape.
+
+    Args:
+        facts: gives them; must not walk tables, for it is called at every scrape.
+    """
+
+    def __init__(self, facts: Callable[[], Facts]) -> None:
+        self._facts = facts
+
+    def collect(self) -> Iterable[Metric]:
+        """All families, from one set of facts."""
+        facts = self._facts()
+        yield from _of_box(facts)
+        yield from _of_cameras(facts)
+        yield from _of_duties(facts)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing beforehand: registering must not ask the box."""
+        return ()
+
+
+def exposition(facts: Callable[[], Facts]) -> Callable[[], bytes]:
+    """What answers a scrape, in the text format 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(BoxCollector(facts))
+    return lambda: generate_latest(registry)
+
+
+def _of_box(facts: Facts) -> Iterable[Metric]:
+    now = state_of(problems_of(facts))
+    state = GaugeMetricFamily("custos_state", "1 at the state that the box is in.", labels=["state"])
+    for name in STATES:
+        state.add_metric([name], float(name == now))
+    yield state
+    yield _gauge("custos_up_seconds", "Since the box was started.", (facts.now_us - facts.started_us) / 1e6)
+    yield _gauge("custos_log_leaves", "Leaves in the log.", facts.log_size)
+    yield _gauge("custos_checkpoint_age_seconds", "Since the log was last signed.", facts.checkpoint_age_s)
+    yield _gauge(
+        "custos_floor_margin_days",
+        "Days that fit beyond what the law demands, of the camera that has fewest; below 0 recording will stop.",
+        floor_margin_days(facts),
+    )
+    free = GaugeMetricFamily("custos_volume_free_bytes", "Free on the volume.", labels=["volume"])
+    total = GaugeMetricFamily("custos_volume_size_bytes", "Size of the volume.", labels=["volume"])
+    usable = GaugeMetricFamily("custos_volume_usable", "1 while footage can be written there.", labels=["volume"])
+    for volume in facts.volumes:
+        free.add_metric([volume.name], volume.free_bytes)
+        total.add_metric([volume.name], volume.total_bytes)
+        usable.add_metric([volume.name], float(volume.state in ("ok", "low")))
+    yield from (free, total, usable)
+
+
+def floor_margin_days(facts: Facts) -> float | None:
+    """By how many days the forecast of the worst camera is above the floor; None while no forecast is known."""
+    fitting = [one.days_forecast for one in facts.cameras if one.days_forecast is not None and one.is_wanted]
+    return min(fitting) - facts.floor_days if fitting else None
+
+
+def _of_cameras(facts: Facts) -> Iterable[Metric]:
+    for name, text, read in _CAMERA_GAUGES:
+        gauge = GaugeMetricFamily(name, text, labels=["camera"])
+        for one in facts.cameras:
+            value = read(one) if one.is_wanted else None
+            if value is not None:
+                gauge.add_metric([one.id], value)
+        yield gauge
+    for name, text, count in _CAMERA_COUNTERS:
+        counter = CounterMetricFamily(name, text, labels=["camera"])
+        for one in facts.cameras:
+            counter.add_metric([one.id], count(one))
+        yield counter
+    gaps = GaugeMetricFamily("custos_camera_gap_seconds", "Not recorded, by cause.", labels=["camera", "cause"])
+    for one in facts.cameras:
+        for cause, seconds in sorted(one.gap_seconds.items()):
+            gaps.add_metric([one.id, cause], seconds)
+    yield gaps
+
+
+def _of_duties(facts: Facts) -> Iterable[Metric]:
+    took = GaugeMetricFamily("custos_duty_seconds", "How long the duty took when it last went well.", labels=["duty"])
+    failures = CounterMetricFamily("custos_duty_failures", "How often the duty failed.", labels=["duty"])
+    for outcome in facts.outcomes:
+        failures.add_metric([outcome.name], outcome.failures)
+        if outcome.succeeded_us is not None:
+            took.add_metric([outcome.name], outcome.took_s)
+        if outcome.name == "sync" and outcome.succeeded_us is not None:
+            yield _gauge("custos_sync_latency_seconds", "How long the last sync of footage took.", outcome.took_s)
+    yield from (took, failures)
+
+
+def _gauge(name: str, text: str, value: float | None) -> Metric:
+    gauge = GaugeMetricFamily(name, text, labels=[])
+    if value is not None:
+        gauge.add_metric([], value)
+    return gauge

@@ -1,0 +1,75 @@
+"""What a monitor reads from the box."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from appliance.health.facts import CameraFacts, Facts
+from appliance.health.metrics import exposition
+from appliance.health.outcomes import Outcome
+from recorder.store.records import VolumeState
+
+FACTS = Facts(
+    cameras=[
+        CameraFacts(
+            "gate",
+            "Gate",
+            "recording",
+            media_age_s=0.5,
+            frames=250,
+            bytes=9000,
+            reconnects=2,
+            days_forecast=41.5,
+            gap_seconds={"unreachable": 12.5},
+        ),
+        CameraFacts("yard", "Yard", "retired", media_age_s=9e9, days_forecast=1),
+    ],
+    volumes=[VolumeState("main", "/data", 500, 1000, "ok")],
+    outcomes=[Outcome("sync", 5, 0.25), Outcome("sweep", failed_us=1, failures=3)],
+    checkpoint_age_s=7.0,
+    floor_days=30,
+    log_size=99,
+    started_us=1_000_000,
+    now_us=61_000_000,
+)
+
+
+def scrape(facts: Facts) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = exposition(lambda: facts)().decode()
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_monitor_scrapes() -> None:
+    """Every number the operator was promised is there under its name, with the facts' value."""
+    seen = scrape(FACTS)
+    gate = (("camera", "gate"),)
+    assert seen["custos_camera_media_age_seconds", gate] == 0.5
+    assert seen["custos_camera_frames_total", gate] == 250
+    assert seen["custos_camera_bytes_total", gate] == 9000
+    assert seen["custos_camera_reconnects_total", gate] == 2
+    assert seen["custos_camera_gap_seconds", (*gate, ("cause", "unreachable"))] == 12.5
+    assert seen["custos_sync_latency_seconds", ()] == 0.25
+    assert seen["custos_floor_margin_days", ()] == 11.5
+    assert seen["custos_checkpoint_age_seconds", ()] == 7
+    assert seen["custos_volume_free_bytes", (("volume", "main"),)] == 500
+    assert seen["custos_duty_failures_total", (("duty", "sweep"),)] == 3
+    assert seen["custos_up_seconds", ()] == 60
+    assert seen["custos_state", (("state", "degraded"),)] == 1
+    assert seen["custos_state", (("state", "ok"),)] == 0
+
+
+def test_camera_was_retired() -> None:
+    """A camera that is not to be recorded neither lowers the margin nor looks like one that fell silent."""
+    assert ("custos_camera_media_age_seconds", (("camera", "yard"),)) not in scrape(FACTS)
+
+
+def test_nothing_is_known_yet() -> None:
+    """Just after its start a box has no forecast and no checkpoint: it says nothing rather than nought."""
+    seen = scrape(Facts([], [], [], None, 30))
+    assert ("custos_floor_margin_days", ()) not in seen
+    assert ("custos_checkpoint_age_seconds", ()) not in seen
+    assert seen["custos_state", (("state", "ok"),)] == 1
