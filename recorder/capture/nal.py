@@ -1,0 +1,59 @@
+"""NAL units of H.264 (ITU-T H.264, Annex B) and H.265 (ITU-T H.265, Annex B). Pure.
+
+Only what recording needs: where units begin, what type they are, and which parameter sets a picture brings along.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from recorder.store.records import CodecName
+
+PARAMETER_SETS = {CodecName.H264: frozenset({7, 8}), CodecName.H265: frozenset({32, 33, 34})}
+"""SPS and PPS (H.264, table 7-1); VPS, SPS and PPS (H.265, table 7-1)."""
+
+KEY_SLICES = {CodecName.H264: frozenset({5}), CodecName.H265: frozenset(range(16, 22))}
+"""IDR slices (H.264); intra random access point pictures: BLA, IDR, CRA (H.265)."""
+
+UNIT_LIMIT = 4096
+"""NAL units looked at in one picture. Real ones have a few dozen slices; more is an attack or noise."""
+
+_START = re.compile(b"\x00\x00\x01")
+
+
+def units(data: bytes) -> Iterator[bytes]:
+    """The NAL units of an Annex B byte stream, without start codes and trailing zeros."""
+    starts = [match.end() for match in _START.finditer(data)][:UNIT_LIMIT]
+    ends = [start - 3 for start in starts[1:]] + [len(data)]
+    for start, end in zip(starts, ends, strict=True):
+        unit = data[start:end].rstrip(b"\x00")
+        if unit:
+            yield unit
+
+
+def unit_type(unit: bytes, codec: CodecName) -> int:
+    """`nal_unit_type` of a unit that is not empty."""
+    return unit[0] & 0x1F if codec is CodecName.H264 else unit[0] >> 1 & 0x3F
+
+
+def parameter_sets(data: bytes, codec: CodecName) -> tuple[bytes, ...]:
+    """The parameter sets that an access unit carries, in order, each once.
+
+    Two pictures belong to one run when these are equal: a camera that repeats its sets before every key picture
+    changes nothing by it.
+    """
+    wanted = PARAMETER_SETS[codec]
+    found = dict.fromkeys(unit for unit in units(data) if unit_type(unit, codec) in wanted)
+    return tuple(found)
+
+
+def holds_key_picture(data: bytes, codec: CodecName) -> bool:
+    """Whether an access unit has a slice that decoding can begin with."""
+    wanted = KEY_SLICES[codec]
+    return any(unit_type(unit, codec) in wanted for unit in units(data))
+
+
+def with_sets(sets: tuple[bytes, ...], data: bytes) -> bytes:
+    """An access unit with parameter sets before it: enough for a demuxer to know the stream by."""
+    return b"".join(b"\x00\x00\x00\x01" + unit for unit in sets) + data

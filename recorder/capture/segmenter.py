@@ -1,0 +1,260 @@
+"""The segmenter: packets in; begin, write, cut and end out. Pure: an event-in, command-out machine.
+
+It decides what belongs to which run and segment; who carries the commands out need not decide anything.
+
+- Nothing is stored before the first key frame; then every frame is, once, in order.
+- The first second of a run is held back to settle when it started (`timeline`); one packet is always held back,
+  so that each one's duration is known when it is written.
+- A segment ends at the first key frame past `segment_s`; at twice that with any frame, for cameras that send no key
+  frames. Decode times run on through all segments of a run, from 0.
+- Other parameter sets at a key frame end the run and begin a new one at that very instant: nothing lies between.
+- A jump of the camera's time stamps ends the run; so does a step of our own clock, seen in the packets' readings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from config.clock import STEP_LIMIT_US, Reading, step_us
+from config.times import SECOND_US
+from recorder.capture.nal import parameter_sets, with_sets
+from recorder.capture.source import Packet, Track
+from recorder.capture.timeline import TICKS_PER_S, Timeline, ticks_to_us
+from recorder.causes import Cause
+from recorder.store.records import CodecName
+
+SETTLE_US = SECOND_US
+"""How long the start of a run is watched before it is fixed: pre-roll arrives in a burst, well within a second."""
+
+SETTLE_LIMIT_PACKETS = 600
+SETTLE_LIMIT_BYTES = 32 * 1024 * 1024
+"""What is held back meanwhile has a bound: reached early, the start is fixed early."""
+
+JUMP_AHEAD_TICKS = 10 * TICKS_PER_S
+JUMP_BACK_TICKS = TICKS_PER_S
+"""Time stamps beyond these are no jitter: a loop, a camera's own clock step, or 2^33 having wrapped."""
+
+FIRST_DURATION_TICKS = TICKS_PER_S // 25
+"""Assumed for a run's only frame; every other one has a neighbour to measure by."""
+
+
+@dataclass(frozen=True)
+class StartRun:
+    """Begin a run: `sample` is a key picture with its parameter sets, enough to know the stream by."""
+
+    t0_us: int
+    codec: CodecName
+    sample: bytes
+
+
+@dataclass(frozen=True)
+class OpenSegment:
+    """Begin a segment of the current run."""
+
+    t0_us: int
+
+
+@dataclass(frozen=True)
+class WritePacket:
+    """Store one frame; times in ticks since the start of the run."""
+
+    data: bytes
+    dts: int
+    pts: int
+    duration: int
+    is_key: bool
+
+
+@dataclass(frozen=True)
+class CutSegment:
+    """Seal the open segment: the next one starts where it ends."""
+
+    t1_us: int
+
+
+@dataclass(frozen=True)
+class EndRun:
+    """The run is over (its segment has been cut); what follows is a gap of that cause, or, with None, nothing."""
+
+    cause: Cause | None
+    detail: str
+
+
+Command = StartRun | OpenSegment | WritePacket | CutSegment | EndRun
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the segmenter had to do to keep a stream in order."""
+
+    dropped_before_key: int = 0
+    nudged: int = 0
+    invented: int = 0
+    runs: int = 0
+
+
+@dataclass(frozen=True)
+class _Timed:
+    """A packet with its place on the run's time line."""
+
+    packet: Packet
+    dts: int
+    pts: int
+
+
+class Segmenter:
+    """One stream of one session. Feed it packets with `feed`, and end it with `stop`."""
+
+    def __init__(self, track: Track, segment_us: int, not_before_us: int) -> None:
+        """`not_before_us`: where the record of this stream ends; a run cannot start earlier."""
+        self._track = track
+        self._segment_us = segment_us
+        self._not_before_us = not_before_us
+        self.counts = Counts()
+        self._sets: tuple[bytes, ...] = track.sets
+        self._reset()
+
+    def _reset(self) -> None:
+        self._settling: list[_Timed] = []
+        self._settling_bytes = 0
+        self._timeline: Timeline | None = None
+        self._pending: _Timed | None = None
+        self._origin_dts: int | None = None
+        self._last_dts = -1
+        self._duration = FIRST_DURATION_TICKS
+        self._segment_dts = 0
+        self._reference: Reading | None = None
+
+    @property
+    def recording(self) -> bool:
+        """Whether a run is on: frames are being stored or held back for it."""
+        return self._origin_dts is not None
+
+    def feed(self, packet: Packet) -> Iterator[Command]:
+        """A packet arrived."""
+        if self._reference is not None and abs(step_us(self._reference, packet.arrived)) > STEP_LIMIT_US:
+            seconds = step_us(self._reference, packet.arrived) / SECOND_US
+            yield from self._end(Cause.CLOCK_STEP, f"the clock of the box was set by {seconds:+.3f} s")
+            # The record may now end in the future; the caller settles that with a gap before the next run starts.
+            self._not_before_us = 0
+        elif self.recording and self._jumped(packet):
+            yield from self._end(Cause.TIMESTAMP_JUMP, "the camera's time stamps jumped")
+        elif self.recording and packet.is_key and self._other_sets(packet):
+            yield from self._end(None, "the camera changed its parameter sets", until=packet)
+        yield from self._accept(packet)
+
+    def stop(self, cause: Cause | None, detail: str = "") -> Iterator[Command]:
+        """Nothing more will come: write what is held back and end the run."""
+        yield from self._end(cause, detail)
+
+    # -- inside
+
+    def _accept(self, packet: Packet) -> Iterator[Command]:
+        if not self.recording:
+            if not packet.is_key:
+                self.counts = replace(self.counts, dropped_before_key=self.counts.dropped_before_key + 1)
+                return
+            self._begin(packet)
+        timed = self._time(packet)
+        if self._timeline is None:
+            self._settling.append(timed)
+            self._settling_bytes += len(packet.data)
+            if self._settled(packet):
+                yield from self._start()
+            return
+        yield from self._advance(timed)
+
+    def _begin(self, packet: Packet) -> None:
+        self._origin_dts = packet.dts if packet.dts is not None else packet.pts or 0
+        self._reference = packet.arrived
+        self._sets = parameter_sets(packet.data, self._track.codec) or self._sets
+        self.counts = replace(self.counts, runs=self.counts.runs + 1)
+
+    def _time(self, packet: Packet) -> _Timed:
+        """Place a packet on the run's time line; decode times strictly rise, whatever the camera says."""
+        assert self._origin_dts is not None
+        raw = packet.dts
+        if raw is None:
+            dts = self._last_dts + self._duration if self._last_dts >= 0 else 0
+            self.counts = replace(self.counts, invented=self.counts.invented + 1)
+        else:
+            dts = raw - self._origin_dts
+        if dts <= self._last_dts:
+            dts = self._last_dts + 1
+            self.counts = replace(self.counts, nudged=self.counts.nudged + 1)
+        elif self._last_dts >= 0:
+            self._duration = dts - self._last_dts
+        self._last_dts = dts
+        pts = dts if packet.pts is None else packet.pts - self._origin_dts
+        return _Timed(packet, dts, max(pts, dts))
+
+    def _jumped(self, packet: Packet) -> bool:
+        if packet.dts is None or self._origin_dts is None:
+            return False
+        ahead = packet.dts - self._origin_dts - self._last_dts
+        return ahead > JUMP_AHEAD_TICKS or ahead < -JUMP_BACK_TICKS
+
+    def _other_sets(self, packet: Packet) -> bool:
+        sets = parameter_sets(packet.data, self._track.codec)
+        return bool(sets) and set(sets) != set(self._sets)
+
+    def _settled(self, packet: Packet) -> bool:
+        assert self._reference is not None
+        return (
+            packet.arrived.mono_us - self._reference.mono_us >= SETTLE_US
+            or len(self._settling) >= SETTLE_LIMIT_PACKETS
+            or self._settling_bytes >= SETTLE_LIMIT_BYTES
+        )
+
+    def _start(self) -> Iterator[Command]:
+        """Fix when the run started, and go on with all that was held back."""
+        assert self._reference is not None
+        held, self._settling = self._settling, []
+        offset_us = self._reference.offset_us()
+        starts = (one.packet.arrived.mono_us + offset_us - ticks_to_us(one.dts) for one in held)
+        t0_us = max(min(starts), self._not_before_us)
+        self._timeline = Timeline(t0_us)
+        self._segment_dts = 0
+        yield StartRun(t0_us, self._track.codec, with_sets(self._sets, held[0].packet.data))
+        yield OpenSegment(t0_us)
+        for timed in held:
+            yield from self._advance(timed)
+
+    def _advance(self, timed: _Timed) -> Iterator[Command]:
+        """The held-back packet is written, now that its duration is known; then, perhaps, the segment is cut."""
+        assert self._timeline is not None
+        assert self._reference is not None
+        if self._pending is not None:
+            yield _written(self._pending, timed.dts - self._pending.dts)
+        passed_us = ticks_to_us(timed.dts - self._segment_dts)
+        due = passed_us >= self._segment_us and timed.packet.is_key
+        if due or passed_us >= 2 * self._segment_us:
+            t1_us = self._timeline.cut(timed.dts)
+            self._segment_dts = timed.dts
+            yield CutSegment(t1_us)
+            yield OpenSegment(t1_us)
+        self._timeline.observe(timed.dts, timed.packet.arrived.mono_us + self._reference.offset_us())
+        self._pending = timed
+
+    def _end(self, cause: Cause | None, detail: str, until: Packet | None = None) -> Iterator[Command]:
+        """Write what is held back, cut, end; `until` is the packet that starts the next run at that instant."""
+        if not self.recording:
+            return
+        if self._timeline is None:
+            yield from self._start()
+        assert self._timeline is not None
+        duration = self._duration
+        if until is not None:
+            duration = self._time(until).dts - (self._pending.dts if self._pending else 0)
+        if self._pending is not None:
+            yield _written(self._pending, duration)
+            t1_us = self._timeline.utc_us(self._pending.dts + duration)
+            self._not_before_us = t1_us
+            yield CutSegment(t1_us)
+        yield EndRun(cause, detail)
+        self._reset()
+
+
+def _written(timed: _Timed, duration: int) -> WritePacket:
+    return WritePacket(timed.packet.data, timed.dts, timed.pts, duration, timed.packet.is_key)

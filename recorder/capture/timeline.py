@@ -1,0 +1,49 @@
+"""Media time to UTC (docs/time.md). Pure.
+
+A run starts at the smallest of (receive time - media time so far) over its first second: the least delayed frame
+wins, so that a camera which replays what it had buffered does not shift the record. After that media time rules; its
+mapping to UTC is steered by at most 500 ppm, segment by segment, towards the least delayed frame of the segment
+before. Receive time is the monotonic clock, mapped to UTC by the offset at the start of the run: a clock that is set
+during a run moves nothing, it ends the run.
+"""
+
+from __future__ import annotations
+
+STEER_LIMIT_PPM = 500
+"""Camera clocks run wrong by 20 to 500 ppm; what needs more steering than that is not drift."""
+
+TICKS_PER_S = 90_000
+
+
+def ticks_to_us(ticks: int) -> int:
+    """Media ticks of 90 kHz as microseconds."""
+    return ticks * 100 // 9
+
+
+class Timeline:
+    """The mapping of one run; media time is in ticks since its first frame."""
+
+    def __init__(self, start_us: int) -> None:
+        self._anchor_ticks = 0
+        self._anchor_us = start_us
+        self._ppm = 0
+        self._earliest_us: int | None = None
+
+    def utc_us(self, ticks: int) -> int:
+        """The UTC of a media time, by the rate of the current segment."""
+        passed_us = ticks_to_us(ticks - self._anchor_ticks)
+        return self._anchor_us + passed_us + passed_us * self._ppm // 1_000_000
+
+    def observe(self, ticks: int, received_us: int) -> None:
+        """A frame of that media time arrived then; the least late one of a segment decides how to steer."""
+        late_us = received_us - self.utc_us(ticks)
+        self._earliest_us = late_us if self._earliest_us is None else min(self._earliest_us, late_us)
+
+    def cut(self, ticks: int) -> int:
+        """End a segment at that media time: its UTC, from which the next one is steered."""
+        end_us = self.utc_us(ticks)
+        length_us = max(end_us - self._anchor_us, 1)
+        wanted_ppm = 0 if self._earliest_us is None else self._earliest_us * 1_000_000 // length_us
+        self._ppm = max(-STEER_LIMIT_PPM, min(STEER_LIMIT_PPM, wanted_ppm))
+        self._anchor_ticks, self._anchor_us, self._earliest_us = ticks, end_us, None
+        return end_us
