@@ -113,6 +113,7 @@ class Segmenter:
         self._not_before_us = not_before_us
         self.counts = Counts()
         self._sets: tuple[bytes, ...] = track.sets
+        self._continue_us: int | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -202,7 +203,8 @@ class Segmenter:
     def _settled(self, packet: Packet) -> bool:
         assert self._reference is not None
         return (
-            packet.arrived.mono_us - self._reference.mono_us >= SETTLE_US
+            self._continue_us is not None
+            or packet.arrived.mono_us - self._reference.mono_us >= SETTLE_US
             or len(self._settling) >= SETTLE_LIMIT_PACKETS
             or self._settling_bytes >= SETTLE_LIMIT_BYTES
         )
@@ -213,7 +215,9 @@ class Segmenter:
         held, self._settling = self._settling, []
         offset_us = self._reference.offset_us()
         starts = (one.packet.arrived.mono_us + offset_us - ticks_to_us(one.dts) for one in held)
-        t0_us = max(min(starts), self._not_before_us)
+        # A run that follows another without a gap has nothing to settle: it starts where that one ended.
+        t0_us = max(min(starts), self._not_before_us) if self._continue_us is None else self._continue_us
+        self._continue_us = None
         self._timeline = Timeline(t0_us)
         self._segment_dts = 0
         yield StartRun(t0_us, self._track.codec, with_sets(self._sets, held[0].packet.data))
@@ -251,6 +255,7 @@ class Segmenter:
             yield _written(self._pending, duration)
             t1_us = self._timeline.utc_us(self._pending.dts + duration)
             self._not_before_us = t1_us
+            self._continue_us = t1_us if until is not None else None
             yield CutSegment(t1_us)
         yield EndRun(cause, detail)
         self._reset()

@@ -53,7 +53,11 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """End the session; `packets` then ends soon. Harmless when done already."""
+        """Ask `packets` to end soon; from any thread, harmless when done already."""
+        ...
+
+    def release(self) -> None:
+        """Let go of the connection: by the thread that reads, when it is done."""
         ...
 
 

@@ -1,0 +1,237 @@
+"""A camera by way of libav (PyAV): RTSP over TCP, and every other URL that it can read.
+
+`av.open(timeout=…)` is never used: its interrupt callback takes the interpreter's lock at every poll and triples the
+cost of twenty cameras. The socket's own timeout and the session's media deadline do its work. What libav says goes
+no further than `translated`: its texts contain the URL with its password.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import av
+from av.bitstream import BitStreamFilterContext
+from av.container import InputContainer
+from av.packet import Packet as AvPacket
+from av.video.stream import VideoStream
+from pydantic import SecretStr
+
+from config.clock import Clock
+from recorder.capture.nal import parameter_sets
+from recorder.capture.source import Packet, Track
+from recorder.capture.timeline import TICKS_PER_S
+from recorder.errors import (
+    SourceCodecUnknown,
+    SourceEnded,
+    SourceError,
+    SourceInvalid,
+    SourceNotFound,
+    SourceRefusedUs,
+    SourceSilent,
+    SourceStalled,
+    SourceUnreachable,
+    SourceWithoutVideo,
+)
+from recorder.store.records import CodecName
+
+SOCKET_TIMEOUT_S = 10
+"""How long the socket may be silent, connecting or reading."""
+
+PROBE_BYTES = 5_000_000
+PROBE_US = 3_000_000
+"""How much libav may look at before it says what the stream is."""
+
+_CODECS = {"h264": CodecName.H264, "hevc": CodecName.H265}
+_FILTERS = {CodecName.H264: "h264_mp4toannexb", CodecName.H265: "hevc_mp4toannexb"}
+_UNREACHABLE = {
+    errno.ECONNREFUSED,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.ENETDOWN,
+    errno.EHOSTDOWN,
+    errno.EADDRNOTAVAIL,
+}
+
+av.logging.set_level(None)
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a camera turned out to send."""
+
+    codec: CodecName
+    width: int
+    height: int
+    frames_per_s: float | None
+    left_out: tuple[str, ...]
+
+
+class LibavSource:
+    """Obeys `source.Source`."""
+
+    def __init__(self, url: str, username: str | None, password: SecretStr | None, clock: Clock) -> None:
+        self._url = url
+        self._username = username
+        self._password = password
+        self._clock = clock
+        self._container: InputContainer | None = None
+        self._stream: VideoStream | None = None
+        self._filter: BitStreamFilterContext | None = None
+        self._codec: CodecName | None = None
+        self._closing = threading.Event()
+
+    def open(self) -> Track:
+        """Connect; takes a second or more, because libav looks at the stream first."""
+        with translated(connecting=True):
+            container = av.open(
+                with_credentials(self._url, self._username, self._password), options=_options(self._url)
+            )
+        assert isinstance(container, InputContainer)
+        self._container = container
+        if not container.streams.video:
+            raise SourceWithoutVideo
+        self._stream = container.streams.video[0]
+        self._codec = _codec_of(self._stream)
+        extradata = self._stream.codec_context.extradata or b""
+        if extradata[:1] == b"\x01":  # length-prefixed units, as in MP4 files
+            self._filter = BitStreamFilterContext(_FILTERS[self._codec], self._stream)
+            extradata = b""
+        left_out = tuple(_words(one) for one in container.streams if one is not self._stream)
+        return Track(self._codec, parameter_sets(extradata, self._codec), left_out)
+
+    def packets(self) -> Iterator[Packet]:
+        """Pictures as libav hands them out; always ends with an error, were it that the camera said goodbye."""
+        assert self._container is not None
+        assert self._stream is not None
+        stream = self._container.demux(self._stream)
+        while not self._closing.is_set():
+            with translated(connecting=False):
+                packet = next(stream, None)
+            if packet is None or packet.size == 0:
+                raise SourceEnded
+            yield from self._filtered(packet)
+        raise SourceEnded
+
+    def close(self) -> None:
+        """Ask `packets` to end; it does within the socket's timeout. The connection closes with the reader."""
+        self._closing.set()
+
+    def release(self) -> None:
+        """Close the connection; called by the thread that reads, when it is done: libav is not thread-safe here."""
+        if self._container is not None:
+            with translated(connecting=False):
+                self._container.close()
+
+    def probe(self) -> ProbeResult:
+        """What an opened source sends."""
+        assert self._stream is not None
+        assert self._codec is not None
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        others = (one for one in self._container.streams if one is not self._stream) if self._container else ()
+        return ProbeResult(
+            self._codec,
+            self._stream.width,
+            self._stream.height,
+            None if rate is None else float(rate),
+            tuple(_words(one) for one in others),
+        )
+
+    def _filtered(self, packet: AvPacket[VideoStream]) -> Iterator[Packet]:
+        arrived = self._clock.read()
+        with translated(connecting=False):
+            filtered = [packet] if self._filter is None else self._filter.filter(packet)
+        for one in filtered:
+            dts, pts = _ticks(one.dts, packet.time_base), _ticks(one.pts, packet.time_base)
+            yield Packet(bytes(one), dts, pts, bool(packet.is_keyframe), arrived)
+
+
+def probe(url: str, username: str | None, password: SecretStr | None, clock: Clock) -> ProbeResult:
+    """Connect, look, and leave.
+
+    Raises:
+        SourceError: one of its kinds.
+    """
+    source = LibavSource(url, username, password, clock)
+    try:
+        source.open()
+        return source.probe()
+    finally:
+        source.release()
+
+
+@contextmanager
+def translated(*, connecting: bool) -> Iterator[None]:
+    """Turn libav's errors into ours. The cause is cut off: its text holds the URL with the password.
+
+    A silent server is told from a babbling one by the time it took, not by the kind of error, which is the same.
+    """
+    started = time.monotonic()
+    try:
+        yield
+    except av.error.FFmpegError as err:
+        ours = _kind(err, connecting=connecting, waited_s=time.monotonic() - started)
+        raise ours(f"{ours.sentence()} (libav: {type(err).__name__})") from None
+
+
+def _kind(err: av.error.FFmpegError, *, connecting: bool, waited_s: float) -> type[SourceError]:
+    for kinds, ours in _TABLE:
+        if isinstance(err, kinds):
+            return ours
+    silent = waited_s >= 0.9 * SOCKET_TIMEOUT_S or err.errno in (errno.ETIMEDOUT, errno.EAGAIN)
+    if not connecting:
+        return SourceStalled if silent else SourceEnded
+    if err.errno in _UNREACHABLE or (err.errno == errno.EIO and not silent):
+        return SourceUnreachable
+    if err.errno == errno.ETIMEDOUT:
+        return SourceUnreachable
+    return SourceSilent if silent else SourceInvalid
+
+
+_TABLE: tuple[tuple[tuple[type[BaseException], ...], type[SourceError]], ...] = (
+    ((av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError), SourceRefusedUs),
+    ((av.error.HTTPNotFoundError,), SourceNotFound),
+    ((av.error.FileNotFoundError,), SourceNotFound),
+)
+
+
+def with_credentials(url: str, username: str | None, password: SecretStr | None) -> str:
+    """The URL as libav wants it; nobody else may see it."""
+    if username is None:
+        return url
+    parts = urlsplit(url)
+    secret = "" if password is None else ":" + quote(password.get_secret_value(), safe="")
+    return urlunsplit(parts._replace(netloc=f"{quote(username, safe='')}{secret}@{parts.netloc}"))
+
+
+def _options(url: str) -> dict[str, str]:
+    options = {"probesize": str(PROBE_BYTES), "analyzeduration": str(PROBE_US)}
+    if url.startswith(("rtsp://", "rtsps://")):
+        options |= {"rtsp_transport": "tcp", "timeout": str(SOCKET_TIMEOUT_S * 1_000_000)}
+    return options
+
+
+def _codec_of(stream: VideoStream) -> CodecName:
+    name = stream.codec_context.name
+    if name not in _CODECS:
+        raise SourceCodecUnknown(f"The camera sends {name}, which cannot be recorded: set it to H.264 or H.265.")
+    return _CODECS[name]
+
+
+def _words(stream: object) -> str:
+    kind = getattr(stream, "type", "unknown")
+    codec = getattr(getattr(stream, "codec_context", None), "name", None)
+    return f"{kind} ({codec})" if codec else str(kind)
+
+
+def _ticks(stamp: int | None, time_base: Fraction) -> int | None:
+    return None if stamp is None else round(stamp * time_base * TICKS_PER_S)
+
+
+LibavFactory = Callable[[], LibavSource]

@@ -1,0 +1,167 @@
+"""Frames to segment files: PyAV's MP4 muxer into a part file that hashes what it is handed.
+
+Each segment is a file of its own with the same `ftyp` and `moov`, our header box behind them, and fragments whose
+decode times run on through the whole run. The muxer writes forwards only, so that every byte is final when written.
+"""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.video.stream import VideoStream
+
+from recorder.capture.segmenter import WritePacket
+from recorder.errors import SourceInvalid, StorageError
+from recorder.store.boxes import TIMESCALE_HZ, header_box
+from recorder.store.records import CodecName
+from recorder.store.segments import PartFile
+
+FRAGMENT_US = 2_000_000
+"""A fragment is what a crash can cost: cut at key frames and at least this often."""
+
+TIME_BASE = Fraction(1, TIMESCALE_HZ)
+
+_FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc"}
+
+_OPTIONS = {
+    # empty_moov: all is said before the first frame; frag_discont: decode times are ours, not counted from zero;
+    # skip_trailer: no index at the end, so that files can be joined by cutting off their beginnings.
+    "movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont+skip_trailer",
+    "frag_duration": str(FRAGMENT_US),
+    "use_editlist": "0",
+    "avoid_negative_ts": "disabled",
+    "flush_packets": "1",
+}
+
+
+class Sink:
+    """What the muxer writes into. Puts our header box behind `moov`; the muxer's writes may be split anywhere."""
+
+    def __init__(self, part: PartFile) -> None:
+        self._part = part
+        self._beginning = bytearray()
+        self._begun = False
+        self.failure: StorageError | None = None
+        """Kept, because the muxer goes on writing on its way out of an error."""
+
+    def write(self, data: bytes) -> int:
+        """Take the muxer's bytes."""
+        if self.failure is None:
+            try:
+                self._take(bytes(data))
+            except StorageError as err:
+                self.failure = err
+                raise
+        return len(data)
+
+    def _take(self, data: bytes) -> None:
+        if self._begun:
+            self._part.append(data)
+            return
+        self._beginning += data
+        end = _end_of_moov(self._beginning)
+        if end is not None:
+            init, rest = bytes(self._beginning[:end]), bytes(self._beginning[end:])
+            self._part.append(init + header_box(self._part.header) + rest)
+            self._begun = True
+            self._beginning.clear()
+
+
+class RunWriter:
+    """Knows the stream of one run; makes the writers of its segments."""
+
+    def __init__(self, codec: CodecName, sample: bytes) -> None:
+        """`sample`: a key access unit with its parameter sets (Annex B).
+
+        Raises:
+            SourceInvalid: no picture size can be read from it.
+        """
+        self.codec = codec
+        try:
+            container = av.open(io.BytesIO(sample), format=_FORMATS[codec])
+        except av.error.FFmpegError as err:
+            raise SourceInvalid("The camera's first picture cannot be read.") from err
+        assert isinstance(container, InputContainer)
+        self._container = container
+        self._template: VideoStream = container.streams.video[0]
+        self.width, self.height = self._template.width, self._template.height
+        if not self.width or not self.height:
+            container.close()
+            raise SourceInvalid("The camera's parameter sets do not tell the size of its pictures.")
+
+    def open(self, part: PartFile) -> SegmentWriter:
+        """Begin a segment in that part file."""
+        return SegmentWriter(part, self._template)
+
+    def close(self) -> None:
+        """The run is over."""
+        self._container.close()
+
+
+class SegmentWriter:
+    """Writes the frames of one segment."""
+
+    def __init__(self, part: PartFile, template: VideoStream) -> None:
+        self.part = part
+        self.frames = 0
+        self._sink = Sink(part)
+        container = av.open(self._sink, "w", format="mp4", options=_OPTIONS)
+        assert isinstance(container, OutputContainer)
+        self._container = container
+        self._stream = container.add_stream_from_template(template)
+        self._stream.time_base = TIME_BASE
+
+    def write(self, command: WritePacket) -> None:
+        """Store one frame; a whole fragment reaches the kernel when it is complete.
+
+        Raises:
+            StorageError: one of its kinds.
+            SourceInvalid: the muxer refuses the frame.
+        """
+        packet = av.Packet(command.data)
+        packet.stream = self._stream
+        packet.time_base = TIME_BASE
+        packet.dts, packet.pts, packet.duration = command.dts, command.pts, command.duration
+        packet.is_keyframe = command.is_key
+        self._carefully(lambda: self._container.mux_one(packet))
+        self.frames += 1
+
+    def close(self) -> None:
+        """Write the last fragment.
+
+        Raises:
+            StorageError: one of its kinds.
+        """
+        self._carefully(self._container.close)
+
+    def abandon(self) -> None:
+        """Let go after a failure: what is on the disk stays for `resume` to read."""
+        self._sink.failure = self._sink.failure or StorageError()
+        self._container.close()
+        self.part.close()
+
+    def _carefully(self, act: object) -> None:
+        assert callable(act)
+        try:
+            act()
+        except av.error.FFmpegError as err:
+            raise self._sink.failure or SourceInvalid("The camera sent a picture that cannot be stored.") from err
+        if self._sink.failure is not None:
+            raise self._sink.failure
+
+
+def _end_of_moov(data: bytes | bytearray) -> int | None:
+    """Where `moov` ends, once it is there whole."""
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        end = at + max(size, 8)
+        if end > len(data):
+            return None
+        if data[at + 4 : at + 8] == b"moov":
+            return end
+        at = end
+    return None
