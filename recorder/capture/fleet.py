@@ -90,4 +90,5 @@ class Fleet:
         for session in sessions:
             session.stop(*self._causes.get(session.camera.id, (Cause.BOX_DOWN, "")))
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        return all([session.join(max(deadline - time.monotonic(), 0.01)) for session in sessions])
+        ended = [session.join(max(deadline - time.monotonic(), 0.01)) for session in sessions]
+        return all(ended)

@@ -22,7 +22,7 @@ from config.times import SECOND_US
 from recorder.capture.recording import Recording, StreamBook
 from recorder.capture.source import Packet, Source, SourceFactory, Track, WantedCamera
 from recorder.causes import Cause
-from recorder.errors import SourceEnded, SourceError, SourceInvalid, SourceSilent, SourceStalled, StorageError
+from recorder.errors import SourceEnded, SourceError, SourceInvalid, SourceSilent, SourceStalled, StorageError, StoreError
 
 MEDIA_DEADLINE_US = 10 * SECOND_US
 """So long without a frame is `stalled` (or, before the first one, `no_media`), whatever the socket says."""
@@ -217,6 +217,7 @@ class Session:
                 self._went_wrong("bug", f"Recording met an error of the program itself ({type(err).__name__}).")
             if not self._stop.is_set():
                 self._wait()
+        self._leave()
         self._set(state=SessionState.STOPPED)
 
     def attempt(self) -> None:
@@ -239,8 +240,8 @@ class Session:
         except SourceError as err:
             self._end(recording, err.cause, str(err))
             raise
-        except StorageError as err:
-            self._gap_is(err.cause, str(err))
+        except StoreError as err:
+            self._gap_is(err.cause if isinstance(err, StorageError) else Cause.STORAGE_ERROR, str(err))
             raise
         finally:
             source.close()
@@ -309,6 +310,15 @@ class Session:
             head = self._book.resume(self.camera.stream_id)
             if self._clock.read().utc_us - head.t1_us > GAP_PIECE_US:
                 self._write_gap(self._cause, self._detail)
+        except CustosError as err:
+            self._went_wrong(err.code, str(err))
+
+    def _leave(self) -> None:
+        """Stopped in the middle of an outage: write down what it was, before it passes for the box being down."""
+        if (self._cause, self._detail) == self._cause_at_stop:
+            return
+        try:
+            self._write_gap(self._cause, self._detail)
         except CustosError as err:
             self._went_wrong(err.code, str(err))
 
