@@ -22,7 +22,15 @@ from config.times import SECOND_US
 from recorder.capture.recording import Recording, StreamBook
 from recorder.capture.source import Packet, Source, SourceFactory, Track, WantedCamera
 from recorder.causes import Cause
-from recorder.errors import SourceEnded, SourceError, SourceInvalid, SourceSilent, SourceStalled, StorageError, StoreError
+from recorder.errors import (
+    SourceEnded,
+    SourceError,
+    SourceInvalid,
+    SourceSilent,
+    SourceStalled,
+    StorageError,
+    StoreError,
+)
 
 MEDIA_DEADLINE_US = 10 * SECOND_US
 """So long without a frame is `stalled` (or, before the first one, `no_media`), whatever the socket says."""
