@@ -26,7 +26,7 @@ def units(data: bytes) -> Iterator[bytes]:
     """The NAL units of an Annex B byte stream, without start codes and trailing zeros."""
     starts = [match.end() for match in _START.finditer(data)][:UNIT_LIMIT]
     ends = [start - 3 for start in starts[1:]] + [len(data)]
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in zip(starts, ends, strict=False):  # without a start code there is an end and no beginning
         unit = data[start:end].rstrip(b"\x00")
         if unit:
             yield unit

@@ -1,0 +1,41 @@
+"""A real store in a temporary folder, with a clock that is handed in and real segments at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from config.times import SECOND_US
+from recorder.capture.recording import Recording
+from recorder.capture.source import Track
+from recorder.causes import Cause
+from recorder.store.records import CodecName, Segment
+from recorder.store.store import Store
+from tests.fakes.camera import packets
+from tests.fakes.clock import FakeClock
+
+SEGMENT_US = 2 * SECOND_US
+
+
+def new_store(tmp_path: Path, clock: FakeClock, *cameras: str) -> Store:
+    """A new box with these cameras registered."""
+    Store.create(tmp_path / "data", "test", clock, "0.0.0")
+    store = Store.open(tmp_path / "data", clock)
+    for camera_id in cameras:
+        store.cameras.add(camera_id, camera_id.title(), "rtsp://127.0.0.1:554/main")
+    return store
+
+
+def record(store: Store, clock: FakeClock, drawing: str, camera_id: str = "gate") -> Recording:
+    """Record what is drawn (`tests.fakes.camera`), in one session, to its end."""
+    recording = Recording(store, f"{camera_id}.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    for packet in packets(drawing, clock):
+        recording.feed(packet)
+    recording.stop(Cause.UNREACHABLE, "the drawing ended")
+    return recording
+
+
+def segments(store: Store, clock: FakeClock, camera_id: str = "gate") -> list[Segment]:
+    """All segments of a camera."""
+    items = store.items(f"{camera_id}.main", 0, 2**62)
+    return [item for item in items if isinstance(item, Segment)]

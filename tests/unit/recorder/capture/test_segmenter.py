@@ -1,0 +1,215 @@
+"""The segmenter, on cameras drawn as strings (`tests.fakes.camera`)."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.times import SECOND_US
+from recorder.capture.segmenter import Command, CutSegment, EndRun, OpenSegment, Segmenter, StartRun, WritePacket
+from recorder.capture.source import Packet, Track
+from recorder.capture.timeline import ticks_to_us
+from recorder.causes import Cause
+from recorder.store.records import CodecName
+from tests.fakes.camera import packets
+from tests.fakes.clock import FakeClock
+
+SECOND = "I" + "P" * 9
+"""Ten pictures a second, a key picture first."""
+
+
+def run(drawing: str, *, segment_s: float = 2, not_before_us: int = 0) -> tuple[list[Packet], list[Command]]:
+    machine = Segmenter(Track(CodecName.H264), round(segment_s * SECOND_US), not_before_us)
+    sent = list(packets(drawing, FakeClock()))
+    commands = [command for packet in sent for command in machine.feed(packet)]
+    return sent, [*commands, *machine.stop(Cause.UNREACHABLE, "")]
+
+
+def of(kind: type, commands: list[Command]) -> list:
+    return [command for command in commands if isinstance(command, kind)]
+
+
+def drawn(commands: list[Command]) -> str:
+    """Commands as letters: a run opens ``(`` and closes ``)``, a segment is ``[…]``, a frame ``I`` or ``P``."""
+    letters = {StartRun: "(", OpenSegment: "[", CutSegment: "]", EndRun: ")"}
+    return "".join(
+        letters.get(type(one)) or ("I" if one.is_key else "P")  # type: ignore[union-attr]
+        for one in commands
+    )
+
+
+def test_nothing_is_stored_before_the_first_key_frame() -> None:
+    """Pictures that cannot be decoded are dropped; from the key frame on all are kept."""
+    _, commands = run("PPP" + SECOND)
+
+    assert drawn(commands) == "([" + SECOND + "])"
+
+
+def test_a_segment_is_cut_at_the_first_key_frame_past_its_length() -> None:
+    """Two-second segments of a camera with a key frame a second hold two groups each."""
+    _, commands = run(SECOND * 5)
+
+    assert drawn(commands) == "([" + SECOND * 2 + "][" + SECOND * 2 + "][" + SECOND + "])"
+
+
+def test_a_camera_without_key_frames_is_cut_at_twice_the_length() -> None:
+    """Smart codecs may drop key frames for minutes: the cap keeps a segment from growing without end."""
+    _, commands = run("I" + "P" * 79)
+
+    assert drawn(commands) == "([I" + "P" * 39 + "][" + "P" * 40 + "])"
+
+
+def test_decode_times_run_on_through_all_segments() -> None:
+    """From 0, a step a frame, with no break at a cut; every duration fills up to the next frame."""
+    _, commands = run(SECOND * 5)
+    frames = of(WritePacket, commands)
+
+    assert [frame.dts for frame in frames] == [n * 9000 for n in range(50)]
+    assert all(one.dts + one.duration == next_.dts for one, next_ in itertools.pairwise(frames))
+
+
+def test_preroll_replayed_at_connect_does_not_shift_the_record() -> None:
+    """Five seconds of past pictures that arrive at once start the run five seconds ago."""
+    clock = FakeClock()
+    sent = list(packets(SECOND * 5, FakeClock()))
+    burst = [Packet(one.data, one.dts, one.pts, one.is_key, clock.read()) for one in sent]
+    clock.advance(1.1)
+    late = Packet(sent[0].data, 50 * 9000 + 11 * 9000, None, True, clock.read())
+    machine = Segmenter(Track(CodecName.H264), 60 * SECOND_US, 0)
+
+    commands = [command for packet in [*burst, late] for command in machine.feed(packet)]
+
+    start = of(StartRun, commands)[0]
+    assert abs(start.t0_us - (FakeClock().utc_us - 5_000_000)) < 1_200_000
+
+
+def test_a_run_never_starts_before_the_record_ends() -> None:
+    """What is already told is not told twice."""
+    limit = FakeClock().utc_us + 500_000
+
+    _, commands = run(SECOND * 3, not_before_us=limit)
+
+    assert of(StartRun, commands)[0].t0_us == limit
+
+
+def test_a_repeated_time_stamp_is_nudged_and_the_frame_kept() -> None:
+    """Equal decode times make muxers fail: one tick more, and nothing is lost."""
+    sent, commands = run("IPP=PP" + SECOND * 2)
+
+    frames = of(WritePacket, commands)
+    assert len(frames) == len(sent)
+    assert all(one.dts < next_.dts for one, next_ in itertools.pairwise(frames))
+
+
+def test_a_missing_time_stamp_is_invented() -> None:
+    """A frame without one follows the one before by the usual distance."""
+    sent, commands = run("IPP?PPP" + SECOND)
+
+    frames = of(WritePacket, commands)
+    assert [frame.dts for frame in frames[:7]] == [n * 9000 for n in range(7)]
+    assert len(frames) == len(sent)
+
+
+def test_a_jump_ahead_ends_the_run_and_loses_no_key_frame() -> None:
+    """An hour's jump makes a new run with the cause `timestamp_jump`; every frame is kept."""
+    sent, commands = run(SECOND * 2 + "J" + SECOND * 2)
+
+    assert [end.cause for end in of(EndRun, commands)] == [Cause.TIMESTAMP_JUMP, Cause.UNREACHABLE]
+    assert len(of(WritePacket, commands)) == len(sent)
+
+
+def test_a_jump_back_waits_for_the_next_key_frame() -> None:
+    """After a jump in the middle of a group the rest of it cannot be decoded and is dropped."""
+    _, commands = run(SECOND * 2 + "B" + "PPP" + SECOND * 2)
+
+    assert drawn(commands) == "([" + SECOND * 2 + "])([" + SECOND * 2 + "])"
+
+
+def test_other_parameter_sets_begin_a_new_run_at_that_very_instant() -> None:
+    """One file has one sample description: a new size is a new run, and nothing lies between."""
+    sent, commands = run(SECOND * 2 + "S" + SECOND * 2)
+
+    ends, starts, cuts = of(EndRun, commands), of(StartRun, commands), of(CutSegment, commands)
+    assert ends[0].cause is None
+    assert starts[1].t0_us == cuts[0].t1_us
+    assert len(of(WritePacket, commands)) == len(sent)
+
+
+def test_repeated_parameter_sets_change_nothing() -> None:
+    """Sets before every key frame are what most cameras send."""
+    _, commands = run(SECOND * 6, segment_s=60)
+
+    assert len(of(StartRun, commands)) == 1
+
+
+def test_a_clock_set_during_a_run_ends_it() -> None:
+    """The wall clock steps an hour back: the run ends with `clock_step`, the next starts an hour earlier."""
+    clock = FakeClock()
+    machine = Segmenter(Track(CodecName.H264), 2 * SECOND_US, 0)
+    commands = [command for packet in packets(SECOND * 3, clock) for command in machine.feed(packet)]
+    clock.set_wall("2026-02-28T23:00:00Z")
+    for packet in packets(SECOND * 3, clock, first_dts=30 * 9000):
+        commands += machine.feed(packet)
+
+    assert [end.cause for end in of(EndRun, commands)] == [Cause.CLOCK_STEP]
+    first, second = of(StartRun, commands)
+    assert second.t0_us < first.t0_us
+
+
+def test_a_stream_cut_off_within_its_first_second_is_kept() -> None:
+    """What was held back to settle the start is written when the stream ends."""
+    sent, commands = run("IPPP")
+
+    assert drawn(commands) == "([IPPP])"
+    assert len(sent) == 4
+
+
+LETTERS = st.lists(st.sampled_from("IPPPPPGJBS=?"), max_size=120).map(
+    lambda letters: "".join(one for n, one in enumerate(letters) if one != "S" or "S" not in letters[:n])
+)
+
+
+@given(LETTERS)
+def test_every_frame_from_a_key_frame_on_is_stored_once_in_order(drawing: str) -> None:
+    """Whatever a camera does: no frame twice, none out of order, none lost but those that wait for a key frame."""
+    sent, commands = run(drawing)
+
+    stored = [frame.data for frame in of(WritePacket, commands)]
+    machine = Segmenter(Track(CodecName.H264), 2 * SECOND_US, 0)
+    for packet in sent:
+        list(machine.feed(packet))
+    assert len(stored) == len(sent) - machine.counts.dropped_before_key
+    remaining = iter(packet.data for packet in sent)
+    assert all(any(data == other for other in remaining) for data in stored)
+
+
+@given(LETTERS)
+def test_segments_of_a_run_tile_it(drawing: str) -> None:
+    """Each segment starts where the one before ended; times rise; brackets match; caps hold."""
+    _, commands = run(drawing)
+    end, opened = None, 0
+    for command in commands:
+        if isinstance(command, StartRun):
+            assert end is None or command.t0_us >= end
+            end = command.t0_us
+        elif isinstance(command, OpenSegment):
+            assert command.t0_us == end
+            opened += 1
+        elif isinstance(command, CutSegment):
+            assert command.t1_us > (end or 0)
+            end = command.t1_us
+            opened -= 1
+        assert opened in (0, 1)
+    for run_frames in _runs(commands):
+        assert all(one.dts < next_.dts for one, next_ in itertools.pairwise(run_frames))
+        assert all(ticks_to_us(frame.duration) <= 11_000_000 for frame in run_frames)
+
+
+def _runs(commands: list[Command]) -> list[list[WritePacket]]:
+    runs: list[list[WritePacket]] = []
+    for command in commands:
+        if isinstance(command, StartRun):
+            runs.append([])
+        elif isinstance(command, WritePacket):
+            runs[-1].append(command)
+    return runs
