@@ -6,6 +6,7 @@ decode times run on through the whole run. The muxer writes forwards only, so th
 
 from __future__ import annotations
 
+import contextlib
 import io
 from fractions import Fraction
 
@@ -140,7 +141,8 @@ class SegmentWriter:
     def abandon(self) -> None:
         """Let go after a failure: what is on the disk stays for `resume` to read."""
         self._sink.failure = self._sink.failure or StorageError()
-        self._container.close()
+        with contextlib.suppress(av.error.FFmpegError):  # the muxer fails again at the failure that brought us here
+            self._container.close()
         self.part.close()
 
     def _carefully(self, act: object) -> None:

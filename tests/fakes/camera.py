@@ -47,8 +47,13 @@ def packets(drawing: str, clock: FakeClock, codec: CodecName = CodecName.H264, f
 
 
 def _picture(key: bool, n: int, codec: CodecName, width: int, height: int) -> bytes:
-    units = [unit for unit, is_key in access_units(codec, 50, 10, width, height) if is_key == key]
-    return units[n % len(units)]
+    """The n-th picture of the film, where the drawing follows its groups; else one of the kind that was drawn."""
+    film = access_units(codec, 50, 10, width, height)
+    unit, is_key = film[n % len(film)]
+    if is_key == key:
+        return unit
+    alike = [one for one, its_key in film if its_key == key]
+    return alike[n % len(alike)]
 
 
 class ScriptedSource:

@@ -1,0 +1,132 @@
+"""Recording into a real store: gaps, files, frames, commits."""
+
+import io
+import itertools
+from pathlib import Path
+
+import av
+import pytest
+
+from recorder.capture.recording import Recording
+from recorder.capture.source import Track
+from recorder.causes import Cause
+from recorder.errors import StorageFull
+from recorder.store.boxes import init_of, outline
+from recorder.store.records import CodecName, Gap
+from recorder.store.segments import PartFile
+from recorder.store.verify import verify
+from tests.fakes.box import SEGMENT_US, new_store, record, segments
+from tests.fakes.camera import packets
+from tests.fakes.clock import FakeClock
+
+SECOND = "I" + "P" * 9
+
+
+def decoded(data: bytes) -> int:
+    """Frames that decode; an error in any of them raises."""
+    with av.open(io.BytesIO(data)) as container:
+        container.streams.video[0].codec_context.options = {"err_detect": "explode"}
+        return sum(1 for _ in container.decode(video=0))
+
+
+@pytest.mark.parametrize("codec", list(CodecName))
+def test_each_file_decodes_alone_and_all_decode_as_one(tmp_path: Path, codec: CodecName) -> None:
+    """Every stored file plays by itself; one init and the fragments of all play as one; inits of a run are equal."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    recording = Recording(store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(codec))
+    for packet in packets(SECOND * 7, clock, codec):
+        recording.feed(packet)
+    recording.stop(Cause.UNREACHABLE)
+
+    found = segments(store, clock)
+    files = [store.media_path(segment).read_bytes() for segment in found]
+    assert [decoded(data) for data in files] == [20, 20, 20, 10]
+    assert len({segment.init_sha256 for segment in found}) == 1
+    joined = init_of(files[0]) + b"".join(
+        data[segment.init_bytes :] for data, segment in zip(files, found, strict=True)
+    )
+    assert decoded(joined) == 70
+    assert verify(store) == []
+
+
+def test_decode_times_in_the_files_run_on(tmp_path: Path) -> None:
+    """The first fragment of a file begins at the media time at which the file before ended."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 6)
+
+    outlines = [outline(store.media_path(one).read_bytes()) for one in segments(store, clock)]
+
+    ends = [one.fragments[-1].start_ticks + one.fragments[-1].duration_ticks for one in outlines]
+    assert [0, *ends[:-1]] == [one.fragments[0].start_ticks for one in outlines]
+
+
+def test_the_gap_before_a_run_has_the_cause_of_what_went_before(tmp_path: Path) -> None:
+    """A camera that was unreachable for a minute leaves a gap of a minute that says so."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 3)
+    clock.advance(60)
+    recording = Recording(store, "gate.main", SEGMENT_US, Cause.UNREACHABLE, "cable")
+    recording.begin(Track(CodecName.H264))
+    for packet in packets(SECOND * 3, clock):
+        recording.feed(packet)
+    recording.stop(Cause.STALLED)
+
+    gaps = [item for item in store.items("gate.main", 0, clock.read().utc_us) if isinstance(item, Gap)]
+    assert gaps[-1].cause is Cause.UNREACHABLE
+    assert 59_000_000 < gaps[-1].t1_us - gaps[-1].t0_us < 61_000_000
+    assert verify(store) == []
+
+
+def test_other_parameter_sets_leave_no_gap(tmp_path: Path) -> None:
+    """A camera that changes its size is recorded through: two runs that touch, no gap between."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 3 + "S" + SECOND * 3)
+
+    found = segments(store, clock)
+    assert {(160, 120), (176, 144)} == {(one.width, one.height) for one in found}
+    assert len({one.run for one in found}) == 2
+    assert all(one.t1_us == after.t0_us for one, after in itertools.pairwise(found))
+    assert sum(one.frames for one in found) == 60
+
+
+def feed_all(recording: Recording, drawing: str, clock: FakeClock) -> None:
+    for packet in packets(drawing, clock):
+        recording.feed(packet)
+
+
+class FullAfter(PartFile):
+    """A part file on a disk with little room."""
+
+    room_bytes = 0
+
+    def append(self, data: bytes) -> None:
+        if self.bytes_written + len(data) > self.room_bytes:
+            super().append(data[: self.room_bytes - self.bytes_written])
+            raise StorageFull
+        super().append(data)
+
+
+def test_a_disk_that_fills_up_costs_the_fragment_being_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has its name; what was whole on the disk is found again by `resume`; nothing needs mending."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 2)
+    size = store.media_path(segments(store, clock)[0]).stat().st_size
+    monkeypatch.setattr("recorder.store.segments.PartFile", FullAfter)
+    monkeypatch.setattr(FullAfter, "room_bytes", size * 2 // 3)
+    recording = Recording(store, "gate.main", 60_000_000, Cause.UNREACHABLE, "")
+    recording.begin(Track(CodecName.H264))
+    clock.advance(5)
+
+    with pytest.raises(StorageFull):
+        feed_all(recording, SECOND * 9, clock)
+
+    monkeypatch.undo()
+    store.resume("gate.main")
+    assert segments(store, clock)[-1].recovered
+    assert verify(store) == []

@@ -1,0 +1,234 @@
+"""One camera's session, and the fleet, with scripted cameras and a real store."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from config.errors import CustosError
+from recorder.capture.fleet import Fleet, plan
+from recorder.capture.session import PacketQueue, Session, SessionState
+from recorder.capture.source import Packet, Source, WantedCamera
+from recorder.causes import Cause
+from recorder.errors import (
+    SourceCodecUnknown,
+    SourceEnded,
+    SourceInvalid,
+    SourceNotFound,
+    SourceRefusedUs,
+    SourceStalled,
+    SourceUnreachable,
+    SourceWithoutVideo,
+)
+from recorder.store.fsck import check
+from recorder.store.records import Gap
+from recorder.store.store import Store
+from tests.fakes.box import SEGMENT_US, new_store, segments
+from tests.fakes.camera import ScriptedSource, packets, wanted
+from tests.fakes.clock import FakeClock
+
+SECOND = "I" + "P" * 9
+WAIT_S = 10
+
+
+def session_of(store: Store, clock: FakeClock, sources: Iterator[Source]) -> Session:
+    return Session(
+        wanted(),
+        store,
+        lambda camera: next(sources),
+        clock,
+        segment_us=SEGMENT_US,
+        connects=threading.Semaphore(1),
+        jitter=lambda: 0.0,
+    )
+
+
+def gaps(store: Store, clock: FakeClock) -> list[Gap]:
+    return [item for item in store.items("gate.main", 0, clock.read().utc_us + 1) if isinstance(item, Gap)]
+
+
+def test_a_stream_that_ends_is_sealed_and_its_end_is_the_cause(tmp_path: Path) -> None:
+    """All frames are stored when the camera says goodbye; the next gap says why."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    session = session_of(store, clock, iter([ScriptedSource(packets(SECOND * 5, clock), SourceEnded())]))
+
+    with pytest.raises(SourceEnded):
+        session.attempt()
+
+    assert sum(one.frames for one in segments(store, clock)) == 50
+    assert session.status().cause is Cause.UNREACHABLE
+    assert check(store) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (SourceUnreachable(), Cause.UNREACHABLE),
+        (SourceRefusedUs(), Cause.AUTH_REFUSED),
+        (SourceNotFound(), Cause.UNREACHABLE),
+        (SourceInvalid(), Cause.STREAM_INVALID),
+        (SourceWithoutVideo(), Cause.STREAM_INVALID),
+        (SourceCodecUnknown(), Cause.STREAM_INVALID),
+        (SourceStalled(), Cause.STALLED),
+    ],
+)
+def test_each_failure_makes_a_gap_of_its_cause(tmp_path: Path, error: CustosError, cause: Cause) -> None:
+    """The camera fails twice and then sends: the gap between has the cause of the failure."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    refused = ScriptedSource([], error, refuse=True)
+    good = ScriptedSource(packets(SECOND * 3, clock), SourceEnded())
+    session = session_of(store, clock, iter([refused, refused, good]))
+    for _ in range(2):
+        clock.advance(5)
+        with pytest.raises(type(error)):
+            session.attempt()
+    clock.advance(20)
+    with pytest.raises(SourceEnded):
+        session.attempt()
+
+    assert [Cause.NO_MEDIA, cause] == [gap.cause for gap in gaps(store, clock)]
+    assert check(store) == []
+
+
+def test_a_clock_set_back_while_nobody_looked_is_told(tmp_path: Path) -> None:
+    """The record ends in the future of the clock: a `clock_step` gap leads back, and recording goes on."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    first = ScriptedSource(packets(SECOND * 3, clock), SourceEnded())
+    second = ScriptedSource(packets(SECOND * 3, clock), SourceEnded())
+    session = session_of(store, clock, iter([first, second]))
+    with pytest.raises(SourceEnded):
+        session.attempt()
+    clock.set_wall("2016-03-01T00:00:00Z")
+    with pytest.raises(SourceEnded):
+        session.attempt()
+
+    steps = [
+        gap for gap in store.items("gate.main", 0, 2**60) if isinstance(gap, Gap) and gap.cause is Cause.CLOCK_STEP
+    ]
+    assert len(steps) == 1
+    assert steps[0].t1_us < steps[0].t0_us
+    assert len(segments(store, clock)) == 4
+    assert check(store) == []
+
+
+def test_a_stopped_session_seals_what_is_open(tmp_path: Path) -> None:
+    """A camera that is still sending when the box stops loses nothing that had arrived."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    sent, more = threading.Event(), threading.Event()
+
+    def script() -> Iterator[Packet]:
+        yield from packets(SECOND * 3, clock)
+        sent.set()
+        more.wait(WAIT_S)
+
+    session = session_of(store, clock, iter([ScriptedSource(script(), SourceEnded())]))
+    session.start()
+    assert sent.wait(WAIT_S)
+    wait_for(lambda: session.status().frames == 30)
+    session.stop(Cause.BOX_DOWN)
+    more.set()
+
+    assert session.join(WAIT_S)
+    assert session.status().state is SessionState.STOPPED
+    assert sum(one.frames for one in segments(store, clock)) == 30
+
+
+def test_an_outage_cut_short_by_a_stop_keeps_its_cause(tmp_path: Path) -> None:
+    """An unreachable camera's gap up to the stop says `unreachable`, not that the box was down."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    refused = ScriptedSource([], SourceUnreachable(), refuse=True)
+    session = session_of(store, clock, iter([refused] * 10_000))
+    session.start()
+    wait_for(lambda: session.status().reconnects > 3)
+    session.stop(Cause.BOX_DOWN)
+
+    assert session.join(WAIT_S)
+    assert gaps(store, clock)[-1].cause is Cause.UNREACHABLE
+    assert gaps(store, clock)[-1].t1_us == clock.read().utc_us
+
+
+def test_an_error_of_our_own_does_not_end_recording(tmp_path: Path) -> None:
+    """A bug in reading is reported in words, and the camera is tried again."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+
+    def broken() -> Iterator[Packet]:
+        yield from packets(SECOND, clock)
+        raise KeyError("surprise")
+
+    good = ScriptedSource(packets(SECOND * 3, clock), SourceEnded())
+    session = session_of(store, clock, iter([ScriptedSource(broken(), SourceEnded()), good]))
+    for error in (SourceInvalid, SourceEnded):
+        with pytest.raises(error):
+            session.attempt()
+
+    assert sum(one.frames for one in segments(store, clock)) == 40
+
+
+def test_a_queue_that_runs_over_drops_up_to_the_next_key_frame() -> None:
+    """Half a group of pictures cannot be decoded: after an overflow nothing is taken until a key frame."""
+    clock, queue = FakeClock(), PacketQueue()
+    stream = list(packets(SECOND * 200, clock))
+
+    for packet in stream:
+        queue.put(packet)
+    taken = [queue.get(0) for _ in range(1500)]
+    queue.put(stream[1])
+    overflowed = queue.take_overflow()
+    queue.put(stream[10])
+
+    assert taken == stream[:1500]
+    assert queue.dropped == 501
+    assert overflowed
+    assert queue.get(0) == stream[10]
+
+
+def test_wanted_against_running_stops_before_it_starts() -> None:
+    """What changed is stopped and started; what did not is left alone."""
+    old, same, new = wanted("old"), wanted("same"), wanted("new")
+    changed_before = wanted("changed")
+    changed = WantedCamera("changed", "changed.main", "rtsp://127.0.0.1/other", None, "")
+
+    todo = plan([same, new, changed], {"old": old, "same": same, "changed": changed_before})
+
+    assert todo.stop == ("changed", "old")
+    assert [camera.id for camera in todo.start] == ["new", "changed"]
+
+
+def test_a_fleet_runs_what_is_wanted_and_stops_the_rest(tmp_path: Path) -> None:
+    """Cameras come and go; each one's record says why."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate", "yard")
+    done = threading.Event()
+
+    def factory(camera: WantedCamera) -> Source:
+        def script() -> Iterator[Packet]:
+            yield from packets(SECOND * 2, FakeClock())
+            done.wait(WAIT_S)
+
+        return ScriptedSource(script(), SourceEnded())
+
+    fleet = Fleet(store, factory, clock, SEGMENT_US)
+    fleet.apply([wanted("gate"), wanted("yard")], lambda camera_id: (Cause.OPERATOR, "off"))
+    wait_for(lambda: all(one.frames == 20 for one in fleet.snapshot().values()))
+    fleet.apply([wanted("yard")], lambda camera_id: (Cause.OPERATOR, "off"))
+    assert set(fleet.snapshot()) == {"yard"}
+    done.set()
+    assert fleet.stop()
+    assert [len(segments(store, clock, one)) for one in ("gate", "yard")] == [1, 1]
+
+
+def wait_for(true: Callable[[], bool]) -> None:
+    """Wait, bounded, for what another thread is about to do."""
+    turn = threading.Event()
+    for _ in range(WAIT_S * 100):
+        if true():
+            return
+        turn.wait(0.01)
+    pytest.fail("it did not happen in time")
