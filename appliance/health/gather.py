@@ -1,0 +1,119 @@
+"""Gathers the facts of a running box from those who have them. Asks nothing that walks tables: see `survey`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from appliance.health.facts import CameraFacts, Facts
+from appliance.health.outcomes import Outcomes
+from appliance.health.survey import Survey
+from config.clock import Clock
+from config.times import DAY_US
+from recorder.capture.session import SessionStatus
+from recorder.store.records import Camera
+from recorder.store.store import Store
+
+Snapshot = Callable[[], Mapping[str, SessionStatus]]
+"""Every running camera, as of now."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the box was told about keeping."""
+
+    floor_days: int
+    target_days: int
+    when_full: str
+
+
+class Gatherer:
+    """Knows whom to ask."""
+
+    def __init__(
+        self, store: Store, snapshot: Snapshot, survey: Survey, outcomes: Outcomes, clock: Clock, terms: Terms
+    ) -> None:
+        self._store = store
+        self._snapshot = snapshot
+        self._survey = survey
+        self._outcomes = outcomes
+        self._clock = clock
+        self._terms = terms
+        self._started_us = clock.read().utc_us
+
+    def facts(self) -> Facts:
+        """Everything, as of now.
+
+        Raises:
+            CatalogueError: the store does not answer.
+        """
+        now_us = self._clock.read().utc_us
+        checkpoint = self._store.latest_checkpoint()
+        sessions = self._snapshot()
+        days_fit = self._days_forecast()
+        return Facts(
+            cameras=[
+                self._camera(camera, sessions.get(camera.id), now_us, days_fit) for camera in self._store.cameras.all()
+            ],
+            volumes=self._store.volumes(),
+            outcomes=self._outcomes.all(),
+            checkpoint_age_s=None if checkpoint is None else max(0, now_us - checkpoint.at_us) / 1e6,
+            floor_days=self._terms.floor_days,
+            overwrite_asked=self._terms.when_full == "overwrite",
+            target_days=self._terms.target_days,
+            now_us=now_us,
+            started_us=self._started_us,
+            log_size=self._store.log_size,
+            checkpoint=checkpoint,
+        )
+
+    def _camera(
+        self, camera: Camera, session: SessionStatus | None, now_us: int, days_fit: float | None
+    ) -> CameraFacts:
+        kept = self._survey.of(camera.id)
+        begun_us = max(self._started_us, camera.registered_us)
+        facts = CameraFacts(
+            id=camera.id,
+            name=camera.name,
+            state=_state(camera, session),
+            wanted_age_s=max(0, now_us - begun_us) / 1e6,
+            since_us=camera.retired_us or (session.since_us if session else None),
+            days_held=None if kept.oldest_us is None else max(0, now_us - kept.oldest_us) / DAY_US,
+            days_forecast=days_fit if camera.enabled and camera.retired_us is None else None,
+            gap_seconds=kept.gap_seconds,
+        )
+        return facts if session is None else _with_session(facts, session, now_us)
+
+    def _days_forecast(self) -> float | None:
+        """How many days of all cameras fit: the disk is shared, so one number holds for each of them."""
+        free_bytes = sum(volume.free_bytes for volume in self._store.volumes())
+        return days_that_fit(free_bytes, self._survey.bytes_a_day(), self._survey.days_held(self._clock.read().utc_us))
+
+
+def days_that_fit(free_bytes: int, bytes_a_day: float, days_held: float) -> float | None:
+    """What is held already, and what the free space takes at the present rate; None while no rate is known."""
+    return days_held + free_bytes / bytes_a_day if bytes_a_day > 0 else None
+
+
+def _state(camera: Camera, session: SessionStatus | None) -> str:
+    if camera.retired_us is not None:
+        return "retired"
+    if not camera.enabled:
+        return "disabled"
+    return "connecting" if session is None else session.state.value
+
+
+def _with_session(facts: CameraFacts, session: SessionStatus, now_us: int) -> CameraFacts:
+    last_us = session.last_media_us
+    return replace(
+        facts,
+        media_age_s=None if last_us is None else max(0, now_us - last_us) / 1e6,
+        problem_code=session.problem_code,
+        problem_text=session.problem_text,
+        last_media_us=last_us,
+        bitrate_bps=float(session.bitrate_bps),
+        frames=session.frames,
+        bytes=session.bytes,
+        reconnects=session.reconnects,
+        left_out=session.tracks_left_out,
+    )
