@@ -19,6 +19,8 @@ Wrong use by our own code is ``ValueError``, ``TypeError`` or ``AssertionError``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar
 
@@ -53,3 +55,40 @@ class CustosError(Exception):
         """The class's own sentence for people: the first paragraph of its docstring."""
         doc = cls.__doc__ or "Unknown error."
         return " ".join(doc.strip().split("\n\n", maxsplit=1)[0].split())
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing wrong with the configuration: where it stands, what stands there, and what should.
+
+    ``where`` is the same in every language: ``custos.toml line 12, [http] port`` or a variable's name.
+    """
+
+    where: str
+    what: str
+    expected: str
+    what_zh: str
+    expected_zh: str
+
+    def sentence(self, language: str = "en") -> str:
+        """The fault as one line for people, in ``en`` or ``zh-CN``."""
+        if language.startswith("zh"):
+            return f"{self.where}：{self.what_zh}；应为{self.expected_zh}"
+        return f"{self.where}: {self.what}; expected {self.expected}"
+
+
+class ConfigInvalid(CustosError):
+    """The configuration is not right."""
+
+    code = "config_invalid"
+    exit_code = ExitCode.CONFIG
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        """Carry every fault found, in the order of the file, then of the environment."""
+        self.faults = tuple(faults)
+        super().__init__(self.message())
+
+    def message(self, language: str = "en") -> str:
+        """All faults, a line each, in ``en`` or ``zh-CN``."""
+        head = "配置有误：" if language.startswith("zh") else "The configuration is not right:"
+        return "\n".join([head, *(f"  {fault.sentence(language)}" for fault in self.faults)])

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from config.clock import Clock
+from config.times import SECOND_US
 from recorder.capture.recording import StreamBook
 from recorder.capture.session import Session, SessionStatus
 from recorder.capture.source import SourceFactory, WantedCamera
@@ -40,23 +41,23 @@ def plan(wanted: Sequence[WantedCamera], running: Mapping[str, WantedCamera]) ->
 class Fleet:
     """The running sessions. `apply`, `stop` and `snapshot` may be called from any one thread at a time."""
 
-    def __init__(self, book: StreamBook, factory: SourceFactory, clock: Clock, segment_us: int) -> None:
+    def __init__(self, book: StreamBook, factory: SourceFactory, clock: Clock, *, segment_s: float) -> None:
         self._book = book
         self._factory = factory
         self._clock = clock
-        self._segment_us = segment_us
+        self._segment_us = round(segment_s * SECOND_US)
         self._connects = threading.Semaphore(CONNECTS_AT_ONCE)
         self._sessions: dict[str, Session] = {}
         self._causes: dict[str, tuple[Cause, str]] = {}
 
-    def apply(self, wanted: Sequence[WantedCamera], why_stopped: Callable[[str], tuple[Cause, str]]) -> Plan:
-        """Make what runs equal to what is wanted; `why_stopped` gives the gap's cause of a camera no longer wanted."""
+    def apply(self, wanted: Sequence[WantedCamera]) -> Plan:
+        """Make what runs equal to what is wanted. A camera stopped here was switched off, or changed, by somebody."""
         running = {one: session.camera for one, session in self._sessions.items()}
         todo = plan(wanted, running)
         changed = {camera.id for camera in todo.start}
         for camera_id in todo.stop:
-            why = (Cause.OPERATOR, "the camera's settings were changed") if camera_id in changed else None
-            self._causes[camera_id] = why or why_stopped(camera_id)
+            detail = "the camera's settings were changed" if camera_id in changed else ""
+            self._causes[camera_id] = (Cause.OPERATOR, detail)
         self._end([self._sessions.pop(camera_id) for camera_id in todo.stop])
         for camera in todo.start:
             self._start(camera)

@@ -214,10 +214,10 @@ def test_a_fleet_runs_what_is_wanted_and_stops_the_rest(tmp_path: Path) -> None:
 
         return ScriptedSource(script(), SourceEnded())
 
-    fleet = Fleet(store, factory, clock, SEGMENT_US)
-    fleet.apply([wanted("gate"), wanted("yard")], lambda camera_id: (Cause.OPERATOR, "off"))
+    fleet = Fleet(store, factory, clock, segment_s=2)
+    fleet.apply([wanted("gate"), wanted("yard")])
     wait_for(lambda: all(one.frames == 20 for one in fleet.snapshot().values()))
-    fleet.apply([wanted("yard")], lambda camera_id: (Cause.OPERATOR, "off"))
+    fleet.apply([wanted("yard")])
     assert set(fleet.snapshot()) == {"yard"}
     done.set()
     assert fleet.stop()

@@ -1,0 +1,171 @@
+"""What a box can be told: frozen settings, a class a section, with the reason and the bounds beside each field.
+
+`WORDS` says for each field what is expected, in both languages; `config.load` builds its complaints from it, and the
+documentation is checked against these classes. No password is ever a setting: only the file that holds it.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LEGAL_FLOOR_DAYS = 30
+"""Wuxi order 168, article 28; State Council order 799, article 17: footage is kept for at least 30 days."""
+
+URL_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "file", "v4l2")
+"""What a camera's URL may begin with. No scheme that runs a program: a setting must not be a command."""
+
+
+def _zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as err:
+        raise PydanticCustomError("time_zone", "there is no such time zone") from err
+    return name
+
+
+def _url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in URL_SCHEMES:
+        raise PydanticCustomError("url_scheme", "that is not a URL of a camera")
+    if "@" in parts.netloc:
+        # Only that it is so is said: the URL is not shown, because the password stands in it.
+        raise PydanticCustomError("url_secret", "the URL contains a user name or password")
+    return url
+
+
+class Section(BaseModel):
+    """Frozen, and closed: a misspelt key is a fault, not a setting without effect."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, hide_input_in_errors=True)
+
+
+class BoxSettings(Section):
+    """The box itself."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)] = "custos"
+    """How people call it: in the console and in reports."""
+    data_dir: Path = Path("data")
+    """Where everything is kept. Relative to the configuration file, or to the current folder without one."""
+    time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    """Whose midnights the law's days are counted by; stored times are UTC."""
+
+
+class HttpSettings(Section):
+    """The HTTP interface."""
+
+    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
+    """Where to listen. On any address that is not loopback every request needs the access token."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """0: any free one."""
+
+
+class RecordingSettings(Section):
+    """How footage is cut and made durable."""
+
+    segment_s: Annotated[float, Field(ge=2, le=600)] = 60
+    """Length of a segment: short ones cost files and leaves, long ones cost more to fetch and to hold."""
+    loss_bound_s: Annotated[float, Field(ge=0.5, le=10)] = 2
+    """At most this much is lost in a power cut, beside the fragment being written."""
+
+
+class RetentionSettings(Section):
+    """How long footage is kept."""
+
+    floor_days: Annotated[int, Field(ge=LEGAL_FLOOR_DAYS, le=36500)] = LEGAL_FLOOR_DAYS
+    """Below this nothing discards anything. The law's days are counted from the day after recording."""
+    target_days: Annotated[int, Field(ge=LEGAL_FLOOR_DAYS, le=36500)] = LEGAL_FLOOR_DAYS + 1
+    """Past this, footage goes: order 799 wants it deleted when its purpose is achieved."""
+    when_full: Literal["stop", "overwrite"] = "stop"
+    """On a disk that is full of footage which must stay: stop recording and say so, or (not yet) break the floor."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _target_follows_floor(cls, data: Any) -> Any:
+        """Who raises only the floor means the target to rise with it."""
+        if isinstance(data, dict) and "target_days" not in data and isinstance(data.get("floor_days"), int):
+            return {**data, "target_days": data["floor_days"] + 1}
+        return data
+
+    @model_validator(mode="after")
+    def _target_not_below_floor(self) -> RetentionSettings:
+        if self.target_days < self.floor_days:
+            raise PydanticCustomError("target_below_floor", "target_days lies below floor_days")
+        return self
+
+
+class CameraSettings(Section):
+    """A camera that the file manages."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """Its name in paths, leaves and answers; never used twice."""
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    """How people call it."""
+    url: Annotated[str, AfterValidator(_url), Field(max_length=2000)]
+    """Of its stream, without user name and password."""
+    username: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Who the box is to the camera."""
+    password_file: Path | None = None
+    """A file with the password in its first line. Relative to the configuration file."""
+    enabled: bool = True
+    """Off: nothing is recorded, and the record says so."""
+
+
+class Settings(BaseSettings):
+    """Everything a box was told."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="CUSTOS_", env_nested_delimiter="__", hide_input_in_errors=True
+    )
+
+    box: BoxSettings = BoxSettings()
+    http: HttpSettings = HttpSettings()
+    recording: RecordingSettings = RecordingSettings()
+    retention: RetentionSettings = RetentionSettings()
+    cameras: tuple[CameraSettings, ...] = ()
+
+    def canonical(self) -> dict[str, Any]:
+        """All settings as plain values, for the log's `cfg` leaf and for showing: there is no secret among them."""
+        return self.model_dump(mode="json")
+
+
+WORDS: dict[tuple[str, str], tuple[str, str]] = {
+    ("box", "name"): ("a name of 1 to 100 characters", "1 至 100 个字符的名称"),
+    ("box", "data_dir"): ("a folder", "一个目录"),
+    ("box", "time_zone"): ("a time zone such as Asia/Shanghai", "时区，例如 Asia/Shanghai"),
+    ("http", "host"): ("an address such as 127.0.0.1", "地址，例如 127.0.0.1"),
+    ("http", "port"): ("a whole number from 0 to 65535", "0 至 65535 的整数"),
+    ("recording", "segment_s"): ("a number of seconds from 2 to 600", "2 至 600 秒"),
+    ("recording", "loss_bound_s"): ("a number of seconds from 0.5 to 10", "0.5 至 10 秒"),
+    ("retention", "floor_days"): (
+        "a whole number of days, at least 30: Wuxi order 168, article 28, and State Council order 799, article 17, "
+        "let nobody keep footage for less",
+        "不少于 30 的整数天数：《无锡市公共安全视频图像信息系统管理办法》第二十八条、国务院令第799号第十七条"
+        "规定留存不少于三十日",
+    ),
+    ("retention", "target_days"): (
+        "a whole number of days, at least 30 and not below floor_days",
+        "不少于 30 且不小于 floor_days 的整数天数",
+    ),
+    ("retention", "when_full"): ('"stop" or "overwrite"', '"stop" 或 "overwrite"'),
+    ("cameras", "id"): (
+        "1 to 63 small letters, digits, '-' and '_', beginning with a letter or digit, each id once",
+        "1 至 63 个小写字母、数字、“-”或“_”，以字母或数字开头，且不重复",
+    ),
+    ("cameras", "name"): ("a name of 1 to 200 characters", "1 至 200 个字符的名称"),
+    ("cameras", "url"): (
+        f"a URL that begins with one of {', '.join(URL_SCHEMES)}; user name and password belong into username and "
+        "password_file",
+        f"以 {'、'.join(URL_SCHEMES)} 之一开头的地址；用户名和密码应写在 username 和 password_file 中",
+    ),
+    ("cameras", "username"): ("a user name", "用户名"),
+    ("cameras", "password_file"): ("a file that can be read", "可读取的文件"),
+    ("cameras", "enabled"): ("true or false", "true 或 false"),
+}
+"""What each field expects, in English and Chinese."""
