@@ -26,6 +26,7 @@ FILE_LIMIT_BYTES = 1024 * 1024
 
 PREFIX = "CUSTOS_"
 _SECTIONS = tuple(name for name in Settings.model_fields if name != "cameras")
+_VARIABLES = [f"{PREFIX}{section}__{key}".upper() for section, key in WORDS if section in _SECTIONS]
 _NEEDS = {"missing": ("it is missing", "缺少该项"), "extra_forbidden": ("there is no such key", "没有这一项")}
 _SAID = {
     "time_zone": ("there is no such time zone", "没有该时区"),
@@ -104,7 +105,7 @@ class _Place:
             return Fault(self.where(loc), what[0], expected[0], what[1], expected[1])
         known = sorted(_known(loc))
         near = difflib.get_close_matches(str(loc[-1]), known, n=1)
-        guess = (f"{near[0]!r} perhaps", f"也许是 {near[0]!r}") if near else ("", "")
+        guess = (f"{near[0]!r} perhaps", f" {near[0]!r}") if near else ("", "")
         listed = f"one of {', '.join(known)}", f"{'、'.join(known)} 之一"
         return Fault(self.where(loc), what[0], guess[0] or listed[0], what[1], guess[1] or listed[1])
 
@@ -140,7 +141,7 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
 
 def _environment(environ: Mapping[str, str]) -> dict[str, Any]:
     source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in environ.items() if name.upper().startswith(PREFIX)}
+    source.env_vars = {name.lower(): value for name, value in environ.items() if name.upper() in _VARIABLES}
     return dict(source())
 
 
@@ -152,11 +153,10 @@ def _merged(told: Any, overriding: Any) -> Any:
 
 def _unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
     """A variable that looks like a setting and is none was misspelt: silence would be a setting without effect."""
-    names = [f"{PREFIX}{section}__{key}".upper() for section, key in WORDS if section in _SECTIONS]
     for name in sorted(environ):
-        if name.upper().startswith(PREFIX) and "__" in name and name.upper() not in names:
-            near = difflib.get_close_matches(name.upper(), names, n=1)
-            expected = (f"{near[0]} perhaps", f"也许是 {near[0]}") if near else (", ".join(names), "、".join(names))
+        if name.upper().startswith(PREFIX) and "__" in name and name.upper() not in _VARIABLES:
+            near = difflib.get_close_matches(name.upper(), _VARIABLES, n=1)
+            expected = (f"{near[0]} perhaps", near[0]) if near else (", ".join(_VARIABLES), "、".join(_VARIABLES))
             yield Fault(
                 f"environment variable {name}", "there is no such setting", expected[0], "没有这一设置", expected[1]
             )

@@ -89,9 +89,11 @@ class RetentionSettings(Section):
     @classmethod
     def _target_follows_floor(cls, data: Any) -> Any:
         """Who raises only the floor means the target to rise with it."""
-        if isinstance(data, dict) and "target_days" not in data and isinstance(data.get("floor_days"), int):
-            return {**data, "target_days": data["floor_days"] + 1}
-        return data
+        if not isinstance(data, dict) or "target_days" in data or "floor_days" not in data:
+            return data
+        floor = str(data["floor_days"])  # a text where it comes from the environment
+        legal = floor.isascii() and floor.isdigit() and int(floor) >= LEGAL_FLOOR_DAYS
+        return {**data, "target_days": int(floor) + 1} if legal else data
 
     @model_validator(mode="after")
     def _target_not_below_floor(self) -> RetentionSettings:
