@@ -358,6 +358,10 @@ class Store:
         """Remove media: the one function that does, twice guarded."""
         return self._segments.discard(segment_ids, rule)
 
+    def finish_discards(self) -> tuple[str, ...]:
+        """Finish what a crash or a failing disk left half discarded."""
+        return self._segments.finish_discards()
+
 
 def _volume_state(usage: os.statvfs_result, free_bytes: int, total_bytes: int) -> str:
     if usage.f_flag & os.ST_RDONLY:

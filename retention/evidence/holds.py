@@ -1,0 +1,73 @@
+"""Placing and releasing holds, and what one covers. One person is enough for now; two come with accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recorder.errors import Refused
+from recorder.store.records import Hold, MediaState, Segment, stream_of
+from recorder.store.store import Store
+
+TEXT_LIMIT = 2000
+"""Characters of a reason or a case number: papers belong into the archive, not into a field."""
+
+CAMERA_LIMIT = 1000
+"""Cameras of one hold; its leaf must fit the log's limit of 64 KB."""
+
+
+class HoldInvalid(Refused):
+    """A hold needs at least one camera, a start before its end, a case and a reason."""
+
+    code = "hold_invalid"
+
+
+@dataclass(frozen=True)
+class Covered:
+    """What a hold covers at this moment."""
+
+    segments: int
+    bytes: int
+    already_gone: int
+    """Segments of the interval whose media had been discarded before: a hold cannot bring them back."""
+
+
+def place(store: Store, cameras: Sequence[str], t0_us: int, t1_us: int, case: str, reason: str) -> tuple[Hold, Covered]:
+    """Place a hold; in force and signed when this returns.
+
+    Raises:
+        HoldInvalid: with what is missing. CameraUnknown: one of the cameras was never registered.
+    """
+    if not cameras or len(set(cameras)) > CAMERA_LIMIT:
+        raise HoldInvalid(f"A hold names 1 to {CAMERA_LIMIT} cameras.")
+    if t0_us >= t1_us:
+        raise HoldInvalid("A hold's start lies before its end.")
+    hold = store.holds.place(cameras, t0_us, t1_us, _text("case", case), _text("reason", reason))
+    return hold, covered(store, hold)
+
+
+def release(store: Store, hold_id: int, reason: str) -> Hold:
+    """Release a hold; the footage falls back under the ordinary rules.
+
+    Raises:
+        HoldInvalid: there is no reason. HoldUnknown, HoldReleased: as they say.
+    """
+    return store.holds.release(hold_id, _text("reason", reason))
+
+
+def covered(store: Store, hold: Hold) -> Covered:
+    """What the hold covers now."""
+    found = [
+        item
+        for camera in hold.cameras
+        for item in store.items(stream_of(camera), hold.t0_us, hold.t1_us)
+        if isinstance(item, Segment)
+    ]
+    present = [one for one in found if one.state is MediaState.PRESENT]
+    return Covered(len(present), sum(one.bytes for one in present), len(found) - len(present))
+
+
+def _text(name: str, text: str) -> str:
+    if not text.strip() or len(text) > TEXT_LIMIT:
+        raise HoldInvalid(f"A hold's {name} has 1 to {TEXT_LIMIT} characters.")
+    return text.strip()

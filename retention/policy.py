@@ -1,0 +1,82 @@
+"""What should go and what must stay, with a reason for each segment. Pure: a function of values.
+
+The store asks again before it deletes (`Segments.discard`); this decides what it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from recorder.store.daycount import earliest_discard_us, trusted_now_us
+from recorder.store.records import MediaState, Segment
+
+
+class Reason(StrEnum):
+    """Why a segment goes or stays."""
+
+    PAST_TARGET = "past_target"
+    HELD = "held"
+    YOUNGER_THAN_TARGET = "younger_than_target"
+    CLOCKS_DISAGREE = "clocks_disagree"
+    ALREADY_GONE = "already_gone"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How long footage is kept, and by whose midnights."""
+
+    floor_days: int
+    target_days: int
+    zone: ZoneInfo
+
+    def __post_init__(self) -> None:
+        """A target below the floor is no rule."""
+        if self.target_days < self.floor_days:
+            raise ValueError("the target lies below the floor")
+
+    @property
+    def name(self) -> str:
+        """As leaves tell it."""
+        return f"target {self.target_days} days, floor {self.floor_days} days"
+
+
+@dataclass(frozen=True)
+class Now:
+    """The present, by both clocks."""
+
+    wall_us: int
+    elapsed_us: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What should become of one segment."""
+
+    segment: Segment
+    goes: bool
+    reason: Reason
+
+
+def plan(segments: Iterable[Segment], rule: Rule, now: Now) -> list[Verdict]:
+    """A verdict on each segment, in the order given."""
+    return [_judge(segment, rule, now) for segment in segments]
+
+
+def due_us(t1_us: int, rule: Rule) -> int:
+    """When footage that ended at `t1_us` goes by the target."""
+    return earliest_discard_us(t1_us, rule.target_days, rule.zone)
+
+
+def _judge(segment: Segment, rule: Rule, now: Now) -> Verdict:
+    if segment.state is not MediaState.PRESENT:
+        return Verdict(segment, False, Reason.ALREADY_GONE)
+    if segment.held:
+        return Verdict(segment, False, Reason.HELD)
+    due = due_us(segment.t1_us, rule)
+    if trusted_now_us(segment.t1_us, segment.elapsed_us, now.wall_us, now.elapsed_us) >= due:
+        return Verdict(segment, True, Reason.PAST_TARGET)
+    reason = Reason.CLOCKS_DISAGREE if now.wall_us >= due else Reason.YOUNGER_THAN_TARGET
+    return Verdict(segment, False, reason)
