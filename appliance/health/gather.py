@@ -13,6 +13,7 @@ from config.times import DAY_US
 from recorder.capture.session import SessionStatus
 from recorder.store.records import Camera
 from recorder.store.store import Store
+from retention.forecast import days_held, forecast
 
 Snapshot = Callable[[], Mapping[str, SessionStatus]]
 """Every running camera, as of now."""
@@ -50,12 +51,13 @@ class Gatherer:
         now_us = self._clock.read().utc_us
         checkpoint = self._store.latest_checkpoint()
         sessions = self._snapshot()
-        days_fit = self._days_forecast()
+        volumes = self._store.volumes()
+        days_fit = self._days_that_fit(sum(volume.free_bytes for volume in volumes), now_us)
         return Facts(
             cameras=[
                 self._camera(camera, sessions.get(camera.id), now_us, days_fit) for camera in self._store.cameras.all()
             ],
-            volumes=self._store.volumes(),
+            volumes=volumes,
             outcomes=self._outcomes.all(),
             checkpoint_age_s=None if checkpoint is None else max(0, now_us - checkpoint.at_us) / 1e6,
             floor_days=self._terms.floor_days,
@@ -78,21 +80,18 @@ class Gatherer:
             state=_state(camera, session),
             wanted_age_s=max(0, now_us - begun_us) / 1e6,
             since_us=camera.retired_us or (session.since_us if session else None),
-            days_held=None if kept.oldest_us is None else max(0, now_us - kept.oldest_us) / DAY_US,
+            days_held=days_held(kept.oldest_us, now_us),
             days_forecast=days_fit if camera.enabled and camera.retired_us is None else None,
             gap_seconds=kept.gap_seconds,
         )
         return facts if session is None else _with_session(facts, session, now_us)
 
-    def _days_forecast(self) -> float | None:
-        """How many days of all cameras fit: the disk is shared, so one number holds for each of them."""
-        free_bytes = sum(volume.free_bytes for volume in self._store.volumes())
-        return days_that_fit(free_bytes, self._survey.bytes_a_day(), self._survey.days_held(self._clock.read().utc_us))
-
-
-def days_that_fit(free_bytes: int, bytes_a_day: float, days_held: float) -> float | None:
-    """What is held already, and what the free space takes at the present rate; None while no rate is known."""
-    return days_held + free_bytes / bytes_a_day if bytes_a_day > 0 else None
+    def _days_that_fit(self, free_bytes: int, now_us: int) -> float | None:
+        """What is held already, and what the free space takes at the present rates: the disk is shared, so one number
+        holds for every camera. None while no rate is known."""
+        rates = {camera: round(rate) for camera, rate in self._survey.bytes_a_day().items()}
+        coming = forecast(rates, DAY_US, free_bytes).days_to_full
+        return None if coming is None else (days_held(self._survey.oldest_us(), now_us) or 0.0) + coming
 
 
 def _state(camera: Camera, session: SessionStatus | None) -> str:

@@ -53,16 +53,15 @@ class Survey:
         with self._lock:
             return self._kept.get(camera_id, Kept())
 
-    def bytes_a_day(self) -> float:
-        """What all cameras together need a day."""
+    def bytes_a_day(self) -> dict[str, float]:
+        """What each camera needs a day, of those that have recorded for long enough to tell."""
         with self._lock:
-            return sum(kept.bytes_a_day or 0.0 for kept in self._kept.values())
+            return {name: kept.bytes_a_day for name, kept in self._kept.items() if kept.bytes_a_day is not None}
 
-    def days_held(self, now_us: int) -> float:
-        """Between the oldest footage of any camera and now."""
+    def oldest_us(self) -> int | None:
+        """Where the oldest footage of any camera starts."""
         with self._lock:
-            starts = [kept.oldest_us for kept in self._kept.values() if kept.oldest_us is not None]
-            return max(0, now_us - min(starts)) / DAY_US if starts else 0.0
+            return min((kept.oldest_us for kept in self._kept.values() if kept.oldest_us is not None), default=None)
 
     def _of(self, camera: Camera, now_us: int) -> Kept:
         gaps = {cause.value: seconds for cause, seconds in self._store.gap_seconds(camera.stream_id).items()}

@@ -1,0 +1,171 @@
+"""``custos init``, ``run``, ``status``, ``config``, ``token`` and ``version``: the box as a whole."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from appliance.cli.client import Box
+from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, answer, desk
+from appliance.cli.proof import reading
+from appliance.cli.words import local, size
+from appliance.wiring.program import version as program_version
+from config import logs
+from config.errors import ExitCode
+
+if TYPE_CHECKING:
+    from appliance.wiring.box import UpFacts
+    from recorder.store.store import InitReport
+
+config_app = typer.Typer(help="The configuration. 配置", no_args_is_help=True)
+token_app = typer.Typer(help="The access token. 访问令牌", no_args_is_help=True)
+
+PARTS: Final = ("av", "fastapi", "sqlalchemy", "cryptography", "uvicorn")
+"""Whose versions matter when something is reported."""
+
+
+def init(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new box: its identity, its key, its log. The access token is shown this once. 初始化"""
+    from recorder.store.store import Store
+
+    at = desk(config, data_dir, as_json)
+    report = Store.create(at.data_dir, at.settings.box.name, at.clock, program_version())
+    body = {
+        "box": report.box_id,
+        "origin": report.origin,
+        "fingerprint": report.fingerprint,
+        "token": report.token,
+        "data_dir": str(at.data_dir.absolute()),
+    }
+    if not at.answer(body):
+        show_new_box(at.console, at, report)
+
+
+def run(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Record the demonstration camera too. 同时录制演示设备")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log more, with the trace of faults in Custos.")] = False,
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log in JSON lines even on a terminal.")] = False,
+) -> None:
+    """Run the box: record, keep, answer. A missing data directory is made first. 运行"""
+    from appliance.wiring.box import run as run_box
+
+    at = desk(config, data_dir, False)
+    logs.configure(as_json=True if log_json else None, level="DEBUG" if debug else "INFO", clock=at.clock)
+    out = Console(stderr=True, highlight=False, soft_wrap=True)
+    run_box(
+        at.settings,
+        at.clock,
+        demo=demo,
+        made=lambda report: show_new_box(out, at, report),
+        up=lambda facts: _show_up(out, facts),
+    )
+
+
+def status(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How the running box does. Exit code 1 unless all is well. 运行状态"""
+    at = desk(config, data_dir, as_json)
+    with Box(at, must_run=True) as box:
+        body = box.get("/api/v1/status")
+    if not at.answer(body):
+        _show_status(at, body)
+    if body["state"] != "ok":
+        raise typer.Exit(ExitCode.FINDINGS)
+
+
+@config_app.command("check")
+def config_check(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say everything that is wrong with the configuration, or show it as it is in force. 检查配置"""
+    at = desk(config, data_dir, as_json)
+    body: dict[str, Any] = at.settings.canonical()
+    if not at.answer(body):
+        for section, values in body.items():
+            for number, entry in enumerate(values if isinstance(values, list) else [values]):
+                title = f"[[{section}]] {number + 1}" if isinstance(values, list) else f"[{section}]"
+                at.console.print(
+                    "\n".join([title, *(f"  {key} = {value}" for key, value in entry.items())]), markup=False
+                )
+        at.console.print("The configuration is right. 配置正确")
+
+
+@token_app.command("renew")
+def token_renew(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a new access token, shown this once; the old one ends at once. 更换访问令牌"""
+    at = desk(config, data_dir, as_json)
+    with reading(at) as store:
+        token = store.renew_token()
+    if not at.answer({"token": token}):
+        at.console.print(
+            f"The new access token, shown this once 新访问令牌，仅显示一次:\n\n    {token}\n", markup=False
+        )
+
+
+def version(as_json: JsonOption = False) -> None:
+    """The version of Custos and of what it stands on. 版本"""
+    body = {"custos": program_version(), "python": platform.python_version()}
+    body |= {name: metadata.version(name) for name in PARTS}
+    if not answer(body, as_json):
+        Console(highlight=False).print(", ".join(f"{name} {number}" for name, number in body.items()), soft_wrap=True)
+
+
+def show_new_box(out: Console, at: Desk, report: InitReport) -> None:
+    """What a new box tells its owner, once."""
+    out.print(
+        f"A new box was made in {at.data_dir.absolute()}.  新的数据目录已建立\n"
+        f"  fingerprint of its log's key 日志公钥指纹  {report.fingerprint}\n"
+        f"  access token, shown this once 访问令牌，仅显示一次  {report.token}",
+        markup=False,
+    )
+
+
+def _show_up(out: Console, facts: UpFacts) -> None:
+    names = ", ".join(facts.cameras) or "none yet: add one with `custos camera add rtsp://… --id gate`"
+    out.print(
+        f"Custos {program_version()} is running 正在运行  {facts.url}\n"
+        f"  data directory 数据目录  {facts.data_dir}\n"
+        f"  fingerprint 公钥指纹  {facts.fingerprint}\n"
+        f"  cameras 采集设备  {names}",
+        markup=False,
+    )
+
+
+def _show_status(at: Desk, body: dict[str, Any]) -> None:
+    out = at.console
+    colour = {"ok": "green", "degraded": "yellow", "failing": "red"}[body["state"]]
+    out.print(f"[{colour}]{body['state']}[/{colour}]  {body['box']['name']}, {len(body['problems'])} problems")
+    for problem in body["problems"]:
+        out.print(f"  - {problem['text']}", markup=False)
+    table = Table("camera", "name", "state", "last picture", "rate", "days held", "of", box=None)
+    for one in body["cameras"]:
+        rate = f"{one['bitrate_bps'] / 1e6:.2f} Mbit/s" if one.get("bitrate_bps") is not None else "-"
+        held = "-" if one.get("days_held") is None else f"{one['days_held']:.1f}"
+        last = local(one.get("last_media_at"), at.zone)
+        table.add_row(one["id"], one["name"], one["state"], last, rate, held, str(one.get("days_required", "-")))
+    out.print(table)
+    for volume in body["storage"]:
+        room = f"{size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"
+        out.print(f"volume {volume['name']}: {volume['state']}, {room}", markup=False)
+    log = body["log"]
+    out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)

@@ -1,0 +1,165 @@
+"""``custos camera``: what is recorded."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import typer
+from pydantic import SecretStr
+from rich.table import Table
+
+from appliance.cli.client import Box
+from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
+from appliance.cli.words import local
+from config.errors import CustosError, ExitCode
+from config.logs import register_secret
+
+app = typer.Typer(help="Cameras: add, list, show, retire, probe. 采集设备管理", no_args_is_help=True)
+
+CameraArgument = Annotated[str, typer.Argument(metavar="ID", help="The camera's id.")]
+UrlArgument = Annotated[
+    str, typer.Argument(metavar="URL", help="Such as rtsp://192.0.2.10/stream1, without user name or password.")
+]
+UsernameOption = Annotated[
+    str | None, typer.Option("--username", "-u", help="The password is then asked for; it is never an argument.")
+]
+PasswordStdinOption = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking for it.")
+]
+
+
+class SecretInUrl(CustosError):
+    """The URL contains a user name or password, which every process list would show: use --username, and the password is asked for."""  # noqa: E501 - one sentence
+
+    code = "secret_in_url"
+    exit_code = ExitCode.USAGE
+
+
+@app.command("add")
+def add(
+    url: UrlArgument,
+    camera_id: Annotated[str, typer.Option("--id", help="Short and lasting: small letters, digits, '-' and '_'.")],
+    name: Annotated[str | None, typer.Option("--name", help="What people call it; the id if left out.")] = None,
+    username: UsernameOption = None,
+    password_stdin: PasswordStdinOption = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Register a camera; a running box records it at once. 添加采集设备"""
+    at = desk(config, data_dir, as_json)
+    refuse_secret(url)
+    body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url}
+    if username is not None:
+        body |= {"username": username, "password": read_password(password_stdin).get_secret_value()}
+    with Box(at) as box:
+        camera = box.post("/api/v1/cameras", body)
+    if not at.answer(camera):
+        at.console.print(f"Camera [bold]{camera['id']}[/bold] is registered; see `custos status` for how it does.")
+
+
+@app.command("list")
+def list_cameras(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All cameras, retired ones too. 列出采集设备"""
+    at = desk(config, data_dir, as_json)
+    with Box(at) as box:
+        body = box.get("/api/v1/cameras")
+    if not at.answer(body):
+        _show(at, body["cameras"])
+
+
+@app.command("show")
+def show(
+    camera_id: CameraArgument,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One camera. 查看采集设备"""
+    at = desk(config, data_dir, as_json)
+    with Box(at) as box:
+        camera = box.get(f"/api/v1/cameras/{camera_id}")
+    if not at.answer(camera):
+        for key, value in camera.items():
+            at.console.print(f"{key:>14}  {value if value is not None else '-'}", markup=False)
+
+
+@app.command("retire")
+def retire(
+    camera_id: CameraArgument,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop recording a camera for good; its footage stays as long as it must. 停用采集设备"""
+    at = desk(config, data_dir, as_json)
+    with Box(at) as box:
+        box.delete(f"/api/v1/cameras/{camera_id}")
+        camera = box.get(f"/api/v1/cameras/{camera_id}")
+    if not at.answer(camera):
+        at.console.print(f"Camera [bold]{camera_id}[/bold] is retired; its footage stays.")
+
+
+@app.command("probe")
+def probe(
+    url: UrlArgument,
+    username: UsernameOption = None,
+    password_stdin: PasswordStdinOption = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at what a camera sends, without recording it. 探测码流"""
+    from recorder.capture.libav import probe as look
+
+    at = desk(config, data_dir, as_json)
+    refuse_secret(url)
+    password = read_password(password_stdin) if username is not None else None
+    found = look(url, username, password, at.clock)
+    body = {
+        "codec": found.codec.value,
+        "width": found.width,
+        "height": found.height,
+        "frames_per_s": found.frames_per_s,
+        "left_out": list(found.left_out),
+    }
+    if not at.answer(body):
+        rate = f", {found.frames_per_s:g} frames a second" if found.frames_per_s else ""
+        at.console.print(f"{found.codec.value}, {found.width} x {found.height}{rate}")
+        if found.left_out:
+            at.console.print(f"Not recorded: {', '.join(found.left_out)}.")
+
+
+def refuse_secret(url: str) -> None:
+    """No user name or password in an argument: `ps` shows arguments to everybody on the machine.
+
+    Raises:
+        SecretInUrl: there is one.
+    """
+    if "@" in urlsplit(url).netloc:
+        raise SecretInUrl
+
+
+def read_password(from_stdin: bool) -> SecretStr:
+    """The password, from standard input or a prompt without echo; kept out of all logs from here on."""
+    if from_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = str(typer.prompt("Password 密码", hide_input=True, default="", show_default=False, err=True))
+    register_secret(password)
+    return SecretStr(password)
+
+
+def _show(at: Desk, cameras: list[dict[str, Any]]) -> None:
+    table = Table("id", "name", "url", "managed by", "since", "state", box=None)
+    for camera in cameras:
+        state = "retired" if camera.get("retired") else "enabled" if camera["enabled"] else "disabled"
+        registered = local(camera.get("registered"), at.zone)
+        table.add_row(camera["id"], camera["name"], camera["url"], camera["managed_by"], registered, state)
+    at.console.print(table if cameras else "No camera yet: add one with `custos camera add rtsp://… --id gate`.")

@@ -1,0 +1,171 @@
+"""How commands ask the box: always by its HTTP interface, so that there is one way in and one set of rules.
+
+Where a box runs on the data directory, it is asked over the network. Where none does, the same application answers
+inside this process, on a store opened for that one question; nothing is recorded meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import httpx
+
+from appliance.cli.options import Desk
+from appliance.wiring.running import running_url
+from config.errors import CustosError, ExitCode
+from recorder.errors import DataDirInUse
+
+if TYPE_CHECKING:
+    from appliance.wiring.box import Offline
+
+TOKEN_VARIABLE: Final = "CUSTOS_TOKEN"  # noqa: S105 - the name of the variable, not a token
+"""Where a box that listens beyond this machine finds the caller's access token: argv would show it to everybody."""
+
+ANSWER_S: Final = 30.0
+"""A box that takes longer has stalled; no question of the command line needs more than a few seconds."""
+
+CONNECT_S: Final = 3.0
+"""The box is on this machine, or near."""
+
+
+class BoxNotRunning(CustosError):
+    """No box is running on this data directory: start one with `custos run`."""
+
+    code = "box_not_running"
+    exit_code = ExitCode.NOT_RUNNING
+
+
+class BoxSilent(CustosError):
+    """A box holds this data directory, but does not answer: wait a moment, then look at its log."""
+
+    code = "box_silent"
+    exit_code = ExitCode.NOT_RUNNING
+
+
+class AnswerIsNo(CustosError):
+    """The box answered that this may not be done."""
+
+    code = "answer_is_no"
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
+        self.problem = dict(problem)
+        self.exit_code = exit_code_of(str(problem.get("code", ""))) or ExitCode.REFUSED  # type: ignore[misc] # per answer
+        super().__init__(_sentence(status, problem))
+
+
+class Box:
+    """A conversation with the box of a data directory, running or not.
+
+    Args:
+        desk: whose configuration says where the box is.
+        must_run: refuse to answer from the store of a box that does not run.
+    """
+
+    def __init__(self, desk: Desk, *, must_run: bool = False) -> None:
+        self._desk = desk
+        self._must_run = must_run
+        self._offline: Offline | None = None
+        self._runner = asyncio.Runner()
+        self._client = self._connect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.close()
+        if self._offline is not None:
+            self._offline.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Ask; None values are left out of the query."""
+        return self._ask("GET", path, params={name: value for name, value in query.items() if value is not None})
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Ask for something to be made."""
+        return self._ask("POST", path, json=dict(body))
+
+    def delete(self, path: str) -> Any:
+        """Ask for something to be ended."""
+        return self._ask("DELETE", path)
+
+    def _ask(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            answer = self._runner.run(self._client.request(method, path, **arguments))
+        except httpx.HTTPError as err:
+            raise BoxSilent from err
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        raise AnswerIsNo(answer.status_code, _problem(answer))
+
+    def _connect(self) -> httpx.AsyncClient:
+        """Over the network if a box answers there, else in this process."""
+        url = running_url(self._desk.data_dir)
+        if url is not None and self._answers(url):
+            return self._http(url, httpx.AsyncHTTPTransport())
+        if self._must_run:
+            raise BoxNotRunning(f"{BoxNotRunning.sentence()} ({self._desk.data_dir})")
+        from appliance.wiring.box import offline  # the whole box: seconds to import, and most commands need none of it
+
+        try:
+            self._offline = offline(self._desk.settings, self._desk.clock)
+        except DataDirInUse as err:
+            raise BoxSilent from err
+        return self._http("http://127.0.0.1", httpx.ASGITransport(self._offline.app))
+
+    def _http(self, url: str, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
+        headers = {"Accept-Language": self._desk.language}
+        if token := self._desk.environ.get(TOKEN_VARIABLE):
+            headers["Authorization"] = f"Bearer {token}"
+        timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+        return httpx.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=timeout, trust_env=False)
+
+    def _answers(self, url: str) -> bool:
+        """Whether a box is there: the file that names the address outlives a power cut."""
+        try:
+            return httpx.get(f"{url}/healthz", timeout=CONNECT_S, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+
+def exit_code_of(code: str) -> ExitCode | None:
+    """The exit code of the error class that has this code; None when no class here has it."""
+    return _search(CustosError, lambda kind: kind.code == code)
+
+
+def _search(base: type[CustosError], wanted: Callable[[type[CustosError]], bool]) -> ExitCode | None:
+    if wanted(base):
+        return base.exit_code
+    found = (_search(child, wanted) for child in base.__subclasses__())
+    return next((code for code in found if code is not None), None)
+
+
+def _problem(answer: httpx.Response) -> Mapping[str, Any]:
+    """The problem (RFC 9457) in an answer; something else than a box may have answered."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _sentence(status: int, problem: Mapping[str, Any]) -> str:
+    if status == httpx.codes.UNAUTHORIZED:
+        return f"The box wants its access token: put it into the environment variable {TOKEN_VARIABLE}."
+    detail = str(problem.get("detail") or problem.get("title") or f"The box answered with HTTP status {status}.")
+    faults = [
+        f"  {_place(fault)}: {fault.get('expected') or fault.get('message') or fault.get('msg')}"
+        for fault in problem.get("errors", [])
+    ]
+    return "\n".join([detail, *faults])
+
+
+def _place(fault: Mapping[str, Any]) -> str:
+    where = fault.get("where") or fault.get("location") or fault.get("loc") or "?"
+    return ".".join(map(str, where)) if isinstance(where, list | tuple) else str(where)

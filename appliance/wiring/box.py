@@ -1,0 +1,428 @@
+"""The one file that names every concrete part of a box, and puts them together.
+
+`run` is the whole life of a recording box; `offline` is the same application without one, for a single question of the
+command line. The order at start: take the address and the directory, finish what an earlier run left, say in the log
+that the box began, sign it; only then cameras. A disk that takes no writes keeps none of this from answering: the box
+then runs in state `failing`, records nothing, and begins its record as soon as the disk lets it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import structlog
+import uvloop
+from api.app import create_app
+
+from appliance.health.gather import Gatherer, Terms
+from appliance.health.outcomes import Outcomes
+from appliance.health.survey import Survey
+from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Wake, listen, supervise
+from appliance.wiring.camera import DEMO_ID, DEMO_NAME, DEMO_URL, DemoCamera, demo_is_due, is_demo
+from appliance.wiring.program import IN_FORCE, boot_fields, cfg_fields, version
+from appliance.wiring.registry import Add, Change, FileCamera, Retire, faults, steps
+from appliance.wiring.running import remove_running, url_of, write_running
+from config.clock import Clock, Reading, step_us
+from config.errors import ConfigInvalid
+from config.logs import register_secret
+from config.settings import CameraSettings, Settings
+from config.times import SECOND_US, format_us
+from recorder.capture.fleet import Fleet
+from recorder.capture.libav import LibavSource
+from recorder.capture.source import Source, WantedCamera
+from recorder.causes import Cause
+from recorder.errors import DataDirMissing, StorageError
+from recorder.store import files
+from recorder.store.records import Camera, ManagedBy
+from recorder.store.store import InitReport, Store
+from retention.policy import Rule
+from retention.sweep import sweep
+
+BEAT_S: Final = 60.0
+"""Storage.md: a checkpoint every minute, so that at most a minute of footage is not yet signed."""
+
+CLOCK_LOOK_S: Final = 1.0
+"""A step is noticed within a second."""
+
+RECONCILE_S: Final = 5.0
+"""Changes through the API are followed at once; this is for what nobody calls about: a changed password file."""
+
+SURVEY_S: Final = 60.0
+"""Days held and forecasts change slowly."""
+
+SWEEP_S: Final = 3600.0
+"""Footage falls due at midnight; an hour later is soon enough."""
+
+SWEEP_PRESSED_S: Final = 300.0
+"""While a volume is low or full: what is past its target should go soon, but a disk under pressure needs its rest."""
+
+GAP_PIECE_US: Final = 600 * SECOND_US
+"""A camera that is switched off says so in the record at least this often, so that the record is never silent."""
+
+log = structlog.get_logger("custos.box")
+
+
+@dataclass(frozen=True)
+class UpFacts:
+    """What a box tells on the terminal once it answers."""
+
+    url: str
+    data_dir: Path
+    fingerprint: str
+    cameras: tuple[str, ...]
+
+
+def run(
+    settings: Settings,
+    clock: Clock,
+    *,
+    demo: bool,
+    made: Callable[[InitReport], None],
+    up: Callable[[UpFacts], None],
+) -> None:
+    """Run a box until SIGTERM or SIGINT.
+
+    Args:
+        settings: the configuration in force.
+        clock: the box's time.
+        demo: register the demonstration camera even beside others.
+        made: told once, when there was no box in the data directory and one was made.
+        up: told when the box answers.
+
+    Raises:
+        AddressNotFree: before anything is touched.
+        DataDirError, CatalogueError, LogError: the data directory cannot be used.
+        ConfigInvalid: the cameras of the file cannot be brought together with those of the registry.
+    """
+    with listen(settings.http.host, settings.http.port) as listener, _opened(settings, clock, made) as store:
+        box = RecordingBox(settings, clock, store, demo)
+        url = url_of(settings.http.host, listener.getsockname()[1])
+
+        def listening() -> None:
+            with _reported("the box's address could not be written down"):
+                write_running(Path(settings.box.data_dir), url, os.getpid())
+            names = tuple(camera.id for camera in store.cameras.all() if camera.retired_us is None)
+            up(UpFacts(url, Path(settings.box.data_dir).absolute(), store.fingerprint, names))
+
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(box.live(listener, listening))
+        finally:
+            box.end()
+
+
+class Offline:
+    """The application of a box that does not run: it answers from the store, and records nothing."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._store = _open(settings, clock)
+        box = RecordingBox(settings, clock, self._store, demo=False)
+        self.app = box.app
+
+    def close(self) -> None:
+        """Sign what was changed, and give the directory back."""
+        try:
+            self._store.checkpoint()
+        finally:
+            self._store.close()
+
+
+def offline(settings: Settings, clock: Clock) -> Offline:
+    """Open the store for one question.
+
+    Raises:
+        DataDirInUse: a box runs on it, and should be asked instead. DataDirError, CatalogueError: it cannot be used.
+    """
+    return Offline(settings, clock)
+
+
+class RecordingBox:
+    """The parts of one box, and the duties that keep them going."""
+
+    def __init__(self, settings: Settings, clock: Clock, store: Store, demo: bool) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._store = store
+        self._demo_asked = demo
+        self._zone = ZoneInfo(settings.box.time_zone)
+        self._rule = Rule(settings.retention.floor_days, settings.retention.target_days, self._zone)
+        self._demo = DemoCamera(self._zone, clock)
+        self._outcomes = Outcomes()
+        self._survey = Survey(store)
+        self._begun = False
+        self._ended = False
+        self._off_told_us: dict[str, int] = {}
+        self._key = secrets.token_bytes(32)
+        self._wake_cameras = Wake()
+        self._wake_sweep = Wake()
+        self._fleet = Fleet(store, self._source, clock, segment_s=settings.recording.segment_s)
+        self._fleet_lock = Lock()
+        self._stopping = False
+        terms = Terms(settings.retention.floor_days, settings.retention.target_days, settings.retention.when_full)
+        self._gatherer = Gatherer(store, self._fleet.snapshot, self._survey, self._outcomes, clock, terms)
+        self.app = create_app(self._ports())
+
+    async def live(self, listener: socket.socket, listening: Callable[[], None]) -> None:
+        """Everything between opening the directory and giving it back."""
+        with _reported("the record could not be begun yet"):
+            await asyncio.to_thread(self.begin)
+        parts = Parts(
+            duties=self._duties(),
+            companions=[Companion("demo", self._demo.run)] if self._has_demo() else [],
+            app=self.app,
+            listener=listener,
+            listening=listening,
+            stop_recording=self._stop_recording,
+            outcomes=self._outcomes,
+            clock=self._clock,
+        )
+        await supervise(parts, asyncio.Event())
+
+    def begin(self) -> None:
+        """Begin the record, once: finish what was left, say that the box started and how, bring the cameras together.
+
+        Raises:
+            StorageError: the disk takes no writes; to be tried again. ConfigInvalid: never to be tried again.
+        """
+        if self._begun:
+            return
+        found = self._store.recover()
+        if found.recovered or found.damaged or found.discards_finished:
+            log.info("recovered", segments=found.recovered, damaged=found.damaged, discards=found.discards_finished)
+        self._store.note("boot", boot_fields(self._clock))
+        self._tell_configuration()
+        self._bring_cameras_together()
+        self._store.checkpoint()
+        self._begun = True
+
+    def end(self) -> None:
+        """Stop recording, sign what was recorded, and take the address back; harmless when done already."""
+        self._stop_recording()
+        if self._begun and not self._ended:
+            self._ended = True
+            with _reported("the log could not be signed at the end; it is at the next start"):
+                self._store.checkpoint()
+        with _reported("the box's address could not be removed"):
+            remove_running(Path(self._settings.box.data_dir))
+
+    # -- duties
+
+    def _duties(self) -> Sequence[Duty]:
+        sync_s = self._settings.recording.loss_bound_s / 2
+        watch = ClockWatch(self._clock, self._note_step)
+        return (
+            Duty("cameras", self._reconcile, lambda: RECONCILE_S, self._wake_cameras),
+            Duty("beat", self._beat, lambda: BEAT_S),
+            Duty("sync", self._sync, lambda: sync_s),
+            Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
+            Duty("survey", self._look_around, lambda: SURVEY_S),
+            Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
+        )
+
+    def _reconcile(self) -> None:
+        """The fleet records what the registry says; cameras that are switched off have a gap that says so."""
+        self.begin()
+        live = [camera for camera in self._store.cameras.all() if camera.retired_us is None]
+        for camera in live:
+            self._tell_until_switched_on(camera)
+        wanted = [one for camera in live if camera.enabled and (one := self._wanted(camera))]
+        with self._fleet_lock:
+            if not self._stopping:
+                self._fleet.apply(wanted)
+        for camera in live:
+            self._tell_switched_off(camera)
+
+    def _stop_recording(self) -> None:
+        """For good: no duty that is still under way may start a camera again."""
+        with self._fleet_lock:
+            self._stopping = True
+            if not self._fleet.stop():
+                log.warning("some cameras took too long to stop; what they left is finished at the next start")
+
+    def _tell_until_switched_on(self, camera: Camera) -> None:
+        """Before its first session: what lies before it was not the camera's fault."""
+        if camera.enabled and self._off_told_us.pop(camera.id, None) is not None:
+            self._store.commit_gap_until_now(camera.stream_id, Cause.OPERATOR)
+
+    def _tell_switched_off(self, camera: Camera) -> None:
+        """Behind its last session, which the fleet has ended, and then from time to time."""
+        now_us = self._clock.read().utc_us
+        told_us = self._off_told_us.get(camera.id)
+        if not camera.enabled and (told_us is None or abs(now_us - told_us) >= GAP_PIECE_US):
+            self._store.commit_gap_until_now(camera.stream_id, Cause.OPERATOR)
+            self._off_told_us[camera.id] = now_us
+
+    def _beat(self) -> None:
+        """A signed checkpoint; and the sweeper is told when the disk is under pressure."""
+        if not self._begun:
+            return
+        self._store.checkpoint()
+        if self._is_pressed():
+            self._wake_sweep.call()
+
+    def _sync(self) -> None:
+        self._store.sync()
+
+    def _note_step(self, before: Reading, after: Reading) -> None:
+        """The clock was set: the log says from when to when."""
+        step = step_us(before, after)
+        log.warning("the clock was set", step_s=step / 1e6)
+        self._store.note(
+            "clock",
+            {
+                "what": "step",
+                "step_us": step,
+                "from": format_us(after.utc_us - step),
+                "to": format_us(after.utc_us),
+            },
+        )
+
+    def _look_around(self) -> None:
+        self._survey.look(self._store.cameras.all(), self._clock.read().utc_us)
+
+    def _sweep(self) -> None:
+        """Only once the record has begun: what an earlier run left must be finished before anything is judged."""
+        if not self._begun:
+            return
+        report = sweep(self._store, self._rule, self._clock)
+        if report.should or report.refused:
+            log.info("swept", what=report.sentence, bytes=report.bytes)
+
+    def _sweep_period_s(self) -> float:
+        return SWEEP_PRESSED_S if self._is_pressed() else SWEEP_S
+
+    def _is_pressed(self) -> bool:
+        return any(volume.state in ("low", "full") for volume in self._store.volumes())
+
+    # -- cameras
+
+    def _bring_cameras_together(self) -> None:
+        """The registry follows the file; and a box that never had a camera gets the demonstration camera."""
+        wanted = [_file_camera(camera) for camera in self._settings.cameras]
+        cameras = self._store.cameras
+        for step in steps(wanted, cameras.all()):
+            match step:
+                case Add(camera=new):
+                    cameras.add(new.id, managed_by=ManagedBy.FILE, **new.settings())
+                case Change(camera_id=camera_id, settings=settings):
+                    cameras.change(camera_id, ManagedBy.FILE, settings)
+                case Retire(camera_id=camera_id):
+                    cameras.retire(camera_id, ManagedBy.FILE)
+        if demo_is_due(cameras.all(), self._demo_asked):
+            cameras.add(DEMO_ID, DEMO_NAME, DEMO_URL)
+
+    def _has_demo(self) -> bool:
+        """Whether the demonstration camera must be there for the box to record; before the record has begun, it may."""
+        cameras = self._store.cameras.all()
+        there = any(is_demo(camera) and camera.retired_us is None for camera in cameras)
+        return there or demo_is_due(cameras, self._demo_asked)
+
+    def _wanted(self, camera: Camera) -> WantedCamera | None:
+        """What the fleet is told of a camera; None: it cannot be recorded now."""
+        url = self._demo.url() if is_demo(camera) else camera.url
+        if url is None:
+            return None
+        return WantedCamera(camera.id, camera.stream_id, url, camera.username, self._password_key(camera.id))
+
+    def _password_key(self, camera_id: str) -> str:
+        """Differs when the password does. Keyed anew at each start, so that it tells nothing of it."""
+        try:
+            password = self._store.cameras.password(camera_id)
+        except StorageError:
+            return "unreadable"
+        if password is None:
+            return "none"
+        return hashlib.blake2b(password.get_secret_value().encode(), key=self._key).hexdigest()
+
+    def _source(self, camera: WantedCamera) -> Source:
+        """A session with a camera; its password is read for this one, and kept out of all logs from here on."""
+        password = self._store.cameras.password(camera.id)
+        if password is not None:
+            register_secret(password.get_secret_value())
+        return LibavSource(camera.url, camera.username, password, self._clock)
+
+    # -- what the log says of the configuration
+
+    def _tell_configuration(self) -> None:
+        path = Path(self._settings.box.data_dir) / IN_FORCE
+        now = json.loads(json.dumps(self._settings.canonical(), default=str))
+        fields = cfg_fields(_read_json(path), now)
+        if fields is not None:
+            self._store.note("cfg", fields)
+            files.write_atomically(path, json.dumps(now, indent=2, ensure_ascii=False).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def _opened(settings: Settings, clock: Clock, made: Callable[[InitReport], None]) -> Iterator[Store]:
+    """The store, exclusively; a missing data directory is made first."""
+    try:
+        store = _open(settings, clock)
+    except DataDirMissing:
+        made(Store.create(Path(settings.box.data_dir), settings.box.name, clock, version()))
+        store = _open(settings, clock)
+    try:
+        _refuse_faults(settings, store)
+        yield store
+    finally:
+        store.close()
+
+
+def _open(settings: Settings, clock: Clock) -> Store:
+    return Store.open(
+        Path(settings.box.data_dir),
+        clock,
+        time_zone=settings.box.time_zone,
+        floor_days=settings.retention.floor_days,
+    )
+
+
+def _refuse_faults(settings: Settings, store: Store) -> None:
+    """Before anything is begun: a box that records other cameras than its file says would be worse than none.
+
+    Raises:
+        ConfigInvalid: with every fault.
+    """
+    found = faults([_file_camera(camera) for camera in settings.cameras], store.cameras.all())
+    if found:
+        raise ConfigInvalid(found)
+
+
+def _file_camera(camera: CameraSettings) -> FileCamera:
+    return FileCamera(
+        id=camera.id,
+        name=camera.name,
+        url=camera.url,
+        username=camera.username,
+        password_file=None if camera.password_file is None else str(camera.password_file),
+        enabled=camera.enabled,
+    )
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    """What was told last; nothing, when that cannot be read: then it is told again."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@contextlib.contextmanager
+def _reported(what: str) -> Iterator[None]:
+    """A fault of the disk that must not keep the box from answering: it is logged, and seen in the status."""
+    try:
+        yield
+    except StorageError as err:
+        log.warning(what, code=err.code, why=str(err))
