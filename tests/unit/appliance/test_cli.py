@@ -1,0 +1,166 @@
+"""The command line as a script sees it: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from appliance import cli
+from appliance.cli.client import AnswerIsNo, exit_code_of
+from config import logs
+from config.errors import ExitCode
+from recorder.store.records import stream_of
+from tests.fakes.box import new_store, record, segments
+from tests.fakes.clock import FakeClock
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Run]:
+    """Runs a command in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def start(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["custos", *arguments])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as err:
+            code = int(err.code or 0)
+        seen = capsys.readouterr()
+        return Ended(code, seen.out, seen.err)
+
+    yield start
+    # Logging was sent to this test's own standard error, which ends with the test.
+    logs.configure(level="WARNING", stream=sys.__stderr__)
+
+
+def test_help_is_asked_for(run: Run) -> None:
+    """Every command and every exit code is in the help."""
+    text = run("--help").out
+    for command in ("init", "run", "status", "camera", "segments", "coverage", "hold", "verify", "fsck", "log"):
+        assert command in text
+    for code in ExitCode:
+        assert f"{code.value}  " in text
+
+
+def test_box_is_made(run: Run, tmp_path: Path) -> None:
+    """The new box's facts are printed once, and a second box is not made over it."""
+    made = run("init", "--json")
+    assert made.code == 0
+    assert set(json.loads(made.out)) == {"box", "origin", "fingerprint", "token", "data_dir"}
+    assert Path(json.loads(made.out)["data_dir"]) == tmp_path / "data"
+    again = run("init")
+    assert again.code == ExitCode.DATA_DIR
+    assert again.err.startswith("custos: ")
+
+
+def test_version_is_asked_for(run: Run) -> None:
+    """The version stands with those of what it is built on."""
+    assert {"custos", "python", "av", "fastapi"} <= set(json.loads(run("version", "--json").out))
+
+
+def test_nothing_is_wrong(run: Run) -> None:
+    """An untouched box has no finding, and its log can be read from the beginning."""
+    run("init")
+    assert json.loads(run("fsck", "--json").out) == {"findings": []}
+    assert run("verify").code == 0
+    shown = json.loads(run("log", "show", "--start", "0", "--json").out)
+    assert [leaf["type"] for leaf in shown["leaves"]] == ["genesis", "beat"]
+    assert shown["size"] == 2
+
+
+def test_byte_of_footage_is_changed(run: Run, tmp_path: Path) -> None:
+    """What fsck cannot see, verify names; the exit code says that there is a finding."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, "IPPPPPPPPP" * 3)
+    store.checkpoint()
+    path = store.media_path(segments(store, clock)[0])
+    store.close()
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    found = run("verify", "--json")
+    assert found.code == ExitCode.FINDINGS
+    (finding,) = json.loads(found.out)["findings"]
+    assert (finding["invariant"], finding["where"].rpartition(".")[0]) == (10, stream_of("gate"))
+    assert run("fsck").code == 0
+
+
+def test_no_box_is_there(run: Run) -> None:
+    """A proof without a box ends with the sentence for that."""
+    ended = run("fsck")
+    assert ended.code == ExitCode.DATA_DIR
+    assert "custos init" in ended.err
+
+
+def test_token_is_renewed(run: Run) -> None:
+    """A new token is shown once, and is another than the first."""
+    first = json.loads(run("init", "--json").out)["token"]
+    assert json.loads(run("token", "renew", "--json").out)["token"] != first
+
+
+def test_configuration_is_shown(run: Run) -> None:
+    """What is in force is shown, as a program may read it."""
+    assert json.loads(run("config", "check", "--json").out)["retention"]["floor_days"] == 30
+
+
+def test_configuration_is_wrong(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults are told in the language of the terminal, and end in their own exit code."""
+    monkeypatch.setenv("CUSTOS_RETENTION__FLOOR_DAYS", "7")
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    ended = run("config", "check")
+    assert ended.code == ExitCode.CONFIG
+    assert "应为" in ended.err
+
+
+@pytest.mark.parametrize("command", ["add", "probe"])
+def test_password_is_given_in_the_url(run: Run, command: str) -> None:
+    """A password among the arguments is refused without being repeated."""
+    more = ("--id", "gate") if command == "add" else ()
+    ended = run("camera", command, "rtsp://ann:hidden-word@192.0.2.1/", *more)
+    assert ended.code == ExitCode.USAGE
+    assert "--username" in ended.err
+    assert "hidden-word" not in ended.err
+
+
+def test_option_is_unknown(run: Run) -> None:
+    """There is no option for a password: it would stand in the process list."""
+    assert run("camera", "add", "rtsp://192.0.2.1/", "--id", "gate", "--password", "x").code == ExitCode.USAGE
+
+
+def test_something_unforeseen_happens(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault in Custos is one sentence and its own exit code, without a stack trace."""
+
+    def fail(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("appliance.cli.box.metadata.version", fail)
+    ended = run("version")
+    assert ended.code == ExitCode.BUG
+    assert "bug in Custos: ZeroDivisionError" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_box_answers_no() -> None:
+    """A refusal ends with the exit code of the error class that has its code, and a foreign answer with a plain one."""
+    assert exit_code_of("storage_full") is ExitCode.STORAGE
+    assert exit_code_of("no_such_code") is None
+    refused = AnswerIsNo(409, {"code": "camera_exists", "detail": "It is there."})
+    assert (refused.exit_code, str(refused)) == (ExitCode.REFUSED, "It is there.")
+    assert "HTTP status 502" in str(AnswerIsNo(502, {}))
+    assert "CUSTOS_TOKEN" in str(AnswerIsNo(401, {}))
