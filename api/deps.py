@@ -1,0 +1,117 @@
+"""What the routes are handed: the parts that wiring made, and the words of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from api.auth import check
+from api.errors import RequestRefused
+from api.schemas import Readiness, Status
+from config.clock import Clock
+from config.times import DAY_US, parse_us
+from recorder.store.store import Store
+
+INTERVAL_LIMIT_DAYS = 400
+"""The longest interval that is answered at once."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The box, as the ways in see it."""
+
+    store: Store
+    clock: Clock
+    status: Callable[[str], Status]
+    """Takes the language, `en` or `zh-CN`."""
+    metrics: Callable[[], bytes]
+    ready: Callable[[], Readiness]
+    cameras_changed: Callable[[], None]
+    """To be called after the registry changed, so that the cameras are started and stopped at once."""
+    token_needed: bool
+    """False where the box listens on loopback only."""
+    program: str
+    """Version of the program."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A half-open interval of UTC."""
+
+    start_us: int
+    end_us: int
+
+
+def ports(request: Request) -> Ports:
+    """The box of this application."""
+    found = request.app.state.ports
+    assert isinstance(found, Ports)
+    return found
+
+
+def guard(request: Request) -> None:
+    """Stands before every route."""
+    box = ports(request)
+    check(
+        request.method,
+        request.url.path,
+        request.headers.get("host", ""),
+        request.headers.get("origin"),
+        request.headers.get("authorization"),
+        token_needed=box.token_needed,
+        matches=box.store.token_matches,
+    )
+
+
+def language(request: Request) -> str:
+    """`zh-CN` for who prefers Chinese, else `en` (RFC 9110, 12.5.4, first choice only)."""
+    preferred = request.headers.get("accept-language", "").split(",")[0].strip().lower()
+    return "zh-CN" if preferred.startswith("zh") else "en"
+
+
+StartQuery = Annotated[
+    str | None,
+    Query(
+        description="RFC 3339; the interval begins here. A day before `end` when left out.",
+        examples=["2026-11-24T08:00:00Z"],
+    ),
+]
+EndQuery = Annotated[
+    str | None,
+    Query(description="RFC 3339; the interval ends before this. Now when left out.", examples=["2026-11-24T09:00:00Z"]),
+]
+
+
+def interval(request: Request, start: StartQuery = None, end: EndQuery = None) -> Interval:
+    """The asked interval.
+
+    Raises:
+        RequestRefused: not times, or the wrong way round, or too long.
+    """
+    end_us = ports(request).clock.read().utc_us if end is None else instant("end", end)
+    start_us = end_us - DAY_US if start is None else instant("start", start)
+    if start_us >= end_us:
+        raise RequestRefused("`start` lies before `end`; this one does not.")
+    if end_us - start_us > INTERVAL_LIMIT_DAYS * DAY_US:
+        raise RequestRefused(f"An interval has at most {INTERVAL_LIMIT_DAYS} days.")
+    return Interval(start_us, end_us)
+
+
+def instant(name: str, text: str) -> int:
+    """A time of the request.
+
+    Raises:
+        RequestRefused: it is none.
+    """
+    try:
+        return parse_us(text)
+    except (ValueError, OverflowError) as err:
+        raise RequestRefused(f"`{name}`: {text[:40]!r} is not a time such as 2026-11-24T08:00:00Z.") from err
+
+
+Box = Annotated[Ports, Depends(ports)]
+Between = Annotated[Interval, Depends(interval)]
+Language = Annotated[str, Depends(language)]

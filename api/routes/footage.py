@@ -1,0 +1,111 @@
+"""What was recorded: segments, coverage, playlists. Lists touch no file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Response
+
+from api.deps import Between, Box, Language
+from api.errors import RequestRefused
+from api.schemas import CoverageOut, SegmentOut, SegmentPage, StretchOut
+from config.times import DAY_US, format_us
+from recorder.playback.hls import media_playlist
+from recorder.store.records import MediaState, Segment, camera_of, stream_of
+from recorder.store.tiling import Kind, Stretch
+
+PAGE_LIMIT = 1000
+PLAYLIST_LIMIT_DAYS = 7
+"""A playlist is read whole by the player; a week of 60 s segments is 10,000 entries."""
+
+router = APIRouter(prefix="/api/v1", tags=["footage"])
+
+
+@router.get("/cameras/{camera_id}/segments", summary="Stored segments, paged")
+def segments(
+    camera_id: str,
+    box: Box,
+    between: Between,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="Segments a page.")] = 100,
+    after: Annotated[str | None, Query(description="The `next` of the page before.", max_length=20)] = None,
+) -> SegmentPage:
+    """Segments that overlap the interval, by start. Paged by key: a page never shifts while others are added."""
+    page = box.store.page(stream_of(camera_id), between.start_us, between.end_us, limit, _cursor(after))
+    following = None if page.next_n is None else str(page.next_n)
+    return SegmentPage(segments=[shown(one) for one in page.segments], next=following)
+
+
+@router.get("/cameras/{camera_id}/coverage", summary="What was recorded, and why the rest was not")
+def coverage(camera_id: str, box: Box, between: Between, language: Language) -> CoverageOut:
+    """Stretches that tile the asked interval exactly: recorded, gap with its cause, discarded, unknown."""
+    found = box.store.coverage(stream_of(camera_id), between.start_us, between.end_us)
+    return CoverageOut(
+        items=[_stretch(one, language) for one in found],
+        recorded_s=_seconds(found, Kind.RECORDED),
+        gap_s=_seconds(found, Kind.GAP),
+    )
+
+
+@router.get("/segments/{segment_id}", summary="One segment")
+def segment(segment_id: str, box: Box) -> SegmentOut:
+    """A segment by its id, such as `gate.main.17`."""
+    return shown(box.store.segment(segment_id))
+
+
+@router.get("/cameras/{camera_id}/playlist.m3u8", summary="HLS playlist", response_class=Response)
+def playlist(camera_id: str, box: Box, between: Between) -> Response:
+    """Plays the stored bytes themselves (RFC 8216): byte ranges of `/segments/{id}/media`."""
+    if between.end_us - between.start_us > PLAYLIST_LIMIT_DAYS * DAY_US:
+        raise RequestRefused(f"A playlist covers at most {PLAYLIST_LIMIT_DAYS} days.")
+    box.store.cameras.get(camera_id)
+    items = box.store.items(stream_of(camera_id), between.start_us, between.end_us)
+    text = media_playlist([one for one in items if isinstance(one, Segment)], _uri)
+    return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
+
+
+def shown(one: Segment) -> SegmentOut:
+    """A segment; one on its way out is told as gone."""
+    return SegmentOut(
+        id=one.id,
+        camera=camera_of(one.stream_id),
+        run=one.run,
+        n=one.n,
+        start=format_us(one.t0_us),
+        end=format_us(one.t1_us),
+        bytes=one.bytes,
+        frames=one.frames,
+        codec=one.codec.value,
+        width=one.width,
+        height=one.height,
+        sha256=one.sha256,
+        state="present" if one.state is MediaState.PRESENT else "gone",
+        held=one.held,
+    )
+
+
+def _uri(one: Segment) -> str:
+    return f"/api/v1/segments/{quote(one.id, safe='')}/media"
+
+
+def _cursor(after: str | None) -> int | None:
+    if after is None:
+        return None
+    if not after.isascii() or not after.isdigit() or len(after) > 15:
+        raise RequestRefused("`after` is the `next` of the page before.")
+    return int(after)
+
+
+def _stretch(one: Stretch, language: str) -> StretchOut:
+    return StretchOut(
+        kind=one.kind.value,
+        start=format_us(one.t0_us),
+        end=format_us(one.t1_us),
+        cause=None if one.cause is None else one.cause.value,
+        sentence=None if one.cause is None else one.cause.sentence(language),
+        detail=one.detail,
+    )
+
+
+def _seconds(found: list[Stretch], kind: Kind) -> float:
+    return sum(one.t1_us - one.t0_us for one in found if one.kind is kind) / 1e6

@@ -1,0 +1,34 @@
+"""The log, as C2SP tlog-tiles: static files that any client of that format can read and check."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api.deps import Box
+from recorder.errors import Unknown
+
+router = APIRouter(prefix="/api/v1/log", tags=["log"])
+
+
+class TileUnknown(Unknown):
+    """There is no such tile in the log."""
+
+    code = "tile_unknown"
+
+
+@router.get("/checkpoint", summary="Latest checkpoint", response_class=Response)
+def checkpoint(box: Box) -> Response:
+    """A C2SP signed note: origin, size, root, signature."""
+    text = box.store.checkpoint_text()
+    return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+@router.get("/tile/{path:path}", summary="Hash tile or entry bundle", response_class=Response)
+def tile(path: str, box: Box) -> Response:
+    """`tile/{L}/{N}` and `tile/entries/{N}`, partial ones with `.p/{W}`, as C2SP tlog-tiles names them."""
+    data = box.store.tile(f"tile/{path}")
+    if data is None:
+        raise TileUnknown
+    # Full or partial, a tile of that name never changes.
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(data, media_type="application/octet-stream", headers=headers)

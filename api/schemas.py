@@ -1,0 +1,256 @@
+"""Bodies in and out. Times are RFC 3339 in UTC; intervals are half-open; sizes are bytes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Instant = Annotated[str, Field(title="Instant", description="RFC 3339, UTC.", examples=["2026-11-24T08:00:00.000000Z"])]
+CameraId = Annotated[
+    str, Field(title="Camera id", description="Small letters, digits, '-' and '_'.", examples=["gate"])
+]
+
+
+class Body(BaseModel):
+    """Closed: a key that nobody reads is refused rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CameraNew(Body):
+    """A camera to be registered."""
+
+    id: CameraId
+    name: Annotated[str, Field(min_length=1, max_length=200, description="For people.", examples=["Gate"])]
+    url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=2000,
+            description="Of its stream, without user name and password.",
+            examples=["rtsp://192.0.2.10/stream1"],
+        ),
+    ]
+    username: Annotated[str | None, Field(max_length=200, examples=["viewer"])] = None
+    password: Annotated[SecretStr | None, Field(description="Never shown again.", examples=["…"])] = None
+
+
+class CameraChange(Body):
+    """What is to be changed; what is left out stays."""
+
+    name: Annotated[str | None, Field(min_length=1, max_length=200, examples=["North gate"])] = None
+    url: Annotated[str | None, Field(min_length=1, max_length=2000, examples=["rtsp://192.0.2.10/stream1"])] = None
+    username: Annotated[str | None, Field(max_length=200, examples=["viewer"])] = None
+    password: Annotated[SecretStr | None, Field(examples=["…"])] = None
+    enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
+
+
+class CameraOut(BaseModel):
+    """A camera of the registry."""
+
+    id: CameraId
+    name: str
+    url: str
+    username: str | None
+    enabled: bool
+    managed_by: Annotated[Literal["file", "api"], Field(description="file: change it in the configuration file.")]
+    registered: Instant
+    retired: Instant | None
+
+
+class CameraList(BaseModel):
+    """Every camera ever registered, retired ones too."""
+
+    cameras: list[CameraOut]
+
+
+class SegmentOut(BaseModel):
+    """One stored file."""
+
+    id: Annotated[str, Field(examples=["gate.main.17"])]
+    camera: CameraId
+    run: Annotated[int, Field(description="Number of the run's first item: segments of a run are one time line.")]
+    n: Annotated[int, Field(description="Its number among the stream's items, gaps included.")]
+    start: Instant
+    end: Instant
+    bytes: int
+    frames: int
+    codec: Literal["h264", "h265"]
+    width: int
+    height: int
+    sha256: Annotated[str, Field(description="Of the file, as the log has it.")]
+    state: Annotated[Literal["present", "gone"], Field(description="gone: discarded; its log entries remain.")]
+    held: bool
+
+
+class SegmentPage(BaseModel):
+    """A page of segments; `next` goes on, null ends."""
+
+    segments: list[SegmentOut]
+    next: Annotated[str | None, Field(description="Give it as `after` for the next page.")]
+
+
+class StretchOut(BaseModel):
+    """A part of the asked interval."""
+
+    kind: Annotated[
+        Literal["recorded", "gap", "discarded", "unknown"],
+        Field(description="unknown: not written down yet, or before the camera was registered."),
+    ]
+    start: Instant
+    end: Instant
+    cause: Annotated[str | None, Field(description="Of a gap.")] = None
+    sentence: Annotated[str | None, Field(description="The cause in words.")] = None
+    detail: str | None = None
+
+
+class CoverageOut(BaseModel):
+    """The asked interval, tiled exactly."""
+
+    items: list[StretchOut]
+    recorded_s: float
+    gap_s: float
+
+
+class HoldNew(Body):
+    """Footage that must not go."""
+
+    cameras: Annotated[list[str], Field(min_length=1, max_length=1000, examples=[["gate"]])]
+    start: Instant
+    end: Instant
+    reason: Annotated[str, Field(min_length=1, max_length=2000, examples=["Theft at the gate"])]
+    case: Annotated[str, Field(min_length=1, max_length=2000, examples=["2026-114"])]
+
+
+class HoldRelease(Body):
+    """Why a hold ends."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000, examples=["Case closed"])]
+
+
+class CoveredOut(BaseModel):
+    """What a hold covers at this moment."""
+
+    segments: int
+    bytes: int
+    already_gone: Annotated[int, Field(description="Segments discarded before the hold was placed.")]
+
+
+class HoldOut(BaseModel):
+    """A hold."""
+
+    id: int
+    cameras: list[str]
+    start: Instant
+    end: Instant
+    case: str
+    reason: str
+    placed: Instant
+    released: Instant | None
+    release_reason: str | None
+    covered: CoveredOut | None = None
+
+
+class HoldList(BaseModel):
+    """Every hold ever placed."""
+
+    holds: list[HoldOut]
+
+
+class ProblemOut(BaseModel):
+    """What is wrong, and what to do."""
+
+    code: Annotated[str, Field(examples=["source_unreachable"])]
+    text: str
+    camera: str | None = None
+
+
+class BoxStatus(BaseModel):
+    """The box itself."""
+
+    id: str
+    name: str
+    program: str
+    started: Instant
+    now: Instant
+    time_zone: str
+    fingerprint: Annotated[str, Field(description="SHA-256 of the log's public key: compare with the papers.")]
+
+
+class CameraStatus(BaseModel):
+    """A camera, as of now."""
+
+    id: CameraId
+    name: str
+    state: Literal["recording", "connecting", "backing_off", "disabled", "retired", "stopped"]
+    since: Instant | None
+    last_media_at: Instant | None
+    bitrate_bps: int | None
+    days_held: float | None
+    days_required: int
+    left_out: Annotated[list[str], Field(description="Tracks that are not recorded.")] = []
+
+
+class VolumeStatus(BaseModel):
+    """A volume."""
+
+    name: str
+    state: Annotated[str, Field(description="ok, low, full, read_only, io_error or missing.")]
+    free_bytes: int
+    total_bytes: int
+
+
+class LogStatus(BaseModel):
+    """The log."""
+
+    origin: str
+    size: int
+    root: str | None
+    checkpoint_at: Instant | None
+
+
+class RetentionStatus(BaseModel):
+    """How long footage is kept."""
+
+    floor_days: int
+    target_days: int
+    when_full: Literal["stop", "overwrite"]
+    bytes_a_day: float | None
+    days_to_full: float | None
+
+
+class Status(BaseModel):
+    """The whole box at a glance."""
+
+    box: BoxStatus
+    state: Literal["ok", "degraded", "failing"]
+    problems: list[ProblemOut]
+    cameras: list[CameraStatus]
+    storage: list[VolumeStatus]
+    log: LogStatus
+    retention: RetentionStatus
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether store and log work."""
+
+    ready: bool
+    reasons: list[str] = []
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Field(description="Stable; for programs.")]
+    errors: list[dict[str, Any]] | None = None
