@@ -1,0 +1,70 @@
+# Two commands matter: `make run` starts a box, `make test` runs everything that CI runs.
+# Both make the environment if it is not there; a second run takes seconds.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .stamps
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	if command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then command -v $$p; break; fi; done)
+
+.PHONY: help run test lint format lock soak clean-env
+
+help:
+	@echo "make run     start the box on http://127.0.0.1:8080"
+	@echo "make test    install what tests need, and run them all"
+	@echo "make lint    ruff, mypy and the import contracts alone"
+	@echo "make format  put the code into its form"
+	@echo "make soak    the long runs of the tests (about fifteen minutes more)"
+	@echo "make lock    resolve the dependencies anew"
+
+$(STAMPS)/run: requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Custos needs Python 3.11 or newer: install it (Debian: apt-get install python3 python3-venv)."; exit 1; }
+	@echo "== environment: $(VENV), with $$($(PYTHON) --version)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "Python cannot make environments: on Debian, apt-get install python3-venv."; exit 1; }
+	@echo "== locked dependencies (about 300 MB the first time)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/test: $(STAMPS)/run requirements-dev.lock scripts/system_packages.sh
+	@echo "== what tests need"
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
+	@bash scripts/system_packages.sh
+	@mkdir -p $(STAMPS) && touch $@
+
+run: $(STAMPS)/run
+	@exec $(BIN)/custos run
+
+lint: $(STAMPS)/test
+	@echo "== ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== import contracts"
+	@$(BIN)/lint-imports --no-cache
+
+test: lint
+	@echo "== tests"
+	@$(BIN)/python -m pytest
+
+soak: $(STAMPS)/test
+	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/whole --timeout 3600 -s
+
+format: $(STAMPS)/test
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+# Needs uv (https://docs.astral.sh/uv). Hashes are checked at every installation; no index is named.
+lock:
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		--universal --output-file requirements.lock pyproject.toml --extra build
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		--universal --constraint requirements.lock --output-file requirements-dev.lock --group dev
+
+clean-env:
+	rm -rf $(VENV) $(STAMPS)
