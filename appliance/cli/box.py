@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -62,6 +63,9 @@ def run(
 
     at = desk(config, data_dir, False)
     logs.configure(as_json=True if log_json else None, level="DEBUG" if debug else "INFO", clock=at.clock)
+    if not debug:
+        # What alembic says at every opening of the catalogue is about itself.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
     out = Console(stderr=True, highlight=False, soft_wrap=True)
     run_box(
         at.settings,

@@ -12,15 +12,18 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
-from config.load import load
-from config.settings import Settings
 from rich.console import Console
 
 from appliance.cli.words import language_of
 from config.clock import Clock, SystemClock
+from config.load import load
+from config.settings import Settings
 
 DEFAULT_CONFIG = Path("custos.toml")
 """Read when it is there and no other is named."""
+
+PIPE_COLUMNS = 240
+"""Where there is no terminal to fit: wide enough that no table of ours is folded."""
 
 DATA_DIR_VARIABLE = "CUSTOS_BOX__DATA_DIR"
 
@@ -61,8 +64,9 @@ class Desk:
 
     @property
     def console(self) -> Console:
-        """Standard output, for people."""
-        return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        """Standard output, for people; into a file or a pipe, lines are as long as they need to be."""
+        is_terminal = sys.stdout.isatty()
+        return Console(highlight=False, soft_wrap=not is_terminal, width=None if is_terminal else PIPE_COLUMNS)
 
     def answer(self, body: Any) -> bool:
         """Print the body as JSON if that was asked for; false: the command must show it to people."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from appliance.health.outcomes import Outcome
 from recorder.store.records import CheckpointRecord, VolumeState
+
+CameraState = Literal["recording", "connecting", "backing_off", "disabled", "retired", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +18,8 @@ class CameraFacts:
 
     id: str
     name: str
-    state: str
-    """As the session has it (`recording`, `connecting`, `backing_off`), or `disabled` or `retired`."""
+    state: CameraState
+    """As the session has it, or as the registry does: `disabled`, `retired`."""
     media_age_s: float | None = None
     """Since the last picture; None: none since the box was started."""
     wanted_age_s: float = 0.0
@@ -62,3 +65,6 @@ class Facts:
     started_us: int = 0
     log_size: int = 0
     checkpoint: CheckpointRecord | None = None
+    bytes_a_day: float | None = None
+    """What all cameras together need; None while that is not known."""
+    days_to_full: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from appliance.health.facts import CameraFacts, Facts
+from appliance.health.facts import CameraFacts, CameraState, Facts
 from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
@@ -52,7 +52,11 @@ class Gatherer:
         checkpoint = self._store.latest_checkpoint()
         sessions = self._snapshot()
         volumes = self._store.volumes()
-        days_fit = self._days_that_fit(sum(volume.free_bytes for volume in volumes), now_us)
+        rates = {camera: round(rate) for camera, rate in self._survey.bytes_a_day().items()}
+        days_to_full = forecast(rates, DAY_US, sum(volume.free_bytes for volume in volumes)).days_to_full
+        # The disk is shared, so one number holds for every camera: what is held already, and what still fits.
+        held = days_held(self._survey.oldest_us(), now_us) or 0.0
+        days_fit = None if days_to_full is None else held + days_to_full
         return Facts(
             cameras=[
                 self._camera(camera, sessions.get(camera.id), now_us, days_fit) for camera in self._store.cameras.all()
@@ -67,6 +71,8 @@ class Gatherer:
             started_us=self._started_us,
             log_size=self._store.log_size,
             checkpoint=checkpoint,
+            bytes_a_day=float(sum(rates.values())) if rates else None,
+            days_to_full=days_to_full,
         )
 
     def _camera(
@@ -86,15 +92,8 @@ class Gatherer:
         )
         return facts if session is None else _with_session(facts, session, now_us)
 
-    def _days_that_fit(self, free_bytes: int, now_us: int) -> float | None:
-        """What is held already, and what the free space takes at the present rates: the disk is shared, so one number
-        holds for every camera. None while no rate is known."""
-        rates = {camera: round(rate) for camera, rate in self._survey.bytes_a_day().items()}
-        coming = forecast(rates, DAY_US, free_bytes).days_to_full
-        return None if coming is None else (days_held(self._survey.oldest_us(), now_us) or 0.0) + coming
 
-
-def _state(camera: Camera, session: SessionStatus | None) -> str:
+def _state(camera: Camera, session: SessionStatus | None) -> CameraState:
     if camera.retired_us is not None:
         return "retired"
     if not camera.enabled:

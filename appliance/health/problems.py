@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, Literal
 
 from appliance.health.facts import Facts
 from recorder.errors import SourceError, StorageError
@@ -46,10 +46,15 @@ class Problem:
     camera: str | None = None
 
 
-def state_of(problems: Sequence[Problem]) -> str:
-    """`ok`, `degraded` or `failing`."""
-    heaviest = max((problem.weight for problem in problems), default=0)
-    return ("ok", "degraded", "failing")[heaviest]
+BoxState = Literal["ok", "degraded", "failing"]
+
+
+def state_of(problems: Sequence[Problem]) -> BoxState:
+    """The state of the box with these problems."""
+    weights = {problem.weight for problem in problems}
+    if Weight.FAILING in weights:
+        return "failing"
+    return "degraded" if weights else "ok"
 
 
 def problems_of(facts: Facts, language: str = "en") -> list[Problem]:

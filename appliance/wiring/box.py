@@ -24,10 +24,14 @@ from zoneinfo import ZoneInfo
 
 import structlog
 import uvloop
-from api.app import create_app
 
+from api.app import create_app
+from api.auth import is_loopback
+from api.deps import Ports
 from appliance.health.gather import Gatherer, Terms
+from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
+from appliance.health.report import Identity, readiness, status
 from appliance.health.survey import Survey
 from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Wake, listen, supervise
 from appliance.wiring.camera import DEMO_ID, DEMO_NAME, DEMO_URL, DemoCamera, demo_is_due, is_demo
@@ -158,7 +162,6 @@ class RecordingBox:
         self._demo_asked = demo
         self._zone = ZoneInfo(settings.box.time_zone)
         self._rule = Rule(settings.retention.floor_days, settings.retention.target_days, self._zone)
-        self._demo = DemoCamera(self._zone, clock)
         self._outcomes = Outcomes()
         self._survey = Survey(store)
         self._begun = False
@@ -167,12 +170,35 @@ class RecordingBox:
         self._key = secrets.token_bytes(32)
         self._wake_cameras = Wake()
         self._wake_sweep = Wake()
+        self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
         self._fleet = Fleet(store, self._source, clock, segment_s=settings.recording.segment_s)
         self._fleet_lock = Lock()
         self._stopping = False
         terms = Terms(settings.retention.floor_days, settings.retention.target_days, settings.retention.when_full)
         self._gatherer = Gatherer(store, self._fleet.snapshot, self._survey, self._outcomes, clock, terms)
         self.app = create_app(self._ports())
+
+    def _ports(self) -> Ports:
+        settings, store = self._settings, self._store
+        identity = Identity(
+            store.box_id,
+            settings.box.name,
+            version(),
+            settings.box.time_zone,
+            store.fingerprint,
+            store.origin,
+        )
+        facts = self._gatherer.facts
+        return Ports(
+            store=store,
+            clock=self._clock,
+            status=lambda language: status(facts(), identity, language),
+            metrics=exposition(facts),
+            ready=lambda: readiness(facts(), self._begun),
+            cameras_changed=self._wake_cameras.call,
+            token_needed=not is_loopback(settings.http.host),
+            program=version(),
+        )
 
     async def live(self, listener: socket.socket, listening: Callable[[], None]) -> None:
         """Everything between opening the directory and giving it back."""

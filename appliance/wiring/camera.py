@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -33,9 +33,16 @@ def demo_is_due(cameras: Sequence[Camera], asked: bool) -> bool:
 
 
 class DemoCamera:
-    """The server, and where it plays once it does."""
+    """The server, and where it plays once it does.
 
-    def __init__(self, zone: ZoneInfo, clock: Clock) -> None:
+    Args:
+        zone: whose local time is burnt in.
+        clock: whose time is shown.
+        ready: called when it can be recorded.
+    """
+
+    def __init__(self, zone: ZoneInfo, clock: Clock, ready: Callable[[], None]) -> None:
+        self._tell_ready = ready
         self._server = DemoServer({DEMO_ID: ClockFilm(zone)}, clock)
         self._is_ready = False
 
@@ -52,3 +59,4 @@ class DemoCamera:
 
     def _ready(self) -> None:
         self._is_ready = True
+        self._tell_ready()

@@ -109,8 +109,8 @@ def problems_now(machine: Machine) -> set[str]:
 
 def whole_time(machine: Machine, camera: str) -> dict[str, str]:
     """From the camera's registration to this start of the box."""
-    registered = machine.get(f"/api/v1/cameras/{camera}")["registered_at"]
-    return {"start": registered, "end": machine.get("/api/v1/status")["box"]["started_at"]}
+    registered = machine.get(f"/api/v1/cameras/{camera}")["registered"]
+    return {"start": registered, "end": machine.get("/api/v1/status")["box"]["started"]}
 
 
 def test_camera_is_probed(machine: Machine) -> None:

@@ -74,7 +74,7 @@ def test_power_is_cut_again_and_again(machine: Machine, urls: dict[str, str]) ->
         machine.kill()
         killed_us = now_us()
         starts.append(machine.start())
-        restarted_us = parse_us(machine.get("/api/v1/status")["box"]["started_at"])
+        restarted_us = parse_us(machine.get("/api/v1/status")["box"]["started"])
         assert findings(machine) == [], f"after kill {kill}"
         for name in CAMERAS:
             end_us = recorded_until_us(machine, name, begun_us, restarted_us)
