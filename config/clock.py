@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from threading import Event
 from typing import NamedTuple, Protocol
 
 from config.times import SECOND_US
@@ -28,6 +27,18 @@ class Reading(NamedTuple):
         return self.utc_us - self.mono_us
 
 
+class Signal(Protocol):
+    """What a waiting thread can be woken by: `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Whether it was given."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for it."""
+        ...
+
+
 class Clock(Protocol):
     """Where time comes from."""
 
@@ -35,7 +46,7 @@ class Clock(Protocol):
         """Both clocks, now."""
         ...
 
-    def wait(self, signal: Event, timeout_s: float) -> bool:
+    def wait(self, signal: Signal, timeout_s: float) -> bool:
         """Wait until `signal` is set (true) or `timeout_s` seconds of monotonic time have passed (false)."""
         ...
 
@@ -56,7 +67,7 @@ class SystemClock:
         mono_us = time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
         return Reading(time.time_ns() // 1000, mono_us)
 
-    def wait(self, signal: Event, timeout_s: float) -> bool:
+    def wait(self, signal: Signal, timeout_s: float) -> bool:
         """Wait in real time."""
         return signal.wait(timeout_s)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Event
-
-from config.clock import Reading
+from config.clock import Reading, Signal
 from config.times import SECOND_US, parse_us
 
 START = "2026-03-01T00:00:00Z"
@@ -24,7 +22,7 @@ class FakeClock:
     def boot_id(self) -> str:
         return self._boot
 
-    def wait(self, signal: Event, timeout_s: float) -> bool:
+    def wait(self, signal: Signal, timeout_s: float) -> bool:
         """Time passes in no time: the waiter gets its timeout, or the signal if it stands already."""
         if signal.is_set():
             return True
