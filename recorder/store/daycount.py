@@ -6,12 +6,13 @@ go at 00:00 local on D+31 at the earliest; an age of 30 times 86,400 seconds wou
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from config.times import LAST_US, from_datetime, to_datetime
+from config.times import DAY_US, LAST_US, from_datetime, to_datetime
 
-_LAST_DATE_MARGIN_DAYS = 2
+LAST_DATE_MARGIN_DAYS = 3
+"""Before the last date that can be written: a clock gone wild makes footage stay, and is no error."""
 
 
 def earliest_discard_us(t1_us: int, days: int, zone: ZoneInfo) -> int:
@@ -20,9 +21,9 @@ def earliest_discard_us(t1_us: int, days: int, zone: ZoneInfo) -> int:
     The date is that of the footage's last instant, so that a segment over midnight counts for the later day. Where
     the zone's midnight does not exist or happens twice, the later reading counts: never a minute too early.
     """
-    last = to_datetime(t1_us - 1).astimezone(zone).date()
-    if (date.max - last).days <= days + _LAST_DATE_MARGIN_DAYS:
+    if t1_us > LAST_US - (days + LAST_DATE_MARGIN_DAYS) * DAY_US:
         return LAST_US
+    last = to_datetime(t1_us - 1).astimezone(zone).date()
     midnight = datetime.combine(last + timedelta(days=days + 1), time(0), tzinfo=zone)
     return max(from_datetime(midnight.replace(fold=fold).astimezone(UTC)) for fold in (0, 1))
 

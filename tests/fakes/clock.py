@@ -14,6 +14,8 @@ class FakeClock:
     def __init__(self, start: str = START, boot: str = "boot-1") -> None:
         self.utc_us = parse_us(start)
         self.mono_us = 1_000 * SECOND_US
+        self.mono_total = 0
+        """All monotonic time that ever passed, over all boots: what a box can have seen at most."""
         self._boot = boot
 
     def read(self) -> Reading:
@@ -33,6 +35,7 @@ class FakeClock:
         """Let both clocks run on."""
         self.utc_us += round(seconds * SECOND_US)
         self.mono_us += round(seconds * SECOND_US)
+        self.mono_total += round(seconds * SECOND_US)
 
     def set_wall(self, text: str) -> None:
         """Somebody sets the wall clock; the monotonic one does not notice."""

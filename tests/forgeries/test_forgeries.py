@@ -1,0 +1,74 @@
+"""`verify` finds, names and places every forgery of the museum (`forge`)."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from recorder.causes import Cause
+from recorder.store.store import Store
+from recorder.store.verify import verify
+from tests.fakes.box import new_store, record
+from tests.fakes.clock import FakeClock
+from tests.forgeries.forge import PLACES, Forger
+
+SECOND = "I" + "P" * 9
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed data directory with nothing wrong: two cameras, gaps, runs, two checkpoints."""
+    clock, folder = FakeClock(), tmp_path_factory.mktemp("honest")
+    store = new_store(folder, clock, "gate", "yard")
+    clock.advance(3)
+    record(store, clock, SECOND * 8)
+    record(store, clock, SECOND * 4, "yard")
+    store.checkpoint()
+    older = store.checkpoint_text()
+    clock.advance(30)
+    store.commit_gap("gate.main", clock.read().utc_us, Cause.UNREACHABLE, "cable")
+    record(store, clock, SECOND * 8)
+    record(store, clock, SECOND * 4, "yard")
+    store.commit_gap("gate.main", clock.read().utc_us, Cause.NO_MEDIA)
+    store.checkpoint()
+    store.close()
+    (folder / "data" / "older-checkpoint").write_text(older)
+    return folder / "data"
+
+
+def findings(data: Path) -> list[tuple[int, str, str]]:
+    store = Store.open(data, FakeClock(), exclusive=False)
+    try:
+        return [(one.invariant, one.where, one.what) for one in verify(store)]
+    finally:
+        store.close()
+
+
+def test_an_honest_directory_has_no_findings(honest: Path) -> None:
+    """Nothing is found where nothing is wrong; otherwise the other tests would prove nothing."""
+    assert findings(honest) == []
+
+
+@pytest.mark.parametrize("forger", PLACES, ids=lambda forger: forger.__name__)
+def test_a_forgery_is_found_named_and_placed(honest: Path, tmp_path: Path, forger: Forger) -> None:
+    """The right invariant speaks of the right place, in words, and nothing is mended."""
+    data = tmp_path / "data"
+    shutil.copytree(honest, data)
+    forger(data)
+
+    found = findings(data)
+
+    invariant, place = PLACES[forger]
+    assert [one for one in found if one[0] == invariant and place in one[1]], found
+    assert all(what for _, _, what in found)
+
+
+def test_one_damaged_place_does_not_hide_another(honest: Path, tmp_path: Path) -> None:
+    """Checks go on behind what they found."""
+    data = tmp_path / "data"
+    shutil.copytree(honest, data)
+    by_name = {forger.__name__: forger for forger in PLACES}
+    for name in ("byte_flipped_in_media", "media_file_deleted", "hash_tile_edited"):
+        by_name[name](data)
+
+    assert {1, 6, 10} <= {invariant for invariant, _, _ in findings(data)}

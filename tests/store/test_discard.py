@@ -1,0 +1,235 @@
+"""Discarding: no plan and no order of calls crosses the floor or a hold."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from config.times import DAY_US, format_us
+from recorder.errors import BelowFloor, NotPresent, UnderHold
+from recorder.store.daycount import earliest_discard_us
+from recorder.store.fsck import check
+from recorder.store.records import MediaState, Segment
+from recorder.store.store import Store
+from recorder.store.verify import verify
+from retention.policy import Rule
+from retention.sweep import sweep
+from tests.fakes.box import new_store, record, segments
+from tests.fakes.clock import FakeClock
+
+SECOND = "I" + "P" * 9
+
+
+def box(tmp_path: Path) -> tuple[Store, FakeClock]:
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    clock.advance(1)
+    record(store, clock, SECOND * 6)
+    store.checkpoint()
+    return store, clock
+
+
+def test_footage_past_the_floor_goes_and_its_proof_stays(tmp_path: Path) -> None:
+    """Media is unlinked, both leaves stand, and everything verifies without it."""
+    store, clock = box(tmp_path)
+    clock.advance(32 * 86400)
+    first = segments(store, clock)[0]
+
+    report = store.discard([first.id], "target")
+
+    assert report.discarded == (first.id,)
+    assert not store.media_path(first).exists()
+    assert store.segment(first.id).state is MediaState.GONE
+    types = [leaf.type for _, leaf in store.leaves(0, store.log_size)]
+    assert types.index("del") < types.index("del.done")
+    assert verify(store) == []
+
+
+def test_footage_below_the_floor_is_refused(tmp_path: Path) -> None:
+    """Thirty days and a minute are not enough while the 31st local midnight has not come."""
+    store, clock = box(tmp_path)
+    clock.advance(30 * 86400 + 60)
+
+    report = store.discard([segments(store, clock)[0].id], "target")
+
+    assert [type(error) for _, error in report.refused] == [BelowFloor]
+    assert store.media_path(segments(store, clock)[0]).exists()
+
+
+def test_held_footage_is_refused_until_every_hold_is_released(tmp_path: Path) -> None:
+    """Two holds overlap; one released is not enough."""
+    store, clock = box(tmp_path)
+    clock.advance(100 * 86400)
+    one = segments(store, clock)[1]
+    holds = [store.holds.place(["gate"], one.t0_us, one.t0_us + 1, "c", "r") for _ in range(2)]
+
+    before = store.discard([one.id], "target")
+    store.holds.release(holds[0].id, "done")
+    between = store.discard([one.id], "target")
+    store.holds.release(holds[1].id, "done")
+    after = store.discard([one.id], "target")
+
+    assert [type(error) for _, error in (*before.refused, *between.refused)] == [UnderHold, UnderHold]
+    assert after.discarded == (one.id,)
+    assert check(store) == []
+
+
+def test_a_clock_ten_years_ahead_discards_nothing(tmp_path: Path) -> None:
+    """The wall clock alone makes nothing old: the box has not seen the time pass."""
+    store, clock = box(tmp_path)
+    clock.set_wall("2036-03-01T00:00:00Z")
+
+    report = sweep(store, Rule(30, 31, store.zone), clock)
+
+    assert (report.should, report.did) == (0, 0)
+    assert check(store) == []
+
+
+def test_a_clock_ten_years_back_discards_nothing(tmp_path: Path) -> None:
+    """Forty days pass on the monotonic clock; the wall clock says 2016."""
+    store, clock = box(tmp_path)
+    clock.advance(40 * 86400)
+    clock.set_wall("2016-03-01T00:00:00Z")
+
+    assert sweep(store, Rule(30, 31, store.zone), clock).did == 0
+
+
+def test_a_gap_or_a_stranger_is_not_discarded(tmp_path: Path) -> None:
+    """What is no segment has no media to lose."""
+    store, clock = box(tmp_path)
+    clock.advance(100 * 86400)
+
+    report = store.discard(["gate.main.0", "gate.main.999"], "target")
+
+    assert [type(error) for _, error in report.refused] == [NotPresent, NotPresent]
+
+
+@pytest.mark.parametrize("step", ["checkpoint", "unlink", "report"])
+def test_a_crash_in_the_middle_is_finished_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Wherever the power goes, the next start finishes the discard, and nothing is found wrong."""
+
+    class PowerCutError(BaseException):
+        pass
+
+    def cut(*arguments: object) -> None:
+        raise PowerCutError
+
+    store, clock = box(tmp_path)
+    clock.advance(32 * 86400)
+    first = segments(store, clock)[0]
+    target = {
+        "checkpoint": "recorder.store.ledger.Ledger.sign",
+        "unlink": "recorder.store.files.unlink",
+        "report": "recorder.store.segments.Segments._report_gone",
+    }[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(target, cut)
+        with pytest.raises(PowerCutError):
+            store.discard([first.id], "target")
+    store.close()
+
+    again = Store.open(tmp_path / "data", clock)
+    again.recover()
+    again.checkpoint()
+
+    assert again.segment(first.id).state is MediaState.GONE
+    assert not again.media_path(first).exists()
+    assert verify(again) == []
+
+
+class Keeping(RuleBasedStateMachine):
+    """Records, jumps its clocks, holds, releases, sweeps and discards in any order."""
+
+    @initialize()
+    def begin(self) -> None:
+        import tempfile
+
+        self.folder = tempfile.TemporaryDirectory()
+        self.clock = FakeClock()
+        self.store = new_store(Path(self.folder.name), self.clock, "gate")
+        self.held: dict[int, tuple[int, int]] = {}
+        self.born: dict[str, int] = {}
+        self.boots = 1
+
+    @rule()
+    def records(self) -> None:
+        self.store.resume("gate.main")
+        if self.clock.read().utc_us < self.store.head("gate.main").t1_us:
+            from recorder.causes import Cause
+
+            self.store.commit_gap_until_now("gate.main", Cause.CLOCK_STEP)
+        record(self.store, self.clock, SECOND * 2)
+        for one in segments(self.store, self.clock):
+            self.born.setdefault(one.id, self.clock.mono_total)
+
+    @rule(days=st.integers(min_value=0, max_value=40))
+    def time_passes(self, days: int) -> None:
+        self.clock.advance(days * 86400)
+
+    @rule(days=st.integers(min_value=-3650, max_value=3650))
+    def somebody_sets_the_clock(self, days: int) -> None:
+        self.clock.utc_us = max(DAY_US, self.clock.utc_us + days * DAY_US)
+
+    @rule()
+    def the_machine_starts_anew(self) -> None:
+        self.store.close()
+        self.boots += 1
+        self.clock.reboot(f"boot-{self.boots}")
+        self.store = Store.open(Path(self.folder.name) / "data", self.clock)
+        self.store.recover()
+
+    @precondition(lambda self: self.born)
+    @rule(data=st.data())
+    def a_hold_is_placed(self, data: st.DataObject) -> None:
+        one = self.store.segment(data.draw(st.sampled_from(sorted(self.born))))
+        hold = self.store.holds.place(["gate"], one.t0_us, one.t1_us, "case", "reason")
+        if one.state is MediaState.PRESENT:
+            self.held[hold.id] = (one.t0_us, one.t1_us)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def a_hold_is_released(self, data: st.DataObject) -> None:
+        hold_id = data.draw(st.sampled_from(sorted(self.held)))
+        self.store.holds.release(hold_id, "done")
+        del self.held[hold_id]
+
+    @rule()
+    def the_sweep_comes(self) -> None:
+        self._judge(lambda: sweep(self.store, Rule(30, 31, self.store.zone), self.clock))
+
+    @rule()
+    def somebody_asks_to_discard_everything(self) -> None:
+        self._judge(lambda: self.store.discard(sorted(self.born), "everything"))
+
+    def _judge(self, act) -> None:
+        before = [one for one in segments(self.store, self.clock) if one.state is MediaState.PRESENT]
+        act()
+        for one in before:
+            if self.store.segment(one.id).state is not MediaState.PRESENT:
+                self._was_lawful(one)
+
+    def _was_lawful(self, one: Segment) -> None:
+        free_us = earliest_discard_us(one.t1_us, 30, self.store.zone)
+        assert self.clock.utc_us >= free_us, f"{one.id} went before {format_us(free_us)}"
+        seen_us = self.clock.mono_total - self.born[one.id]
+        assert seen_us >= free_us - one.t1_us - 5_000_000, "the box has not seen that time pass"
+        overlapping = [hold for hold, (t0, t1) in self.held.items() if t0 < one.t1_us and t1 > one.t0_us]
+        assert not overlapping, f"{one.id} went under holds {overlapping}"
+
+    @invariant()
+    def nothing_is_wrong(self) -> None:
+        if hasattr(self, "store"):
+            assert check(self.store) == []
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+            self.folder.cleanup()
+
+
+Keeping.TestCase.settings = settings(
+    max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestKeeping = Keeping.TestCase
