@@ -77,6 +77,13 @@ def redact(text: str) -> str:
     return _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
 
 
+def carries_credentials(url: str) -> bool:
+    """Whether a user name or password stands in the URL, also one written unescaped, with a slash in it."""
+    return (
+        "@" in _ENDS_AUTHORITY.split(url.partition("://")[2], maxsplit=1)[0] or _URL.sub(_without_userinfo, url) != url
+    )
+
+
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """The structlog processor: every key and every value, however deep, without secrets."""
     return {redact(str(key)): _redact_value(value, DEPTH_LIMIT) for key, value in event.items()}

@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config.logs import carries_credentials
+
 LEGAL_FLOOR_DAYS = 30
 """Wuxi order 168, article 28; State Council order 799, article 17: footage is kept for at least 30 days."""
 
@@ -34,7 +36,7 @@ def _url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in URL_SCHEMES:
         raise PydanticCustomError("url_scheme", "that is not a URL of a camera")
-    if "@" in parts.netloc:
+    if carries_credentials(url):
         # Only that it is so is said: the URL is not shown, because the password stands in it.
         raise PydanticCustomError("url_secret", "the URL contains a user name or password")
     return url

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import typer
 from pydantic import SecretStr
@@ -14,7 +13,7 @@ from appliance.cli.client import Box
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
 from appliance.cli.words import local
 from config.errors import CustosError, ExitCode
-from config.logs import register_secret
+from config.logs import carries_credentials, register_secret
 
 app = typer.Typer(help="Cameras: add, list, show, retire, probe. 采集设备管理", no_args_is_help=True)
 
@@ -142,7 +141,7 @@ def refuse_secret(url: str) -> None:
     Raises:
         SecretInUrl: there is one.
     """
-    if "@" in urlsplit(url).netloc:
+    if carries_credentials(url):
         raise SecretInUrl
 
 

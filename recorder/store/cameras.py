@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, insert, select, update
 
 from config.clock import Clock
+from config.logs import carries_credentials
 from recorder.errors import CameraExists, CameraManagedByFile, CameraRetired, CameraUnknown, Refused
 from recorder.store import files, sidecar, tables
 from recorder.store.database import Database
@@ -178,8 +179,7 @@ def refuse_credentials(url: str) -> None:
     Raises:
         Refused: it has one.
     """
-    authority = url.partition("://")[2].split("/", maxsplit=1)[0]
-    if "@" in authority:
+    if carries_credentials(url):
         raise Refused("The URL contains a user name or password: give them apart from it.")
 
 
