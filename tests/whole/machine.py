@@ -83,6 +83,7 @@ class Machine:
             "CUSTOS_HTTP__PORT": "0",
             "CUSTOS_RECORDING__SEGMENT_S": "2",
             "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error::ResourceWarning",
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CUSTOS_", "LC_", "LANG"))}

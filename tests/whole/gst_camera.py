@@ -1,0 +1,81 @@
+"""A camera that this project did not write: GStreamer's RTSP server, playing a film once, frame by frame.
+
+Run by the system's Python (`/usr/bin/python3`, Debian's python3-gi), not by the project's: it shares no line of code
+with what it tests. Usage: gst_camera.py FILM h264|h265 FPS USER PASSWORD. Prints the port when it listens.
+
+A film is a row of access units, each as: length (4 bytes, big-endian), bytes.
+"""
+
+import sys
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - after the versions are chosen
+
+Gst.init(None)
+
+
+def read_film(path):
+    data, at, units = open(path, "rb").read(), 0, []  # noqa: PTH123, SIM115 - the system's Python, read once
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        units.append(data[at + 4 : at + 4 + size])
+        at += 4 + size
+    return units
+
+
+class Film(GstRtspServer.RTSPMediaFactory):
+    """Plays the film to the first who asks; later ones see nothing, so that no frame is ever sent twice."""
+
+    def __init__(self, units, codec, fps):
+        super().__init__()
+        self.units, self.codec, self.fps, self.shown = units, codec, fps, False
+
+    def do_create_element(self, url):
+        caps = f"video/x-{self.codec},stream-format=byte-stream,alignment=au,framerate={self.fps}/1"
+        return Gst.parse_launch(
+            f"( appsrc name=film is-live=true format=time caps={caps} ! rtp{self.codec}pay name=pay0 pt=96 )"
+        )
+
+    def do_configure(self, media):
+        self.at = 0
+        if not self.shown:
+            media.get_element().get_child_by_name("film").connect("need-data", self.need_data)
+        self.shown = True
+
+    def need_data(self, source, length):
+        if self.at >= len(self.units):
+            source.emit("end-of-stream")
+            return
+        step = Gst.SECOND // self.fps
+        buffer = Gst.Buffer.new_wrapped(self.units[self.at])
+        buffer.pts = buffer.dts = self.at * step
+        buffer.duration = step
+        self.at += 1
+        source.emit("push-buffer", buffer)
+
+
+def main(path, codec, fps, user, password):
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service("0")
+    auth = GstRtspServer.RTSPAuth()
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", user)
+    auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+    auth.add_digest(user, password, token)
+    server.set_auth(auth)
+    film = Film(read_film(path), codec, int(fps))
+    permissions = GstRtspServer.RTSPPermissions()
+    permissions.add_permission_for_role(user, "media.factory.access", True)
+    permissions.add_permission_for_role(user, "media.factory.construct", True)
+    film.set_permissions(permissions)
+    server.get_mount_points().add_factory("/main", film)
+    server.attach(None)
+    print(server.get_bound_port(), flush=True)
+    GLib.MainLoop().run()
+
+
+main(*sys.argv[1:])

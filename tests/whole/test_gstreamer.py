@@ -1,0 +1,152 @@
+"""Recording from an RTSP server that this project did not write: every frame once, in order, decodable.
+
+In CI each codec is recorded for some seconds; `make soak` (CUSTOS_LONG=1) records three minutes each.
+"""
+
+import io
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+
+import av
+import pytest
+from pydantic import SecretStr
+
+from config.clock import SystemClock
+from recorder.capture.fleet import Fleet
+from recorder.capture.libav import LibavSource, probe
+from recorder.capture.nal import KEY_SLICES, unit_type, units
+from recorder.capture.source import WantedCamera
+from recorder.causes import Cause
+from recorder.errors import SourceRefusedUs
+from recorder.store.boxes import init_of
+from recorder.store.records import CodecName, Gap, Segment
+from recorder.store.store import Store
+from recorder.store.verify import verify
+from tests.fakes.video import access_units
+
+pytestmark = pytest.mark.whole
+
+FPS = 25
+LENGTH_S = 180 if os.environ.get("CUSTOS_LONG") else 8
+USER, PASSWORD = "viewer", "p@ss:w/rd%"
+NAMES = {CodecName.H264: "h264", CodecName.H265: "h265"}
+FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc"}
+
+
+@contextmanager
+def gst_camera(film: Path, codec: CodecName) -> Iterator[str]:
+    """GStreamer's server as a process of its own; the URL of its stream."""
+    script = Path(__file__).with_name("gst_camera.py")
+    command = ["/usr/bin/python3", str(script), str(film), NAMES[codec], str(FPS), USER, PASSWORD]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        assert port, process.stderr.read() if process.stderr else ""
+        yield f"rtsp://127.0.0.1:{port}/main"
+    finally:
+        process.kill()
+        process.communicate(timeout=10)
+
+
+def film_of(folder: Path, codec: CodecName) -> tuple[Path, list[tuple[bytes, ...]]]:
+    """A film in which every picture differs; its slices, frame by frame."""
+    shots = [unit for unit, _ in access_units(codec, LENGTH_S * FPS, FPS)]
+    path = folder / "film"
+    path.write_bytes(b"".join(len(unit).to_bytes(4, "big") + unit for unit in shots))
+    return path, [slices(unit, codec) for unit in shots]
+
+
+def slices(unit: bytes, codec: CodecName) -> tuple[bytes, ...]:
+    """What carries the picture: without parameter sets, delimiters and SEI, which a server may send apart."""
+    picture = range(1, 6) if codec is CodecName.H264 else range(32)
+    return tuple(one for one in units(unit) if unit_type(one, codec) in picture)
+
+
+def stored(data: bytes, codec: CodecName) -> list[tuple[bytes, ...]]:
+    """The frames of a file, in the order in which they are stored."""
+    frames = []
+    with av.open(io.BytesIO(data)) as container:
+        for packet in container.demux(video=0):
+            body, at, found = bytes(packet), 0, b""
+            while at < len(body):
+                size = int.from_bytes(body[at : at + 4], "big")
+                found += b"\x00\x00\x01" + body[at + 4 : at + 4 + size]
+                at += 4 + size
+            if body:
+                frames.append(slices(found, codec))
+    return frames
+
+
+def decoded(data: bytes, path: Path) -> int:
+    """Frames that ffmpeg decodes; any error of its makes the test fail."""
+    path.write_bytes(data)
+    complaints = subprocess.run(
+        ["ffmpeg", "-v", "error", "-xerror", "-i", str(path), "-f", "null", "-"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert complaints.returncode == 0, complaints.stderr
+    assert complaints.stderr == ""
+    count = subprocess.run(
+        ["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v:0", "-show_entries",
+         "stream=nb_read_packets", "-of", "csv=p=0", str(path)],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    return int(count.stdout.strip().strip(","))
+
+
+@pytest.mark.timeout(LENGTH_S * 3 + 120)
+@pytest.mark.parametrize("codec", list(CodecName))
+def test_every_frame_of_a_foreign_server_is_stored_once_in_order(tmp_path: Path, codec: CodecName) -> None:
+    """With digest authentication, over TCP: stored frames equal the sent ones; files play alone and as one."""
+    film, sent = film_of(tmp_path, codec)
+    clock = SystemClock()
+    Store.create(tmp_path / "data", "test", clock, "0")
+    store = Store.open(tmp_path / "data", clock)
+    with gst_camera(film, codec) as url:
+        camera = store.cameras.add("gst", "GStreamer", url, username=USER, password=SecretStr(PASSWORD))
+        fleet = Fleet(
+            store,
+            lambda one: LibavSource(one.url, one.username, store.cameras.password(one.id), clock),
+            clock,
+            segment_s=30 if LENGTH_S > 60 else 3,
+        )
+        fleet.apply([WantedCamera(camera.id, camera.stream_id, url, USER, "")])
+        turn = Event()
+        for _ in range((LENGTH_S + 30) * 10):
+            if fleet.snapshot()["gst"].frames >= len(sent):
+                break
+            turn.wait(0.1)
+        assert fleet.stop()
+    store.checkpoint()
+
+    items = store.items("gst.main", 0, clock.read().utc_us)
+    segments = [item for item in items if isinstance(item, Segment)]
+    files = [store.media_path(one).read_bytes() for one in segments]
+    frames = [frame for data in files for frame in stored(data, codec)]
+    # The first frame of the film is a key frame; the server may drop what it sent before it was asked to play.
+    first = next(n for n, frame in enumerate(sent) if frame == frames[0])
+    assert any(unit_type(one, codec) in KEY_SLICES[codec] for one in frames[0])
+    assert frames == sent[first : first + len(frames)]
+    assert first + len(frames) == len(sent)
+    assert [decoded(data, tmp_path / "one.mp4") for data in files] == [one.frames for one in segments]
+    joined = init_of(files[0]) + b"".join(data[one.init_bytes :] for data, one in zip(files, segments, strict=True))
+    assert decoded(joined, tmp_path / "all.mp4") == len(frames)
+    assert verify(store) == []
+    gaps = [one.cause for one in items if isinstance(one, Gap)]
+    assert set(gaps) <= {Cause.NO_MEDIA, Cause.UNREACHABLE}
+    print(f"\n{codec.value}: {len(sent)} frames sent, {len(frames)} stored from frame {first} on, {len(files)} files")
+
+
+def test_a_wrong_password_is_refused_in_words_without_the_password(tmp_path: Path) -> None:
+    """The camera's refusal has its own error; neither URL nor password stands in its sentence."""
+    film, _ = film_of(tmp_path, CodecName.H264)
+    with gst_camera(film, CodecName.H264) as url, pytest.raises(SourceRefusedUs) as refused:
+        probe(url, USER, SecretStr("planted-wrong-one"), SystemClock())
+
+    assert "planted-wrong-one" not in str(refused.value)
+    assert refused.value.__cause__ is None
