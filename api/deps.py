@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import check
-from api.errors import RequestRefused
+from api.errors import RequestRefused, answer
 from api.schemas import Readiness, Status
 from config.clock import Clock
-from config.times import DAY_US, parse_us
+from config.errors import CustosError
+from config.times import DAY_US, LAST_US, parse_us
 from recorder.store.store import Store
 
 INTERVAL_LIMIT_DAYS = 400
@@ -52,18 +55,37 @@ def ports(request: Request) -> Ports:
     return found
 
 
-def guard(request: Request) -> None:
-    """Stands before every route."""
-    box = ports(request)
-    check(
-        request.method,
-        request.url.path,
-        request.headers.get("host", ""),
-        request.headers.get("origin"),
-        request.headers.get("authorization"),
-        token_needed=box.token_needed,
-        matches=box.store.token_matches,
-    )
+class Guard:
+    """Stands before everything: routes, paths that are none, the description of the interface.
+
+    A dependency of the routes would let the last two pass, and would have the body read before it is asked.
+    """
+
+    def __init__(self, app: ASGIApp, box: Ports) -> None:
+        self._app = app
+        self._box = box
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer why not."""
+        if scope["type"] == "http":
+            request = Request(scope)
+            try:
+                await run_in_threadpool(self._check, request)
+            except CustosError as error:
+                await (await answer(request, error))(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        check(
+            request.method,
+            request.url.path,
+            request.headers.get("host", ""),
+            request.headers.get("origin"),
+            request.headers.get("authorization"),
+            token_needed=self._box.token_needed,
+            matches=self._box.store.token_matches,
+        )
 
 
 def language(request: Request) -> str:
@@ -92,7 +114,7 @@ def interval(request: Request, start: StartQuery = None, end: EndQuery = None) -
         RequestRefused: not times, or the wrong way round, or too long.
     """
     end_us = ports(request).clock.read().utc_us if end is None else instant("end", end)
-    start_us = end_us - DAY_US if start is None else instant("start", start)
+    start_us = max(0, end_us - DAY_US) if start is None else instant("start", start)
     if start_us >= end_us:
         raise RequestRefused("`start` lies before `end`; this one does not.")
     if end_us - start_us > INTERVAL_LIMIT_DAYS * DAY_US:
@@ -101,15 +123,18 @@ def interval(request: Request, start: StartQuery = None, end: EndQuery = None) -
 
 
 def instant(name: str, text: str) -> int:
-    """A time of the request.
+    """A time of the request, from 1970 to 9999: what answers, leaves and file names can write.
 
     Raises:
         RequestRefused: it is none.
     """
     try:
-        return parse_us(text)
+        found_us = parse_us(text)
     except (ValueError, OverflowError) as err:
         raise RequestRefused(f"`{name}`: {text[:40]!r} is not a time such as 2026-11-24T08:00:00Z.") from err
+    if not 0 <= found_us <= LAST_US:
+        raise RequestRefused(f"`{name}`: {text[:40]!r} lies outside the years 1970 to 9999.")
+    return found_us
 
 
 Box = Annotated[Ports, Depends(ports)]

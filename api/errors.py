@@ -90,6 +90,14 @@ STATUS: Mapping[type[CustosError], HTTPStatus] = {
 }
 """The nearest base class that stands here decides."""
 
+_CODES: Mapping[HTTPStatus, tuple[str, str]] = {
+    HTTPStatus.BAD_REQUEST: (RequestRefused.code, "The body is not JSON."),
+    HTTPStatus.NOT_FOUND: ("no_such_route", ""),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", ""),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", "The body is larger than any request needs."),
+}
+"""What the web framework itself refuses, before a route is asked."""
+
 
 def status_of(error: type[CustosError]) -> HTTPStatus | None:
     """The HTTP status of one of our errors; None: nobody foresaw it."""
@@ -98,7 +106,7 @@ def status_of(error: type[CustosError]) -> HTTPStatus | None:
 
 def install(app: FastAPI) -> None:
     """Make every error of the application a problem."""
-    app.add_exception_handler(CustosError, _ours)
+    app.add_exception_handler(CustosError, answer)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _bug)
@@ -111,7 +119,8 @@ def problem(status: HTTPStatus, code: str, detail: str, **more: Any) -> JSONResp
     return JSONResponse({**body, "code": code, **more}, status.value, headers=headers, media_type=MEDIA_TYPE)
 
 
-async def _ours(request: Request, error: Exception) -> JSONResponse:
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """One of our errors as a problem."""
     assert isinstance(error, CustosError)
     status = status_of(type(error))
     if status is None:
@@ -137,9 +146,11 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    codes = {HTTPStatus.NOT_FOUND: "no_such_route", HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed"}
-    code = codes.get(status, f"http_{status.value}")
-    detail = f"There is nothing at {request.method} {request.url.path}." if status in codes else status.phrase + "."
+    code, detail = f"http_{status.value}", status.phrase + "."
+    if status in _CODES:
+        code, detail = _CODES[status]
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        detail = f"There is nothing at {request.method} {request.url.path}."
     return problem(status, code, detail, headers=dict(error.headers or {}))
 
 

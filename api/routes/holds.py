@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 
 from api.deps import Box, instant
 from api.schemas import CoveredOut, HoldList, HoldNew, HoldOut, HoldRelease
@@ -15,6 +16,8 @@ from retention.evidence.holds import Covered
 
 router = APIRouter(prefix="/api/v1/holds", tags=["holds"])
 
+HoldId = Annotated[int, Path(ge=1, le=2**53, description="Its number, as it was answered when it was placed.")]
+
 
 @router.get("", summary="All holds")
 def all_holds(box: Box) -> HoldList:
@@ -23,7 +26,7 @@ def all_holds(box: Box) -> HoldList:
 
 
 @router.get("/{hold_id}", summary="One hold")
-def hold(hold_id: int, box: Box) -> HoldOut:
+def hold(hold_id: HoldId, box: Box) -> HoldOut:
     """A hold, and what it covers now."""
     found = box.store.holds.get(hold_id)
     return shown(found, desk.covered(box.store, found))
@@ -38,7 +41,7 @@ def place(body: HoldNew, box: Box) -> HoldOut:
 
 
 @router.post("/{hold_id}/release", summary="Release a hold")
-def release(hold_id: int, body: HoldRelease, box: Box) -> HoldOut:
+def release(hold_id: HoldId, body: HoldRelease, box: Box) -> HoldOut:
     """The footage falls back under the ordinary rules."""
     return shown(desk.release(box.store, hold_id, body.reason))
 
