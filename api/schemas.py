@@ -3,8 +3,40 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from config.settings import URL_SCHEMES
+
+LOCAL_SCHEMES = frozenset({"file", "v4l2"})
+"""Only the configuration file names what lies on the machine itself: nobody reads its files by way of the network."""
+
+
+def _camera_url(url: str) -> str:
+    """Of the network, and with a host; what is wrong with it is said without showing it: a password may be in it."""
+    wrong = PydanticCustomError("camera_url", "an address such as rtsp://192.0.2.10/stream1")
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in URL_SCHEMES and parts.scheme not in LOCAL_SCHEMES
+        if not known or not parts.hostname or parts.port == 0:
+            raise wrong
+    except ValueError as err:
+        raise wrong from err
+    return url
+
+
+CameraUrl = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2000,
+        description="Of its stream, without user name and password.",
+        examples=["rtsp://192.0.2.10/stream1"],
+    ),
+    AfterValidator(_camera_url),
+]
 
 Instant = Annotated[str, Field(title="Instant", description="RFC 3339, UTC.", examples=["2026-11-24T08:00:00.000000Z"])]
 CameraId = Annotated[
@@ -23,15 +55,7 @@ class CameraNew(Body):
 
     id: CameraId
     name: Annotated[str, Field(min_length=1, max_length=200, description="For people.", examples=["Gate"])]
-    url: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=2000,
-            description="Of its stream, without user name and password.",
-            examples=["rtsp://192.0.2.10/stream1"],
-        ),
-    ]
+    url: CameraUrl
     username: Annotated[str | None, Field(max_length=200, examples=["viewer"])] = None
     password: Annotated[SecretStr | None, Field(description="Never shown again.", examples=["…"])] = None
 
@@ -40,7 +64,7 @@ class CameraChange(Body):
     """What is to be changed; what is left out stays."""
 
     name: Annotated[str | None, Field(min_length=1, max_length=200, examples=["North gate"])] = None
-    url: Annotated[str | None, Field(min_length=1, max_length=2000, examples=["rtsp://192.0.2.10/stream1"])] = None
+    url: CameraUrl | None = None
     username: Annotated[str | None, Field(max_length=200, examples=["viewer"])] = None
     password: Annotated[SecretStr | None, Field(examples=["…"])] = None
     enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
