@@ -145,6 +145,12 @@ class MediaGone(StoreError):
     code = "media_gone"
 
 
+class MediaLost(StoreError):
+    """The media of this segment is not on the disk as it was recorded: run `custos verify`, then check the disk."""
+
+    code = "media_lost"
+
+
 class Refused(StoreError):
     """That may not be done."""
 

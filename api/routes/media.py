@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
+from typing import Any
 
 import aiofiles
+from aiofiles.threadpool.binary import AsyncBufferedReader
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from api.deps import Box
+from api.deps import Box, Ports
 from api.errors import RangeRefused
-from recorder.errors import MediaGone, VolumeMissing
+from recorder.errors import MediaGone, MediaLost, StorageFailed
 from recorder.store.records import MediaState, Segment
 
 PIECE_BYTES = 256 * 1024
 """Read at a time: large enough to keep the disk busy, small enough for many listeners."""
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+MP4 = "video/mp4"
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {MP4: {}}, "description": "The file as it was recorded."},
+    206: {"content": {MP4: {}}, "description": "The asked range of it."},
+    304: {"description": "What the asker has is what was recorded."},
+}
 
 router = APIRouter(prefix="/api/v1", tags=["footage"])
 
@@ -34,30 +44,49 @@ class Span:
     end: int
 
 
-@router.api_route(
-    "/segments/{segment_id}/media", methods=["GET", "HEAD"], summary="The stored bytes", response_class=Response
+class Stored(StreamingResponse):
+    """Bytes of an open file; the file is closed whatever becomes of the listener."""
+
+    def __init__(self, stream: AsyncBufferedReader, span: Span, status: HTTPStatus, headers: dict[str, str]) -> None:
+        super().__init__(_pieces(stream, span), status, headers=headers, media_type=MP4)
+        self._stream = stream
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._stream.close()
+
+
+@router.head("/segments/{segment_id}/media", summary="Size and hash of the stored bytes", responses=ANSWERS)
+@router.get(
+    "/segments/{segment_id}/media", summary="The stored bytes", response_class=StreamingResponse, responses=ANSWERS
 )
 async def media(segment_id: str, request: Request, box: Box) -> Response:
     """The file as it was recorded; its ETag is its SHA-256, as the log has it. 410 when it was discarded."""
-    segment = await run_in_threadpool(box.store.segment, segment_id)
-    if segment.state is not MediaState.PRESENT:
-        raise MediaGone(f"{MediaGone.sentence()} ({segment_id})")
-    path = box.store.media_path(segment)
-    if not await run_in_threadpool(path.is_file):
-        raise VolumeMissing(f"The media of {segment_id} is not where it should be; `custos fsck` says more.")
+    segment = await run_in_threadpool(_present, box, segment_id)
     headers = _headers(segment)
-    if request.headers.get("if-none-match") in (headers["ETag"], "*"):
+    if matches_none(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    span = _asked(request, segment, headers["ETag"])
-    whole = span is None
-    chosen = span or Span(0, segment.bytes)
-    headers["Content-Length"] = str(chosen.end - chosen.start)
-    if not whole:
-        headers["Content-Range"] = f"bytes {chosen.start}-{chosen.end - 1}/{segment.bytes}"
-    status = HTTPStatus.OK if whole else HTTPStatus.PARTIAL_CONTENT
+    # A range is part of a GET alone (RFC 9110, 14.2).
+    asked = _asked(request, segment, headers["ETag"]) if request.method == "GET" else None
+    span = asked or Span(0, segment.bytes)
+    headers["Content-Length"] = str(span.end - span.start)
     if request.method == "HEAD":
-        return Response(status_code=status, headers=headers, media_type="video/mp4")
-    return StreamingResponse(_pieces(path, chosen), status, headers=headers, media_type="video/mp4")
+        return Response(headers=headers, media_type=MP4)
+    stream = await _opened(box, segment)
+    if asked is None:
+        return Stored(stream, span, HTTPStatus.OK, headers)
+    headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{segment.bytes}"
+    return Stored(stream, span, HTTPStatus.PARTIAL_CONTENT, headers)
+
+
+def matches_none(text: str | None, etag: str) -> bool:
+    """Whether `If-None-Match` names what we have (RFC 9110, 13.1.2): any of a list, weak or not, or `*`."""
+    if text is None:
+        return False
+    return text.strip() == "*" or etag in (one.strip().removeprefix("W/") for one in text.split(","))
 
 
 def byte_range(text: str, size: int) -> Span | None:
@@ -100,13 +129,36 @@ def _headers(segment: Segment) -> dict[str, str]:
     }
 
 
-async def _pieces(path: Path, span: Span) -> AsyncIterator[bytes]:
-    async with aiofiles.open(path, "rb") as stream:
-        await stream.seek(span.start)
-        left = span.end - span.start
-        while left > 0:
-            piece = await stream.read(min(PIECE_BYTES, left))
-            if not piece:
-                return
-            left -= len(piece)
-            yield piece
+def _present(box: Ports, segment_id: str) -> Segment:
+    segment = box.store.segment(segment_id)
+    if segment.state is not MediaState.PRESENT:
+        raise MediaGone(f"{MediaGone.sentence()} ({segment_id})")
+    return segment
+
+
+async def _opened(box: Ports, segment: Segment) -> AsyncBufferedReader:
+    """Its file, before anything is answered: once open, a discard no longer takes it away from the listener.
+
+    Raises:
+        MediaGone: it was discarded meanwhile. MediaLost: it is not there, or not whole. StorageFailed: the disk.
+    """
+    path = box.store.media_path(segment)
+    try:
+        stream = await aiofiles.open(path, "rb")
+    except FileNotFoundError as err:
+        await run_in_threadpool(_present, box, segment.id)
+        raise MediaLost(f"{MediaLost.sentence()} ({segment.id})") from err
+    except OSError as err:
+        raise StorageFailed(f"The media of {segment.id} cannot be read: {err.strerror}.") from err
+    if await stream.seek(0, os.SEEK_END) != segment.bytes:
+        await stream.close()
+        raise MediaLost(f"{MediaLost.sentence()} ({segment.id})")
+    return stream
+
+
+async def _pieces(stream: AsyncBufferedReader, span: Span) -> AsyncIterator[bytes]:
+    await stream.seek(span.start)
+    left = span.end - span.start
+    while left > 0 and (piece := await stream.read(min(PIECE_BYTES, left))):
+        left -= len(piece)
+        yield piece
