@@ -64,6 +64,8 @@ class Machine:
     """What stands before every command, for example to take rights away from it."""
     inside_mounts: bool = False
     """The data directory is seen by the box alone, and reached through its process."""
+    token: str = ""
+    """Sent with every question, where there is one."""
     _process: subprocess.Popen[bytes] | None = None
     _starts: int = 0
 
@@ -125,7 +127,7 @@ class Machine:
         if said is None or json.loads((self.seen_dir / "running.json").read_bytes())["pid"] != self._process.pid:
             return False
         try:
-            return httpx.get(f"{said}/readyz", timeout=5, trust_env=False).is_success
+            return httpx.get(f"{said}/readyz", headers=self._headers, timeout=5, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 
@@ -170,14 +172,18 @@ class Machine:
         if self._process is not None and self._process.poll() is None:
             self.kill()
 
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
     def get(self, path: str, **query: str) -> Any:
         """Ask the box."""
-        answer = httpx.get(f"{self.url}{path}", params=query, timeout=30, trust_env=False)
+        answer = httpx.get(f"{self.url}{path}", params=query, headers=self._headers, timeout=30, trust_env=False)
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
-        return httpx.post(f"{self.url}{path}", json=dict(body), timeout=30, trust_env=False)
+        return httpx.post(f"{self.url}{path}", json=dict(body), headers=self._headers, timeout=30, trust_env=False)
 
     def add_camera(self, camera_id: str, url: str, **more: str) -> None:
         answer = self.post("/api/v1/cameras", {"id": camera_id, "name": camera_id.title(), "url": url, **more})

@@ -1,0 +1,65 @@
+"""The status as people are shown it, when the box is ready, and when the demonstration camera is there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from appliance.health.facts import CameraFacts, Facts
+from appliance.health.outcomes import Outcome
+from appliance.health.report import Identity, readiness, status
+from appliance.wiring.camera import DEMO_ID, DEMO_URL, demo_is_due, is_demo
+from recorder.store.records import Camera, CheckpointRecord, ManagedBy, VolumeState
+
+IDENTITY = Identity("b0", "custos", "0.1.0", "Asia/Shanghai", "ff", "custos/b0")
+FACTS = Facts(
+    cameras=[CameraFacts("gate", "Gate", "backing_off", 90.0, 95.0, "source_ended", "It ended.", since_us=5_000_000)],
+    volumes=[VolumeState("main", "/data", 5, 10, "ok")],
+    outcomes=[Outcome("beat", 1)],
+    checkpoint_age_s=3.0,
+    floor_days=30,
+    target_days=31,
+    now_us=95_000_000,
+    log_size=12,
+    checkpoint=CheckpointRecord(12, "aa", 92_000_000),
+)
+DEMO = Camera(DEMO_ID, "x", DEMO_URL, None, True, ManagedBy.API, 1, None, "00")
+
+
+def test_status_is_asked_for() -> None:
+    """State, problems, cameras, disks, log and terms are all there, in the words of the language asked for."""
+    seen = status(FACTS, IDENTITY, "en")
+    assert (seen.state, seen.problems[0].camera, seen.problems[0].code) == ("degraded", "gate", "source_ended")
+    assert seen.cameras[0].since == "1970-01-01T00:00:05.000000Z"
+    assert (seen.log.size, seen.log.root, seen.log.checkpoint_at) == (12, "aa", "1970-01-01T00:01:32.000000Z")
+    assert (seen.retention.floor_days, seen.retention.target_days, seen.retention.when_full) == (30, 31, "stop")
+    assert (seen.box.id, seen.box.now, seen.storage[0].free_bytes) == ("b0", "1970-01-01T00:01:35.000000Z", 5)
+    assert "未在录像" in status(FACTS, IDENTITY, "zh-CN").problems[0].text
+
+
+def test_box_is_ready() -> None:
+    """A camera that fails keeps nobody from asking the box."""
+    assert readiness(FACTS, begun=True).ready
+
+
+def test_box_is_not_ready() -> None:
+    """Not begun, not signed, or not signing: each is said."""
+    assert not readiness(FACTS, begun=False).ready
+    assert not readiness(replace(FACTS, checkpoint_age_s=None), begun=True).ready
+    failing = replace(FACTS, outcomes=[Outcome("beat", failed_us=1, text="The disk is full.")])
+    assert readiness(failing, begun=True).reasons == ["beat: The disk is full."]
+
+
+def test_demonstration_is_due() -> None:
+    """In a box that never had a camera, and where somebody asks for it; never twice, and never after it was retired."""
+    real = replace(DEMO, id="gate", url="rtsp://192.0.2.1/")
+    assert demo_is_due([], asked=False)
+    assert not demo_is_due([real], asked=False)
+    assert demo_is_due([real], asked=True)
+    assert not demo_is_due([DEMO], asked=True)
+    assert not demo_is_due([replace(DEMO, retired_us=5)], asked=True)
+
+
+def test_real_camera_is_called_demo() -> None:
+    """Somebody's own camera of that name is recorded from its own URL."""
+    assert is_demo(DEMO)
+    assert not is_demo(replace(DEMO, url="rtsp://192.0.2.1/demo"))
