@@ -1,0 +1,183 @@
+"""The configuration, and what is said of its faults."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.errors import ConfigInvalid, Fault
+from config.load import load
+from config.settings import CameraSettings, Settings
+
+GOOD = """
+[box]
+name = "North"
+data_dir = "kept"
+
+[http]
+port = 9000
+
+[[cameras]]
+id = "gate"
+name = "Gate"
+url = "rtsp://192.0.2.1/main"
+username = "viewer"
+password_file = "gate.password"
+"""
+
+
+def faults(tmp_path: Path, text: str, **environ: str) -> list[Fault]:
+    path = tmp_path / "custos.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigInvalid) as refused:
+        load(path, environ)
+    return list(refused.value.faults)
+
+
+def test_nothing_told_gives_the_defaults(tmp_path: Path) -> None:
+    """A newcomer needs no file."""
+    settings = load(None, {})
+
+    assert (settings.http.host, settings.http.port) == ("127.0.0.1", 8080)
+    assert (settings.retention.floor_days, settings.retention.target_days) == (30, 31)
+
+
+def test_paths_of_the_file_are_relative_to_the_file(tmp_path: Path) -> None:
+    """Wherever the box is started from."""
+    (tmp_path / "gate.password").write_text("planted")
+    (tmp_path / "custos.toml").write_text(GOOD)
+
+    settings = load(tmp_path / "custos.toml", {})
+
+    assert settings.box.data_dir == tmp_path / "kept"
+    assert settings.cameras[0].password_file == tmp_path / "gate.password"
+    assert "planted" not in repr(settings)
+    assert "planted" not in str(settings.canonical())
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+    """Section by section: what it does not name stays."""
+    (tmp_path / "gate.password").write_text("x")
+    (tmp_path / "custos.toml").write_text(GOOD)
+
+    settings = load(tmp_path / "custos.toml", {"CUSTOS_HTTP__PORT": "9001", "CUSTOS_BOX__DATA_DIR": "/elsewhere"})
+
+    assert settings.http.port == 9001
+    assert settings.box.name == "North"
+    assert settings.box.data_dir == Path("/elsewhere")
+
+
+def test_who_raises_only_the_floor_raises_the_target() -> None:
+    """A target below the floor would be a contradiction that nobody meant."""
+    assert load(None, {"CUSTOS_RETENTION__FLOOR_DAYS": "90"}).retention.target_days == 91
+
+
+def test_every_fault_is_reported_at_once_with_its_line(tmp_path: Path) -> None:
+    """One run of the program is enough to mend a file."""
+    text = '[box]\nname = ""\nnam = "x"\n[http]\nport = 99999\n[retention]\nwhen_full = "burn"\n'
+
+    found = faults(tmp_path, text, CUSTOS_RECORDING__SEGMENT_S="soon")
+
+    assert [one.where for one in found] == [
+        "custos.toml, line 2, [box] name",
+        "custos.toml, line 3, [box] nam",
+        "custos.toml, line 5, [http] port",
+        "custos.toml, line 7, [retention] when_full",
+        "environment variable CUSTOS_RECORDING__SEGMENT_S",
+    ]
+    assert "'name'" in found[1].expected
+    assert all(one.expected and one.expected_zh and one.what_zh for one in found)
+
+
+@pytest.mark.parametrize("days", ["29", "0", "-1", "30.5", '"many"'])
+def test_a_floor_below_thirty_days_is_refused_with_the_reason(tmp_path: Path, days: str) -> None:
+    """The law's article stands in the sentence."""
+    (fault,) = faults(tmp_path, f"[retention]\nfloor_days = {days}\n")
+
+    assert "Wuxi order 168, article 28" in fault.expected
+    assert "第二十八条" in fault.expected_zh
+
+
+def test_a_target_below_the_floor_is_refused(tmp_path: Path) -> None:
+    """Footage cannot go before it may go."""
+    (fault,) = faults(tmp_path, "[retention]\nfloor_days = 90\ntarget_days = 60\n")
+
+    assert "target_days" in fault.where
+
+
+def test_a_variable_that_is_no_setting_is_refused(tmp_path: Path) -> None:
+    """A misspelt variable would be a setting without effect; one without a section is somebody else's."""
+    (fault,) = faults(tmp_path, "", CUSTOS_HTTP__PROT="1", CUSTOS_TOKEN="x", OTHER__THING="y")
+
+    assert fault.where == "environment variable CUSTOS_HTTP__PROT"
+    assert "CUSTOS_HTTP__PORT" in fault.expected
+
+
+def test_a_syntax_fault_names_line_and_column(tmp_path: Path) -> None:
+    """As an editor shows them."""
+    (fault,) = faults(tmp_path, "[box]\nname = North\n")
+
+    assert "line 2, column 8" in fault.where
+
+
+def test_a_secret_in_a_url_is_refused_and_not_shown(tmp_path: Path) -> None:
+    """The sentence tells where it belongs; it does not repeat it."""
+    text = '[[cameras]]\nid = "a"\nname = "A"\nurl = "rtsp://viewer:planted@192.0.2.1/x"\n'
+
+    (fault,) = faults(tmp_path, text)
+
+    assert "planted" not in fault.sentence("en") + fault.sentence("zh-CN")
+    assert "password_file" in fault.expected
+
+
+@pytest.mark.parametrize("url", ["exec:reboot", "192.0.2.1", "", "concat:a|b"])
+def test_a_url_of_no_camera_is_refused(tmp_path: Path, url: str) -> None:
+    """Above all one that would run a program."""
+    assert len(faults(tmp_path, f'[[cameras]]\nid = "a"\nname = "A"\nurl = "{url}"\n')) == 1
+
+
+def test_cameras_of_one_id_and_missing_password_files_are_faults(tmp_path: Path) -> None:
+    """Each is told, with the number of its camera."""
+    one = '[[cameras]]\nid = "a"\nname = "A"\nurl = "rtsp://192.0.2.1/x"\npassword_file = "none"\n'
+
+    found = faults(tmp_path, one + one)
+
+    assert len(found) == 3
+    assert any("no. 2" in fault.where and "twice" in fault.what for fault in found)
+
+
+def test_a_file_that_is_not_there_is_a_fault_not_a_trace(tmp_path: Path) -> None:
+    """As is one that is no text, or far too large."""
+    with pytest.raises(ConfigInvalid, match="cannot be read"):
+        load(tmp_path / "none.toml", {})
+    (tmp_path / "x").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigInvalid, match="UTF-8"):
+        load(tmp_path / "x", {})
+    (tmp_path / "y").write_bytes(b"#" * (1024 * 1024 + 1))
+    with pytest.raises(ConfigInvalid, match="1 MB"):
+        load(tmp_path / "y", {})
+
+
+def outcome(path: Path) -> Settings | ConfigInvalid:
+    try:
+        return load(path, {})
+    except ConfigInvalid as err:
+        return err
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_settings_or_faults(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    """No file makes anything but settings or `ConfigInvalid`."""
+    path = tmp_path_factory.mktemp("any") / "custos.toml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+
+    assert isinstance(outcome(path), Settings | ConfigInvalid)
+
+
+def test_settings_do_not_change() -> None:
+    """What the box was told at its start is what it was told."""
+    camera = CameraSettings(id="a", name="A", url="rtsp://192.0.2.1/x")
+
+    with pytest.raises(ValueError, match="frozen"):
+        camera.enabled = False

@@ -1,0 +1,92 @@
+"""The plan: what goes, what stays, and why; and the forecast."""
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.times import DAY_US
+from recorder.store.daycount import earliest_discard_us
+from recorder.store.records import CodecName, MediaState, Segment
+from retention.forecast import days_held, forecast
+from retention.policy import Now, Reason, Rule, plan
+
+ZONE = ZoneInfo("Asia/Shanghai")
+RULE = Rule(30, 31, ZONE)
+OLD = Segment(
+    stream_id="gate.main", n=1, run=1, t0_us=0, t1_us=60_000_000, prev="", leaf_index=0, leaf_hash="", elapsed_us=0,
+    volume="main", path="", bytes=1, init_bytes=1, init_sha256="", frames=1, codec=CodecName.H264, width=1, height=1,
+    lost_packets=None, clock_offset_us=None, sha256="", recovered=False, state=MediaState.PRESENT,
+)  # fmt: skip
+LATER = Now(40 * DAY_US, 40 * DAY_US)
+
+
+@pytest.mark.parametrize(
+    ("segment", "now", "reason"),
+    [
+        (OLD, LATER, Reason.PAST_TARGET),
+        (OLD, Now(20 * DAY_US, 20 * DAY_US), Reason.YOUNGER_THAN_TARGET),
+        (OLD, Now(31 * DAY_US + DAY_US // 2, 40 * DAY_US), Reason.YOUNGER_THAN_TARGET),
+        (OLD, Now(4000 * DAY_US, DAY_US), Reason.CLOCKS_DISAGREE),
+        (OLD, Now(-4000 * DAY_US, 40 * DAY_US), Reason.YOUNGER_THAN_TARGET),
+        (replace(OLD, held=True), LATER, Reason.HELD),
+        (replace(OLD, state=MediaState.GOING), LATER, Reason.ALREADY_GONE),
+        (replace(OLD, state=MediaState.GONE), LATER, Reason.ALREADY_GONE),
+    ],
+)
+def test_each_segment_has_a_verdict_and_a_reason(segment: Segment, now: Now, reason: Reason) -> None:
+    """Only what is past its target, by both clocks, and under no hold, goes."""
+    (verdict,) = plan([segment], RULE, now)
+
+    assert verdict.reason is reason
+    assert verdict.goes == (reason is Reason.PAST_TARGET)
+
+
+@given(
+    st.integers(min_value=0, max_value=10**15),
+    st.integers(min_value=-(10**16), max_value=10**16),
+    st.integers(min_value=0, max_value=10**16),
+    st.booleans(),
+    st.integers(min_value=30, max_value=400),
+)
+def test_no_plan_names_a_segment_below_the_floor_or_under_a_hold(
+    t1_us: int, wall_us: int, elapsed_us: int, held: bool, floor_days: int
+) -> None:
+    """Whatever the clocks say."""
+    segment = replace(OLD, t1_us=t1_us, held=held)
+    (verdict,) = plan([segment], Rule(floor_days, floor_days, ZONE), Now(wall_us, elapsed_us))
+
+    if verdict.goes:
+        assert not held
+        free_us = earliest_discard_us(t1_us, floor_days, ZONE)
+        assert wall_us >= free_us
+        assert elapsed_us >= free_us - t1_us
+
+
+def test_a_target_below_the_floor_is_no_rule() -> None:
+    """It is a mistake of ours: the configuration refused it already."""
+    with pytest.raises(ValueError, match="floor"):
+        Rule(60, 30, ZONE)
+
+
+def test_the_forecast_follows_the_rates() -> None:
+    """Two cameras of 1 GB and 3 GB a day fill 40 GB in ten days."""
+    found = forecast({"a": 500, "b": 1500}, DAY_US // 2, 40_000)
+
+    assert found.bytes_a_day == {"a": 1000.0, "b": 3000.0}
+    assert found.days_to_full == 10.0
+
+
+def test_nothing_recorded_fills_no_disk() -> None:
+    """No rate, no day; and no division by nought."""
+    assert forecast({}, DAY_US, 100).days_to_full is None
+    assert forecast({"a": 0}, 0, 100).days_to_full is None
+
+
+def test_days_held_reach_back_to_the_oldest_footage() -> None:
+    """None where there is none; never negative, though the clock was set back."""
+    assert days_held(None, DAY_US) is None
+    assert days_held(0, 3 * DAY_US) == 3.0
+    assert days_held(5 * DAY_US, DAY_US) == 0.0
