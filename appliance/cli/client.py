@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import httpx
 
 from appliance.cli.options import Desk
-from appliance.wiring.running import running_url
+from appliance.wiring.running import box_id_of, running_url, url_of
 from config.errors import CustosError, ExitCode
 from recorder.errors import DataDirInUse
 
@@ -106,9 +106,11 @@ class Box:
 
     def _connect(self) -> httpx.AsyncClient:
         """Over the network if a box answers there, else in this process."""
-        url = running_url(self._desk.data_dir)
-        if url is not None and self._answers(url):
-            return self._http(url, httpx.AsyncHTTPTransport())
+        http = self._desk.settings.http
+        # The configured address is for a box whose disk was too full to write its address down.
+        for url in (running_url(self._desk.data_dir), url_of(http.host, http.port) if http.port else None):
+            if url is not None and self._is_ours(url):
+                return self._http(url, httpx.AsyncHTTPTransport())
         if self._must_run:
             raise BoxNotRunning(f"{BoxNotRunning.sentence()} ({self._desk.data_dir})")
         from appliance.wiring.box import offline  # the whole box: seconds to import, and most commands need none of it
@@ -120,17 +122,27 @@ class Box:
         return self._http("http://127.0.0.1", httpx.ASGITransport(self._offline.app))
 
     def _http(self, url: str, transport: httpx.AsyncBaseTransport) -> httpx.AsyncClient:
-        headers = {"Accept-Language": self._desk.language}
-        if token := self._desk.environ.get(TOKEN_VARIABLE):
-            headers["Authorization"] = f"Bearer {token}"
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+        headers = self._headers()
         return httpx.AsyncClient(base_url=url, transport=transport, headers=headers, timeout=timeout, trust_env=False)
 
-    def _answers(self, url: str) -> bool:
-        """Whether a box is there: the file that names the address outlives a power cut."""
+    def _headers(self) -> dict[str, str]:
+        token = self._desk.environ.get(TOKEN_VARIABLE)
+        return {"Accept-Language": self._desk.language} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+    def _is_ours(self, url: str) -> bool:
+        """Whether the box of this data directory answers there: a file that names the address outlives a power cut,
+        and another box may have it since. One that first wants its token is taken for ours, and says so itself."""
+        timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
         try:
-            return httpx.get(f"{url}/healthz", timeout=CONNECT_S, trust_env=False).is_success
+            answer = httpx.get(f"{url}/api/v1/status", headers=self._headers(), timeout=timeout, trust_env=False)
         except httpx.HTTPError:
+            return False
+        if answer.status_code == httpx.codes.UNAUTHORIZED:
+            return True
+        try:
+            return bool(answer.json()["box"]["id"] == box_id_of(self._desk.data_dir))
+        except (ValueError, KeyError, TypeError):
             return False
 
 

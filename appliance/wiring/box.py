@@ -132,13 +132,14 @@ class Offline:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._store = _open(settings, clock)
-        box = RecordingBox(settings, clock, self._store, demo=False)
-        self.app = box.app
+        self._size = self._store.log_size
+        self.app = RecordingBox(settings, clock, self._store, demo=False).app
 
     def close(self) -> None:
-        """Sign what was changed, and give the directory back."""
+        """Sign what was changed, if anything was, and give the directory back."""
         try:
-            self._store.checkpoint()
+            if self._store.log_size != self._size:
+                self._store.checkpoint()
         finally:
             self._store.close()
 

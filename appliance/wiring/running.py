@@ -38,6 +38,14 @@ def running_url(data_dir: Path) -> str | None:
         return None
 
 
+def box_id_of(data_dir: Path) -> str | None:
+    """Which box lives here; None: none that can be read. An address may by now be another box's."""
+    try:
+        return str(json.loads((data_dir / "box.json").read_bytes())["box"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def url_of(host: str, port: int) -> str:
     """The URL under which this machine reaches a server on that address; a wildcard is reached by loopback."""
     try:

@@ -148,6 +148,17 @@ def test_second_box_is_started(machine: Machine) -> None:
     assert machine.get("/healthz") is not None
 
 
+def test_address_is_another_boxes_by_now(machine: Machine) -> None:
+    """A box that was killed left its address behind; whoever listens there since is not taken for it."""
+    machine.start()
+    other = Machine(machine.folder / "other")
+    other.folder.mkdir()
+    other.command("init")
+    (other.data_dir / "running.json").write_bytes((machine.data_dir / "running.json").read_bytes())
+    one_sentence(other.command("status"), ExitCode.NOT_RUNNING, "custos run")
+    assert other.command("camera", "list", "--json").json["cameras"] == []
+
+
 def test_port_is_taken(machine: Machine) -> None:
     """A port that somebody else has is refused before the data directory is touched."""
     machine.start()

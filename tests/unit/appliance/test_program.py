@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from appliance.wiring.program import boot_fields, cfg_fields, program_sha256
-from appliance.wiring.running import remove_running, running_url, url_of, write_running
+from appliance.wiring.running import box_id_of, remove_running, running_url, url_of, write_running
 from tests.fakes.clock import FakeClock
 
 BEFORE = {"box": {"name": "a"}, "recording": {"segment_s": 60, "loss_bound_s": 2.0}, "cameras": []}
@@ -69,3 +69,10 @@ def test_box_says_where_it_is(tmp_path: Path) -> None:
     assert running_url(tmp_path) is None
     (tmp_path / "running.json").write_text("[1]")
     assert running_url(tmp_path) is None
+
+
+def test_box_is_told_from_others(tmp_path: Path) -> None:
+    """The id of the box that lives in a directory, and none where none does."""
+    assert box_id_of(tmp_path) is None
+    (tmp_path / "box.json").write_text('{"box": "b7"}')
+    assert box_id_of(tmp_path) == "b7"
