@@ -1,0 +1,92 @@
+"""The writer: the muxer's bytes, with our header between, into a part file."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recorder.capture.segmenter import WritePacket
+from recorder.capture.writer import RunWriter, Sink
+from recorder.errors import SourceInvalid, StorageFull
+from recorder.store.boxes import header_box, outline
+from recorder.store.records import CodecName, SegmentHeader
+from recorder.store.segments import PartFile
+from tests.fakes.video import access_units
+
+HEADER = SegmentHeader("box", "gate", "gate.main", 0, 0, 0, "00")
+PLAIN = b"\0\0\0\x08ftyp" + b"\0\0\0\x0cmoov....."[:12] + b"\0\0\0\x08moof" + b"\0\0\0\x0cmdatabcd"
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(min_value=1, max_value=len(PLAIN)), max_size=6))
+def test_the_header_stands_behind_moov_however_writes_are_split(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
+) -> None:
+    """The muxer may hand over any pieces: the file is the same."""
+    part = PartFile(HEADER, tmp_path_factory.mktemp("part") / "x.part")
+    sink, edges = Sink(part), sorted({0, *cuts, len(PLAIN)})
+    for start, end in itertools.pairwise(edges):
+        sink.write(PLAIN[start:end])
+    part.close()
+
+    assert part.path.read_bytes() == PLAIN[:20] + header_box(HEADER) + PLAIN[20:]
+
+
+def test_every_fragment_reaches_the_disk_when_it_is_whole(tmp_path: Path) -> None:
+    """A crash costs the fragment being written: a key frame completes the one before."""
+    units = access_units(CodecName.H264, 50, 10)
+    part = PartFile(HEADER, tmp_path / "x.part")
+    run = RunWriter(CodecName.H264, units[0][0])
+    writer = run.open(part)
+    for n, (data, is_key) in enumerate(units[:35]):
+        writer.write(WritePacket(data, n * 3600, n * 3600, 3600, is_key))
+
+    seen = outline(part.path.read_bytes())
+
+    assert seen.header == HEADER
+    assert [fragment.frames for fragment in seen.fragments] == [10, 10, 10]
+    writer.close()
+    part.close()
+    assert outline(part.path.read_bytes()).frames == 35
+
+
+def test_long_groups_are_cut_every_two_seconds(tmp_path: Path) -> None:
+    """A camera that sends no key frames does not make a crash dearer."""
+    units = access_units(CodecName.H264, 250, 250)
+    part = PartFile(HEADER, tmp_path / "x.part")
+    writer = RunWriter(CodecName.H264, units[0][0]).open(part)
+    for n, (data, is_key) in enumerate(units):
+        writer.write(WritePacket(data, n * 3600, n * 3600, 3600, is_key))
+    writer.close()
+
+    lengths = [fragment.duration_ticks for fragment in outline(part.path.read_bytes()).fragments]
+    assert max(lengths) <= 2 * 90_000 + 3600
+
+
+def test_a_picture_that_tells_no_size_is_refused() -> None:
+    """In words, not with a trace of the library."""
+    with pytest.raises(SourceInvalid):
+        RunWriter(CodecName.H264, b"\0\0\0\1\x65nothing of a picture")
+
+
+def test_a_full_disk_is_told_as_such_through_the_muxer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The muxer would make an error of its own of it; and letting go afterwards raises nothing."""
+    units = access_units(CodecName.H264, 50, 10)
+    part = PartFile(HEADER, tmp_path / "x.part")
+    writer = RunWriter(CodecName.H264, units[0][0]).open(part)
+
+    def full(data: bytes) -> None:
+        raise StorageFull
+
+    monkeypatch.setattr(part, "append", full)
+    commands = [WritePacket(data, n * 3600, n * 3600, 3600, key) for n, (data, key) in enumerate(units)]
+
+    def write_all() -> None:
+        for command in commands:
+            writer.write(command)
+
+    with pytest.raises(StorageFull):
+        write_all()
+    writer.abandon()
