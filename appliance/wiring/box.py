@@ -261,13 +261,16 @@ class RecordingBox:
     def _reconcile(self) -> None:
         """The fleet records what the registry says; cameras that are switched off have a gap that says so."""
         self.begin()
-        live = [camera for camera in self._store.cameras.all() if camera.retired_us is None]
+        everyone = self._store.cameras.all()
+        live = [camera for camera in everyone if camera.retired_us is None]
         for camera in live:
             self._tell_until_switched_on(camera)
         wanted = [one for camera in live if camera.enabled and (one := self._wanted(camera))]
         with self._fleet_lock:
-            if not self._stopping:
-                self._fleet.apply(wanted)
+            stopped = () if self._stopping else self._fleet.apply(wanted).stop
+        for camera in everyone:
+            if camera.retired_us is not None and camera.id in stopped:
+                self._store.tell_retired(camera.stream_id)
         for camera in live:
             self._tell_switched_off(camera)
 

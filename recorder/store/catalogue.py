@@ -103,6 +103,13 @@ class Catalogue:
             found = connection.execute(query.order_by(_I.t0_us).limit(1)).scalar()
             return None if found is None else int(found)
 
+    def last_cause(self, stream_id: str) -> Cause | None:
+        """The cause of a stream's last item; None where that is a segment, or there is none."""
+        query = select(_I.cause).where(_I.stream_id == stream_id).order_by(_I.n.desc()).limit(1)
+        with self._database.read() as connection:
+            cause = connection.execute(query).scalar()
+            return None if cause is None else Cause(cause)
+
     def bytes_between(self, stream_id: str, start_us: int, end_us: int) -> int:
         """Bytes recorded by segments that start in the interval."""
         query = select(func.coalesce(func.sum(_I.bytes), 0)).where(

@@ -45,6 +45,10 @@ _STORAGE: dict[int, type[StorageError]] = {
 }
 
 
+_NO_ROOM = {sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN}
+"""What SQLite calls an I/O error when a disk with no byte free cannot take its shared-memory file."""
+
+
 class Database:
     """The catalogue of one data directory."""
 
@@ -124,6 +128,8 @@ def translated() -> Iterator[None]:
 def _ours(err: exc.DBAPIError) -> CatalogueError | StorageError:
     code = getattr(err.orig, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
+    if code in _NO_ROOM:
+        return StorageFull(f"{StorageFull.sentence()} (while opening the catalogue)")
     if primary in _CORRUPT:
         return CatalogueCorrupt()
     if primary in _STORAGE:

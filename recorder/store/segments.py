@@ -28,6 +28,7 @@ from recorder.errors import (
     NotPresent,
     Refused,
     SegmentUnknown,
+    StorageFull,
     UnderHold,
     VolumeMissing,
 )
@@ -49,6 +50,12 @@ from recorder.store.records import (
 
 LEGAL_FLOOR_DAYS = 30
 """Wuxi order 168, article 28; State Council order 799, article 17. No setting goes below it."""
+
+RESERVE_BYTES = 64 * 1024 * 1024
+"""What recording leaves free: it belongs to catalogue and log, which must be able to say that the disk is full."""
+
+RESERVE_SHARE = 50
+"""A volume so small that the reserve would be more than a fiftieth of it keeps a fiftieth."""
 
 DISCARD_BATCH = 500
 """Segments discarded with one pair of leaves: bounds the leaf and the time that commits wait."""
@@ -161,6 +168,8 @@ class Segments:
         """
         _must_follow(self.head(header.stream), header.n, header.prev, header.t0_us)
         self._check_volume()
+        if is_full(self._layout.volume()):
+            raise StorageFull
         return PartFile(header, self._place(header).with_name(self._place(header).name + PART))
 
     def commit_segment(self, part: PartFile, facts: SegmentFacts) -> Head:
@@ -386,6 +395,22 @@ class Segments:
                 )
                 mark = {"state": MediaState.GONE.value, "done_leaf": entry.index}
                 connection.execute(update(tables.items).where(chosen).values(**mark))
+
+
+def reserve_bytes(total_bytes: int) -> int:
+    """What recording leaves free of a volume of that size."""
+    return min(RESERVE_BYTES, total_bytes // RESERVE_SHARE)
+
+
+def is_full(root: Path) -> bool:
+    """Whether a volume has no more than its reserve free.
+
+    Raises:
+        StorageError: it cannot be asked; an error is not an answer about space.
+    """
+    with files.translated(root):
+        usage = os.statvfs(root)
+    return usage.f_bavail * usage.f_frsize < reserve_bytes(usage.f_blocks * usage.f_frsize)
 
 
 def parse_segment_id(segment_id: str) -> tuple[str, int]:

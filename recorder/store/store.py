@@ -55,14 +55,19 @@ from recorder.store.records import (
     VolumeState,
     camera_of,
 )
-from recorder.store.segments import LEGAL_FLOOR_DAYS, DiscardReport, Leftover, PartFile, Segments, holds_hash
+from recorder.store.segments import (
+    LEGAL_FLOOR_DAYS,
+    DiscardReport,
+    Leftover,
+    PartFile,
+    Segments,
+    holds_hash,
+    reserve_bytes,
+)
 from recorder.store.tiling import Stretch
 
 LOW_SPACE_SHARE = 0.05
 """Below this share of free space a volume is `low`: there is still time to act."""
-
-FULL_SPACE_BYTES = 64 * 1024 * 1024
-"""Below this a volume is `full`: what is left belongs to the catalogue and the log."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ class Store:
             DataDirNotEmpty, DataDirUnwritable, DataDirReadOnly, StorageError: as they say.
         """
         with _opening(data_dir):
+            if (data_dir / "box.json").exists():
+                raise DataDirNotEmpty(f"There is a box in this folder already; it was left as it is. ({data_dir})")
             if data_dir.exists() and any(data_dir.iterdir()):
                 raise DataDirNotEmpty(f"{DataDirNotEmpty.sentence()} ({data_dir})")
             files.make_folders(data_dir.absolute())
@@ -181,7 +188,9 @@ class Store:
         for camera in self.cameras.all():
             _, leftover = self._segments.resume(camera.stream_id)
             leftovers.append(leftover)
-            if camera.retired_us is None:
+            if camera.retired_us is not None:
+                self.tell_retired(camera.stream_id)
+            else:
                 cause = Cause.BOX_DOWN if camera.enabled else Cause.OPERATOR
                 self.commit_gap_until_now(camera.stream_id, cause)
         report = RecoveryReport(
@@ -247,6 +256,11 @@ class Store:
         if now_us < self.head(stream_id).t1_us:
             return self.commit_gap(stream_id, now_us, Cause.CLOCK_STEP, f"was {cause.value}; the clock was set back")
         return self.commit_gap(stream_id, now_us, cause, detail)
+
+    def tell_retired(self, stream_id: str) -> None:
+        """The last item of a retired camera's stream says that it was retired; told once."""
+        if self.catalogue.last_cause(stream_id) is not Cause.RETIRED:
+            self.commit_gap_until_now(stream_id, Cause.RETIRED)
 
     def sync(self) -> float:
         """Make everything written so far durable; how many seconds that took."""
@@ -366,7 +380,7 @@ class Store:
 def _volume_state(usage: os.statvfs_result, free_bytes: int, total_bytes: int) -> str:
     if usage.f_flag & os.ST_RDONLY:
         return "read_only"
-    if free_bytes < FULL_SPACE_BYTES:
+    if free_bytes < reserve_bytes(total_bytes):
         return "full"
     return "low" if free_bytes < total_bytes * LOW_SPACE_SHARE else "ok"
 

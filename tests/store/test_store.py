@@ -614,3 +614,39 @@ def test_paths_tell_stream_time_and_number() -> None:
 def test_syncing_takes_some_time_and_no_error(tmp_path: Path) -> None:
     """One call for the whole volume."""
     assert new_store(tmp_path, FakeClock()).sync() >= 0
+
+
+def test_the_last_item_of_a_retired_camera_says_so_once(tmp_path: Path) -> None:
+    """However often the box starts afterwards."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 2)
+    store.cameras.retire("gate", ManagedBy.API)
+    clock.advance(5)
+    for _ in range(3):
+        store.recover()
+        clock.advance(100)
+
+    causes = [getattr(item, "cause", None) for item in store.items("gate.main", 0, clock.read().utc_us)]
+    assert causes.count(Cause.RETIRED) == 1
+    assert causes[-1] is Cause.RETIRED
+    assert check(store) == []
+
+
+def test_recording_leaves_room_for_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No segment is begun on a volume that has only its reserve left: somebody must be able to say that it is full."""
+    store = new_store(tmp_path, FakeClock(), "gate")
+    head = store.head("gate.main")
+    monkeypatch.setattr("recorder.store.segments.RESERVE_BYTES", 1 << 62)
+    monkeypatch.setattr("recorder.store.segments.RESERVE_SHARE", 1)
+
+    with pytest.raises(StorageFull):
+        store.begin(header(store, 0, head.prev, head.t1_us))
+
+
+def test_a_box_is_never_made_over_a_box(tmp_path: Path) -> None:
+    """And the sentence says that there is one."""
+    new_store(tmp_path, FakeClock())
+
+    with pytest.raises(DataDirNotEmpty, match="already"):
+        Store.create(tmp_path / "data", "t", FakeClock(), "0")

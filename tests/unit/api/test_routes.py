@@ -1,0 +1,318 @@
+"""Every route, over a real store with real footage."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.errors import MEDIA_TYPE
+from api.routes import cameras, footage, health, holds, log, media
+from api.routes.media import Span, byte_range, matches_none
+from config.times import format_us
+from recorder.causes import Cause
+from recorder.store.log.note import open_checkpoint
+from recorder.store.log.tiles import decode_bundle
+from recorder.store.log.tree import leaf_hash, root_of
+from recorder.store.store import Store
+from tests.fakes.box import new_store, record, segments
+from tests.fakes.clock import FakeClock
+from tests.fakes.ports import ports_of
+
+SECOND = "I" + "P" * 9
+PAGES = (cameras, footage, health, holds, log, media)
+
+
+class Box:
+    """A box with some footage, and somebody who asks it."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.clock = FakeClock()
+        self.store: Store = new_store(tmp_path, self.clock, "gate")
+        self.clock.advance(1)
+        record(self.store, self.clock, SECOND * 6)
+        self.clock.advance(30)
+        self.store.commit_gap("gate.main", self.clock.read().utc_us, Cause.UNREACHABLE, "cable")
+        self.store.checkpoint()
+        self.changes = 0
+        self.app: FastAPI = create_app(ports_of(self.store, self.clock, changed=self.changed))
+
+    def changed(self) -> None:
+        self.changes += 1
+
+    async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+            return await client.request(method, path, **more)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    made = Box(tmp_path)
+    yield made
+    made.store.close()
+
+
+def is_problem(answer: httpx.Response, status: int, code: str) -> None:
+    """RFC 9457, with our stable code, and nothing of a trace."""
+    assert answer.headers["content-type"] == MEDIA_TYPE
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["code"]) == (status, status, code), body
+    assert body["detail"]
+    assert body["type"] == f"urn:custos:problem:{code}"
+    assert "Traceback" not in answer.text
+
+
+async def test_health_is_told(box: Box) -> None:
+    """Alive, ready, measured, and described."""
+    assert (await box.ask("GET", "/healthz")).json() == {"status": "ok"}
+    assert (await box.ask("GET", "/readyz")).json()["ready"] is True
+    assert (await box.ask("GET", "/metrics")).headers["content-type"].startswith("text/plain")
+    assert (await box.ask("GET", "/api/v1/status")).json()["box"]["id"] == box.store.box_id
+
+
+async def test_a_camera_comes_changes_and_goes(box: Box) -> None:
+    """Each change reaches the fleet at once; no answer ever holds the password."""
+    body = {"id": "yard", "name": "Yard", "url": "rtsp://192.0.2.1/x", "username": "u", "password": "planted"}
+
+    made = await box.ask("POST", "/api/v1/cameras", json=body)
+    changed = await box.ask("PATCH", "/api/v1/cameras/yard", json={"enabled": False, "password": "planted-too"})
+    gone = await box.ask("DELETE", "/api/v1/cameras/yard")
+    listed = await box.ask("GET", "/api/v1/cameras")
+
+    assert (made.status_code, changed.status_code, gone.status_code) == (201, 200, 200)
+    assert changed.json()["enabled"] is False
+    assert gone.json()["retired"] == format_us(box.clock.utc_us)
+    assert [one["id"] for one in listed.json()["cameras"]] == ["gate", "yard"]
+    assert box.changes == 3
+    assert all("planted" not in one.text for one in (made, changed, gone, listed))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "code"),
+    [
+        ("GET", "/api/v1/cameras/nobody", None, 404, "camera_unknown"),
+        ("GET", "/api/v1/cameras/nobody/segments", None, 404, "camera_unknown"),
+        ("GET", "/api/v1/cameras/nobody/coverage", None, 404, "camera_unknown"),
+        ("GET", "/api/v1/cameras/nobody/playlist.m3u8", None, 404, "camera_unknown"),
+        ("GET", "/api/v1/segments/gate.main.999", None, 404, "segment_unknown"),
+        ("GET", "/api/v1/segments/gate.main.0/media", None, 404, "segment_unknown"),
+        ("GET", "/api/v1/segments/nonsense", None, 404, "segment_unknown"),
+        ("GET", "/api/v1/log/tile/9/000", None, 404, "tile_unknown"),
+        ("GET", "/api/v1/log/tile/../../keys/log.ed25519", None, 404, "no_such_route"),
+        ("GET", "/api/v1/log/tile/%2e%2e/%2e%2e/keys/log.ed25519", None, 404, "tile_unknown"),
+        ("GET", "/api/v1/nothing", None, 404, "no_such_route"),
+        ("PUT", "/api/v1/cameras", None, 405, "method_not_allowed"),
+        ("GET", "/api/v1/cameras/gate/segments?limit=1001", None, 422, "invalid_request"),
+        ("GET", "/api/v1/cameras/gate/segments?limit=0", None, 422, "invalid_request"),
+        ("GET", "/api/v1/cameras/gate/segments?after=x", None, 422, "invalid_request"),
+        ("GET", "/api/v1/cameras/gate/segments?start=yesterday", None, 422, "invalid_request"),
+        ("GET", "/api/v1/cameras/gate/coverage?start=2026-03-02T00:00:00", None, 422, "invalid_request"),
+        ("GET", "/api/v1/cameras/gate/coverage?start=9026-03-02T00:00:00Z", None, 422, "invalid_request"),
+        ("POST", "/api/v1/cameras", {"id": "gate", "name": "G", "url": "rtsp://h/x"}, 409, "camera_exists"),
+        ("POST", "/api/v1/cameras", {"id": "Bad Id", "name": "G", "url": "rtsp://h/x"}, 409, "refused"),
+        ("POST", "/api/v1/cameras", {"id": "a", "name": "G", "url": "rtsp://u:planted@h/x"}, 409, "refused"),
+        ("POST", "/api/v1/cameras", {"id": "a", "naem": "G"}, 422, "invalid_request"),
+        ("PATCH", "/api/v1/cameras/nobody", {"name": "x"}, 404, "camera_unknown"),
+        ("DELETE", "/api/v1/cameras/nobody", None, 404, "camera_unknown"),
+        ("GET", "/api/v1/holds/99", None, 404, "hold_unknown"),
+        ("POST", "/api/v1/holds/99/release", {"reason": "x"}, 404, "hold_unknown"),
+    ],
+)
+async def test_what_cannot_be_answered_is_a_problem(
+    box: Box, method: str, path: str, body: dict[str, Any] | None, status: int, code: str
+) -> None:
+    """With the right status, a stable code and a sentence; never a trace, never the secret that was sent."""
+    answer = await box.ask(method, path, json=body) if body else await box.ask(method, path)
+
+    is_problem(answer, status, code)
+    assert "planted" not in answer.text
+
+
+async def test_an_error_of_our_own_tells_a_number_and_no_more(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trace stands in the log under that number."""
+
+    def broken() -> list[object]:
+        raise KeyError("planted")
+
+    monkeypatch.setattr(box.store.cameras, "all", broken)
+
+    answer = await box.ask("GET", "/api/v1/cameras")
+
+    is_problem(answer, 500, "bug")
+    assert "planted" not in answer.text
+
+
+async def test_segments_are_paged_to_the_end(box: Box) -> None:
+    """`next` leads through all of them, in order, each once; the last page says null."""
+    seen, after = [], None
+    for _ in range(10):
+        query = {"limit": "1", **({"after": after} if after else {})}
+        page = (await box.ask("GET", "/api/v1/cameras/gate/segments", params=query)).json()
+        seen += [one["id"] for one in page["segments"]]
+        after = page["next"]
+        if after is None:
+            break
+
+    assert seen == [one.id for one in segments(box.store, box.clock)]
+    one = (await box.ask("GET", f"/api/v1/segments/{seen[0]}")).json()
+    assert set(one) == {
+        "id", "camera", "run", "n", "start", "end", "bytes", "frames", "codec", "width", "height", "sha256", "state",
+        "held",
+    }  # fmt: skip
+
+
+async def test_coverage_tiles_the_asked_interval(box: Box) -> None:
+    """Exactly, with causes in the asked language."""
+    query = {"start": "2026-02-28T23:59:00Z", "end": "2026-03-01T00:02:00Z"}
+
+    english = (await box.ask("GET", "/api/v1/cameras/gate/coverage", params=query)).json()
+    chinese = (
+        await box.ask("GET", "/api/v1/cameras/gate/coverage", params=query, headers={"Accept-Language": "zh-CN"})
+    ).json()
+
+    edges = [(one["start"], one["end"]) for one in english["items"]]
+    assert edges[0][0] == "2026-02-28T23:59:00.000000Z"
+    assert edges[-1][1] == "2026-03-01T00:02:00.000000Z"
+    assert all(one[1] == after[0] for one, after in itertools.pairwise(edges))
+    assert [one["kind"] for one in english["items"]] == ["unknown", "gap", "recorded", "gap", "unknown"]
+    assert english["recorded_s"] == pytest.approx(6.0, abs=0.2)
+    assert "could not be reached" in english["items"][3]["sentence"]
+    assert "无法连接" in chinese["items"][3]["sentence"]
+
+
+async def test_the_stored_bytes_are_served_as_they_are(box: Box) -> None:
+    """Whole, by range, by condition, by HEAD; the ETag is the hash of the log."""
+    one = segments(box.store, box.clock)[0]
+    path, stored = f"/api/v1/segments/{one.id}/media", box.store.media_path(one).read_bytes()
+
+    whole = await box.ask("GET", path)
+    part = await box.ask("GET", path, headers={"Range": "bytes=10-19"})
+    tail = await box.ask("GET", path, headers={"Range": "bytes=-5"})
+    head = await box.ask("HEAD", path)
+    known = await box.ask("GET", path, headers={"If-None-Match": f'"{one.sha256}"'})
+    other = await box.ask("GET", path, headers={"Range": "bytes=0-3", "If-Range": '"other"'})
+    behind = await box.ask("GET", path, headers={"Range": f"bytes={len(stored)}-"})
+
+    assert whole.content == stored
+    assert whole.headers["etag"] == f'"{hashlib.sha256(stored).hexdigest()}"'
+    assert (part.status_code, part.content) == (206, stored[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(stored)}"
+    assert tail.content == stored[-5:]
+    assert (head.content, int(head.headers["content-length"])) == (b"", len(stored))
+    assert (known.status_code, known.content) == (304, b"")
+    assert (other.status_code, other.content) == (200, stored)
+    is_problem(behind, 416, "range_not_satisfiable")
+    assert behind.headers["content-range"] == f"bytes */{len(stored)}"
+
+
+async def test_discarded_media_is_gone_and_lost_media_is_told(box: Box) -> None:
+    """410 for what went lawfully; an error for what is simply not there."""
+    first, second = segments(box.store, box.clock)[:2]
+    box.clock.advance(40 * 86400)
+    box.store.discard([first.id], "target")
+    box.store.media_path(second).unlink()
+
+    is_problem(await box.ask("GET", f"/api/v1/segments/{first.id}/media"), 410, "media_gone")
+    lost = await box.ask("GET", f"/api/v1/segments/{second.id}/media")
+    assert lost.status_code >= 500
+    assert (await box.ask("GET", f"/api/v1/segments/{first.id}")).json()["state"] == "gone"
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("bytes=0-", Span(0, 100)),
+        ("bytes=0-0", Span(0, 1)),
+        ("bytes=90-1000", Span(90, 100)),
+        ("bytes=-1000", Span(0, 100)),
+        ("bytes=5-4", None),
+        ("bytes=0-1,5-6", None),
+        ("items=0-1", None),
+        ("bytes=-", None),
+        ("bytes=a-b", None),
+    ],
+)
+def test_ranges_are_read_as_the_standard_says(text: str, span: Span | None) -> None:
+    """RFC 9110, 14.1.2; what cannot be read may be ignored."""
+    assert byte_range(text, 100) == span
+
+
+def test_conditions_are_lists() -> None:
+    """RFC 9110, 13.1.2: any of them, weak or not."""
+    assert matches_none('"a", W/"b"', '"b"')
+    assert matches_none("*", '"b"')
+    assert not matches_none('"a"', '"b"')
+    assert not matches_none(None, '"b"')
+
+
+async def test_the_playlist_names_what_the_box_serves(box: Box) -> None:
+    """Each of its URIs answers, with the range it asks for."""
+    text = (await box.ask("GET", "/api/v1/cameras/gate/playlist.m3u8")).text
+    uris = [line for line in text.splitlines() if line.startswith("/")]
+
+    assert len(uris) == 3
+    for uri in uris:
+        assert (await box.ask("GET", uri, headers={"Range": "bytes=0-7"})).content[4:] == b"ftyp"
+
+
+async def test_a_hold_is_placed_shown_and_released(box: Box) -> None:
+    """In force when answered: segments say `held`; released, they no longer do."""
+    one = segments(box.store, box.clock)[0]
+    body = {
+        "cameras": ["gate"], "start": format_us(one.t0_us), "end": format_us(one.t0_us + 1), "reason": "theft",
+        "case": "2026-114",
+    }  # fmt: skip
+
+    placed = (await box.ask("POST", "/api/v1/holds", json=body)).json()
+    held = (await box.ask("GET", f"/api/v1/segments/{one.id}")).json()["held"]
+    released = (await box.ask("POST", f"/api/v1/holds/{placed['id']}/release", json={"reason": "done"})).json()
+    again = await box.ask("POST", f"/api/v1/holds/{placed['id']}/release", json={"reason": "done"})
+
+    assert placed["covered"] == {"segments": 1, "bytes": one.bytes, "already_gone": 0}
+    assert held is True
+    assert released["release_reason"] == "done"
+    is_problem(again, 409, "hold_released")
+    assert (await box.ask("GET", f"/api/v1/segments/{one.id}")).json()["held"] is False
+    assert len((await box.ask("GET", "/api/v1/holds")).json()["holds"]) == 1
+    assert (await box.ask("GET", f"/api/v1/holds/{placed['id']}")).json()["released"] is not None
+
+
+async def test_a_stranger_reads_the_log_and_finds_the_signed_root(box: Box) -> None:
+    """Checkpoint, entries and hash tiles over HTTP lead to one root, signed by the box's key."""
+    text = (await box.ask("GET", "/api/v1/log/checkpoint")).text
+    checkpoint = open_checkpoint(text, box.store.origin, box.store.public_key)
+    width = f".p/{checkpoint.size}"
+
+    bundle = (await box.ask("GET", f"/api/v1/log/tile/entries/000{width}")).content
+    hashes = (await box.ask("GET", f"/api/v1/log/tile/0/000{width}")).content
+
+    leaves = [leaf_hash(body) for body in decode_bundle(bundle)]
+    assert b"".join(leaves) == hashes
+    assert root_of(leaves) == checkpoint.root
+    assert json.loads(decode_bundle(bundle)[-1])["type"] == "beat"
+
+
+async def test_a_box_on_the_network_asks_for_its_token(box: Box) -> None:
+    """Every path but /healthz, those that are none and the description too."""
+    box.app = create_app(ports_of(box.store, box.clock, token_needed=True))
+    token = box.store.renew_token()
+
+    for path in ("/readyz", "/metrics", "/openapi.json", "/api/v1/cameras", "/nothing"):
+        answer = await box.ask("GET", path)
+        is_problem(answer, 401, "token_needed")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert (await box.ask("GET", "/healthz")).status_code == 200
+    assert (await box.ask("GET", "/api/v1/cameras", headers={"Authorization": f"Bearer {token}"})).status_code == 200
+    is_problem(await box.ask("GET", "/readyz", headers={"Authorization": "Bearer x"}), 401, "token_wrong")
+
+
+def test_every_page_has_its_routes() -> None:
+    """A page that is not part of the application would be dead code."""
+    assert all(page.router.routes for page in PAGES)
