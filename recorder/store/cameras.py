@@ -148,7 +148,7 @@ class Cameras:
             return _get(connection, camera_id)
 
     def password(self, camera_id: str) -> SecretStr | None:
-        """The camera's password, from its file; None when it has none.
+        """The camera's password, the first line of its file; None when it has none.
 
         Raises:
             StorageError: the file that should be there cannot be read.
@@ -158,7 +158,8 @@ class Cameras:
         if not camera.password_file and not path.exists():
             return None
         with files.translated(path):
-            return SecretStr(path.read_text(encoding="utf-8").rstrip("\r\n"))
+            first, _, _ = path.read_text(encoding="utf-8").partition("\n")
+        return SecretStr(first.rstrip("\r"))
 
     def _password_path(self, camera_id: str) -> Path:
         return self._layout.passwords / camera_id

@@ -277,7 +277,8 @@ class Store:
 
     def checkpoint(self) -> CheckpointRecord:
         """Append a beat and sign the tree that it closes."""
-        free_bytes = shutil.disk_usage(self.layout.root).free
+        with files.translated(self.layout.root):
+            free_bytes = shutil.disk_usage(self.layout.root).free
         with self.database.alone():
             with self.database.write() as connection:
                 facts = {"holds": holds_hash(connection), "floor_days": self.floor_days, "free_bytes": free_bytes}

@@ -208,6 +208,19 @@ def test_a_password_lies_apart_and_in_no_dump(tmp_path: Path) -> None:
         assert file == path or not file.is_file() or b"planted" not in file.read_bytes()
 
 
+@pytest.mark.parametrize("text", ["planted", "planted\n", "planted\r\n", "planted\na note below\n"])
+def test_the_first_line_of_a_password_file_is_the_password(tmp_path: Path, text: str) -> None:
+    """However the editor ended it."""
+    (tmp_path / "file").write_bytes(text.encode())
+    store = new_store(tmp_path, FakeClock())
+    store.cameras.add("gate", "Gate", "rtsp://h/x", username="u", password_file=str(tmp_path / "file"))
+
+    found = store.cameras.password("gate")
+
+    assert found is not None
+    assert found.get_secret_value() == "planted"
+
+
 def test_an_id_is_never_used_twice(tmp_path: Path) -> None:
     """Not even after its camera is retired; and a retired camera changes no more."""
     store = new_store(tmp_path, FakeClock(), "gate")
