@@ -92,33 +92,46 @@ class SessionStatus:
     dropped_overload: int = 0
 
 
+class Overflow:
+    """Stands in the queue where packets were dropped: what comes behind it does not follow what came before."""
+
+
 class PacketQueue:
     """Between the reading and the storing thread: bounded by count and bytes, ends with an error or none."""
 
     def __init__(self) -> None:
-        self._packets: deque[Packet | Track] = deque()
+        self._packets: deque[Packet | Track | Overflow] = deque()
         self._bytes = 0
         self._condition = threading.Condition()
         self._error: CustosError | None = None
-        self._overflow = False
+        self._dropping = False
         self.dropped = 0
 
     def put(self, packet: Packet | Track) -> None:
-        """Add a packet, or before all packets what the camera says it sends. Where there is no room a packet is
-        dropped, and so is all until the next key frame."""
+        """Add a packet, or before all packets what the camera says it sends.
+
+        Where there is no room a packet is dropped, and so is all until the next key frame that finds half of the
+        room free: half a group of pictures cannot be decoded.
+        """
         with self._condition:
-            if isinstance(packet, Track):
-                self._packets.append(packet)
-                self._condition.notify()
-                return
-            full = len(self._packets) >= QUEUE_LIMIT_PACKETS or self._bytes + len(packet.data) > QUEUE_LIMIT_BYTES
-            if full or (self._overflow and not packet.is_key):
-                self._overflow = True
+            if isinstance(packet, Packet) and not self._takes(packet):
+                if not self._dropping:
+                    self._packets.append(Overflow())
+                self._dropping = True
                 self.dropped += 1
                 return
+            self._dropping = False
             self._packets.append(packet)
-            self._bytes += len(packet.data)
+            self._bytes += len(packet.data) if isinstance(packet, Packet) else 0
             self._condition.notify()
+
+    def _takes(self, packet: Packet) -> bool:
+        share = 2 if self._dropping else 1
+        room = (
+            len(self._packets) < QUEUE_LIMIT_PACKETS // share
+            and self._bytes + len(packet.data) <= QUEUE_LIMIT_BYTES // share
+        )
+        return room and (packet.is_key or not self._dropping)
 
     def fail(self, error: CustosError) -> None:
         """Nothing more will come: this is why."""
@@ -126,7 +139,7 @@ class PacketQueue:
             self._error = self._error or error
             self._condition.notify()
 
-    def get(self, timeout_s: float) -> Packet | Track | None:
+    def get(self, timeout_s: float) -> Packet | Track | Overflow | None:
         """The next packet, or None after the timeout.
 
         Raises:
@@ -142,14 +155,6 @@ class PacketQueue:
             if self._error is not None:
                 raise self._error
             return None
-
-    def take_overflow(self) -> bool:
-        """Whether packets were dropped since all that still waited before them was taken."""
-        with self._condition:
-            if self._overflow and not self._packets:
-                self._overflow = False
-                return True
-            return False
 
 
 class Session:
@@ -266,8 +271,9 @@ class Session:
                 # Connecting has its own time-outs; the deadline is about media.
                 if begun and now.mono_us - last_us > MEDIA_DEADLINE_US:
                     raise SourceStalled if recording.frames else SourceSilent
-                if queue.take_overflow():
-                    self._end(recording, Cause.OVERLOAD, "")
+                continue
+            if isinstance(packet, Overflow):
+                self._end(recording, Cause.OVERLOAD, "")
                 continue
             if isinstance(packet, Track):
                 recording.begin(packet)

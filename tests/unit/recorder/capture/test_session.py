@@ -8,7 +8,7 @@ import pytest
 
 from config.errors import CustosError
 from recorder.capture.fleet import Fleet, plan
-from recorder.capture.session import PacketQueue, Session, SessionState
+from recorder.capture.session import QUEUE_LIMIT_PACKETS, Overflow, PacketQueue, Session, SessionState
 from recorder.capture.source import Packet, Source, WantedCamera
 from recorder.causes import Cause
 from recorder.errors import (
@@ -22,7 +22,8 @@ from recorder.errors import (
     SourceWithoutVideo,
 )
 from recorder.store.fsck import check
-from recorder.store.records import Gap
+from recorder.store.records import Gap, SegmentHeader
+from recorder.store.segments import PartFile
 from recorder.store.store import Store
 from tests.fakes.box import SEGMENT_US, new_store, segments
 from tests.fakes.camera import ScriptedSource, packets, wanted
@@ -171,22 +172,57 @@ def test_an_error_of_our_own_does_not_end_recording(tmp_path: Path) -> None:
     assert sum(one.frames for one in segments(store, clock)) == 40
 
 
-def test_a_queue_that_runs_over_drops_up_to_the_next_key_frame() -> None:
-    """Half a group of pictures cannot be decoded: after an overflow nothing is taken until a key frame."""
+def test_a_queue_that_runs_over_says_where_and_goes_on_at_a_key_frame() -> None:
+    """Half a group of pictures cannot be decoded, and what comes behind a hole does not follow what came before."""
     clock, queue = FakeClock(), PacketQueue()
     stream = list(packets(SECOND * 200, clock))
 
     for packet in stream:
         queue.put(packet)
-    taken = [queue.get(0) for _ in range(1500)]
-    queue.put(stream[1])
-    overflowed = queue.take_overflow()
-    queue.put(stream[10])
+    taken = [queue.get(0) for _ in range(QUEUE_LIMIT_PACKETS)]
+    for packet in stream[1:12]:
+        queue.put(packet)
 
-    assert taken == stream[:1500]
-    assert queue.dropped == 501
-    assert overflowed
-    assert queue.get(0) == stream[10]
+    assert taken == stream[:QUEUE_LIMIT_PACKETS]
+    assert isinstance(queue.get(0), Overflow)
+    assert [queue.get(0), queue.get(0)] == stream[10:12]
+    assert queue.get(0) is None
+    assert queue.dropped == 2000 - QUEUE_LIMIT_PACKETS + 9
+
+
+def test_an_overflow_is_a_gap_called_overload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is slow for longer than the queue holds costs frames, and the record says which."""
+    monkeypatch.setattr("recorder.capture.session.QUEUE_LIMIT_PACKETS", 40)
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    script = list(packets(SECOND * 12, clock))
+    read = threading.Event()
+    slow = store.begin
+
+    class Source(ScriptedSource):
+        def packets(self) -> Iterator[Packet]:
+            yield from script[:20]
+            wait_for(begun.is_set)
+            yield from script[20:]
+            read.set()
+            raise SourceEnded
+
+    begun = threading.Event()
+
+    def begin_slowly(header: SegmentHeader) -> PartFile:
+        begun.set()
+        assert read.wait(WAIT_S)
+        return slow(header)
+
+    monkeypatch.setattr(store, "begin", begin_slowly)
+    session = session_of(store, clock, iter([Source([], SourceEnded())]))
+
+    with pytest.raises(SourceEnded):
+        session.attempt()
+
+    assert [gap.cause for gap in gaps(store, clock)][-1] is Cause.OVERLOAD
+    assert 0 < sum(one.frames for one in segments(store, clock)) < 120
+    assert check(store) == []
 
 
 def test_wanted_against_running_stops_before_it_starts() -> None:
