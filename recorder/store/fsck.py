@@ -23,7 +23,7 @@ from recorder.store.daycount import earliest_discard_us
 from recorder.store.layout import PART, VOLUME, segment_path
 from recorder.store.ledger import heads, heads_hash
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import open_checkpoint
+from recorder.store.log.note import Checkpoint, open_checkpoint
 from recorder.store.log.tree import Frontier, leaf_hash
 from recorder.store.records import MediaState, camera_of, segment_id_of
 from recorder.store.store import Store
@@ -38,6 +38,9 @@ class Finding:
     what: str
 
 
+SIGNING_TRIES = 3
+"""A running box may sign between our looking at the catalogue and at the checkpoint; hardly three times in a row."""
+
 Check = Callable[[Store, Connection], Iterator[Finding]]
 
 
@@ -48,8 +51,9 @@ def check(store: Store) -> list[Finding]:
     except CatalogueCorrupt as err:
         return [Finding(5, store.layout.catalogue.name, str(err))]
     found: list[Finding] = []
-    with store.database.read() as connection:
-        for one in _CHECKS:
+    for one in _CHECKS:
+        # A view of its own for each: beside a running box an older one would know less than the disk.
+        with store.database.read() as connection:
             found += list(one(store, connection))
     return found
 
@@ -61,7 +65,8 @@ def rows_have_files(store: Store, connection: Connection) -> Iterator[Finding]:
         path = store.layout.volume(row["volume"]) / row["path"]
         name = segment_id_of(row["stream_id"], row["n"])
         if not path.is_file():
-            yield Finding(1, name, f"its media file {row['path']} is not there")
+            if is_present(store, row["stream_id"], row["n"]):
+                yield Finding(1, name, f"its media file {row['path']} is not there")
         elif path.stat().st_size != row["bytes"]:
             yield Finding(1, name, f"its media file has {path.stat().st_size} bytes; {row['bytes']} were recorded")
 
@@ -71,18 +76,15 @@ def files_have_rows(store: Store, connection: Connection) -> Iterator[Finding]:
     expected = _expected_parts(connection)
     for path in _media_files(store.layout.volume()):
         relative = str(path.relative_to(store.layout.volume()))
-        if relative in expected:
+        if relative in expected or _state_of(connection, relative) in _HAS_FILE:
             continue
-        known = select(tables.items.c.state).where(
-            tables.items.c.stream_id == path.relative_to(store.layout.volume()).parts[0],
-            tables.items.c.n == _number(path),
-            tables.items.c.path == relative,
-        )
-        state = connection.execute(known).scalar()
-        if state is None:
-            yield Finding(2, relative, "no row knows this media file")
-        elif state == MediaState.GONE.value:
-            yield Finding(2, relative, "its row says that this media was discarded")
+        # A running box may have begun, sealed or discarded it since this view was taken.
+        with store.database.read() as now:
+            state, begun = _state_of(now, relative), relative in _expected_parts(now)
+        if begun or state in _HAS_FILE or not path.exists():
+            continue
+        what = "no row knows this media file" if state is None else "its row says that this media was discarded"
+        yield Finding(2, relative, what)
 
 
 def items_are_chained(store: Store, connection: Connection) -> Iterator[Finding]:
@@ -134,21 +136,25 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
 
 
-def tree_is_signed(store: Store, connection: Connection) -> Iterator[Finding]:
+def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
     """6: the stored tree hashes to the checkpoint, whose last leaf is a beat with the heads of that moment."""
-    state = store.ledger.state(connection)
-    try:
-        text = store.checkpoint_text()
-        signed = open_checkpoint(text, store.origin, store.public_key)
-    except CustosError as err:
-        yield Finding(6, "checkpoint", str(err))
-        return
-    known = state.checkpoint
-    if known is not None and (signed.size, signed.root.hex()) != (known.size, known.root):
-        older = "older than" if signed.size < known.size else "not"
-        yield Finding(
-            6, "checkpoint", f"it signs {signed.size} leaves; it is {older} the last one made, of {known.size}"
-        )
+    for _ in range(SIGNING_TRIES):
+        with store.database.read() as connection:
+            known = store.ledger.state(connection).checkpoint
+            try:
+                signed = open_checkpoint(store.checkpoint_text(), store.origin, store.public_key)
+            except CustosError as err:
+                yield Finding(6, "checkpoint", str(err))
+                return
+            if known is not None and (signed.size, signed.root.hex()) == (known.size, known.root):
+                yield from _tree_hashes(store, connection, signed)
+                return
+    size = 0 if known is None else known.size
+    older = "older than" if signed.size < size else "not"
+    yield Finding(6, "checkpoint", f"it signs {signed.size} leaves; it is {older} the last one made, of {size}")
+
+
+def _tree_hashes(store: Store, connection: Connection, signed: Checkpoint) -> Iterator[Finding]:
     frontier, last = Frontier(), b""
     for index, body in _bodies(store, connection, signed.size):
         if body is None:
@@ -225,6 +231,27 @@ def _streams(connection: Connection) -> Iterator[tuple[Mapping[Any, Any], str]]:
 def _items(connection: Connection, stream_id: str) -> Iterable[Mapping[Any, Any]]:
     query = select(tables.items).where(tables.items.c.stream_id == stream_id).order_by(tables.items.c.n)
     return connection.execution_options(yield_per=1000).execute(query).mappings()
+
+
+_HAS_FILE = (MediaState.PRESENT.value, MediaState.GOING.value)
+
+
+def _state_of(connection: Connection, relative: str) -> str | None:
+    """What the row of a media file says; None: no row knows it."""
+    path = Path(relative)
+    known = select(tables.items.c.state).where(
+        tables.items.c.stream_id == path.parts[0],
+        tables.items.c.n == _number(path),
+        tables.items.c.path == relative,
+    )
+    return connection.execute(known).scalar()
+
+
+def is_present(store: Store, stream_id: str, n: int) -> bool:
+    """Whether that row says `present` at this moment: a running box may have discarded it meanwhile."""
+    query = select(tables.items.c.state).where(tables.items.c.stream_id == stream_id, tables.items.c.n == n)
+    with store.database.read() as connection:
+        return connection.execute(query).scalar() == MediaState.PRESENT.value
 
 
 def _expected_parts(connection: Connection) -> set[str]:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from recorder.errors import StoreError
 from recorder.store import files, tables
 from recorder.store.boxes import BoxesDamaged, outline
-from recorder.store.fsck import Finding, check
+from recorder.store.fsck import Finding, check, is_present
 from recorder.store.records import MediaState, SegmentHeader, camera_of, segment_id_of
 from recorder.store.store import Store
 
@@ -39,6 +39,8 @@ def media(store: Store, progress: Progress) -> Iterator[Finding]:
         try:
             digest = sha256_of(path)
         except StoreError as err:
+            if not is_present(store, row["stream_id"], row["n"]):
+                continue
             yield Finding(10, name, f"its media file cannot be read: {err}")
             continue
         if digest != row["sha256"]:

@@ -3,6 +3,7 @@
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -663,3 +664,33 @@ def test_a_box_is_never_made_over_a_box(tmp_path: Path) -> None:
 
     with pytest.raises(DataDirNotEmpty, match="already"):
         Store.create(tmp_path / "data", "t", FakeClock(), "0")
+
+
+def test_checks_beside_a_busy_box_find_nothing(tmp_path: Path) -> None:
+    """While another thread records, signs and discards, `verify` has nothing to say: no view is older than the disk."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    clock.advance(1)
+    record(store, clock, SECOND * 20)
+    clock.advance(40 * 86400)
+    store.checkpoint()
+    beside = Store.open(tmp_path / "data", FakeClock(), exclusive=False)
+    stop = threading.Event()
+
+    def work() -> None:
+        for old in segments(store, clock):
+            store.commit_gap_until_now("gate.main", Cause.UNREACHABLE)
+            record(store, clock, SECOND * 2)
+            store.discard([old.id], "target")
+            clock.advance(10)
+            if stop.is_set():
+                return
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    found = [verify(beside) for _ in range(6)]
+    stop.set()
+    worker.join(30)
+
+    assert found == [[]] * 6
+    assert verify(store) == []

@@ -7,6 +7,7 @@ beginning of the full one, so a narrower one than lies here can be cut from it.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -166,13 +167,21 @@ class TileStore:
         name = parse_tile(path)
         if name is None:
             return None
+        # A checkpoint may put a wider tile in the place of the one just looked up; the wider one was there before.
+        found = self._widest_enough(name) or self._widest_enough(name)
+        if found is None:
+            return None
+        return (
+            encode_bundle(decode_bundle(found)[: name.width])
+            if name.level == ENTRIES
+            else found[: name.width * HASH_BYTES]
+        )
+
+    def _widest_enough(self, name: TileName) -> bytes | None:
         for width in self._widths(name):
             place = self._root / TileName(name.level, name.index, width).path
-            with files.translated(place):
-                data = place.read_bytes()
-            if name.level == ENTRIES:
-                return encode_bundle(decode_bundle(data)[: name.width])
-            return data[: name.width * HASH_BYTES]
+            with files.translated(place), contextlib.suppress(FileNotFoundError):
+                return place.read_bytes()
         return None
 
     def forget_partials(self, size: int) -> None:
