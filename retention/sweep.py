@@ -19,7 +19,8 @@ SWEEP_BATCH = 500
 """Segments looked at and discarded at a time: bounds memory, the leaf and how long commits wait."""
 
 SWEEP_LIMIT = 200_000
-"""Segments looked at in one pass. What is beyond comes in the next: a pass must end."""
+"""Segments discarded in one pass; the rest goes in the next. What stays is not counted: footage under a hold is the
+oldest, and a limit on looking would never let a pass come to what lies behind it."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,10 @@ def sweep(store: Store, rule: Rule, clock: Clock) -> SweepReport:
     before_us = now.wall_us - rule.target_days * DAY_US
     kept: Counter[Reason] = Counter()
     refused: Counter[str] = Counter()
-    should = did = size = seen = 0
+    should = did = size = 0
     after: tuple[int, str, int] | None = None
-    while seen < SWEEP_LIMIT:
-        found = store.candidates(before_us, SWEEP_BATCH, after)
-        if not found:
-            break
-        seen += len(found)
+    # Ends: the key only goes on, and what is recorded meanwhile lies behind `before_us`.
+    while did < SWEEP_LIMIT and (found := store.candidates(before_us, SWEEP_BATCH, after)):
         after = (found[-1].t1_us, found[-1].stream_id, found[-1].n)
         verdicts = plan(found, rule, now)
         kept.update(verdict.reason for verdict in verdicts if not verdict.goes)
