@@ -38,7 +38,15 @@ CameraUrl = Annotated[
     AfterValidator(_camera_url),
 ]
 
-Instant = Annotated[str, Field(title="Instant", description="RFC 3339, UTC.", examples=["2026-11-24T08:00:00.000000Z"])]
+Instant = Annotated[
+    str,
+    Field(
+        title="Instant",
+        description="RFC 3339, UTC.",
+        examples=["2026-11-24T08:00:00.000000Z"],
+        json_schema_extra={"format": "date-time"},
+    ),
+]
 CameraId = Annotated[
     str, Field(title="Camera id", description="Small letters, digits, '-' and '_'.", examples=["gate"])
 ]
@@ -212,6 +220,7 @@ class CameraStatus(BaseModel):
     last_media_at: Instant | None
     bitrate_bps: int | None
     days_held: float | None
+    bytes_a_day: Annotated[float | None, Field(description="What it needs of the disk a day; null: not known yet.")]
     days_required: int
     left_out: Annotated[list[str], Field(description="Tracks that are not recorded.")] = []
 

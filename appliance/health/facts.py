@@ -38,6 +38,8 @@ class CameraFacts:
     """Tracks that are not recorded, in words."""
     days_held: float | None = None
     """Between the oldest footage still here and now."""
+    bytes_a_day: float | None = None
+    """At the rate of its last day; None: not known yet."""
     days_forecast: float | None = None
     """How many days will fit at the present rate; None: not known yet."""
     gap_seconds: Mapping[str, float] = field(default_factory=dict)

@@ -87,6 +87,7 @@ class Gatherer:
             wanted_age_s=max(0, now_us - begun_us) / 1e6,
             since_us=camera.retired_us or (session.since_us if session else None),
             days_held=days_held(kept.oldest_us, now_us),
+            bytes_a_day=kept.bytes_a_day,
             days_forecast=days_fit if camera.enabled and camera.retired_us is None else None,
             gap_seconds=kept.gap_seconds,
         )

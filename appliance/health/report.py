@@ -88,6 +88,7 @@ def _camera(one: CameraFacts, days_required: int) -> CameraStatus:
         last_media_at=_instant(one.last_media_us),
         bitrate_bps=None if one.bitrate_bps is None else round(one.bitrate_bps),
         days_held=one.days_held,
+        bytes_a_day=one.bytes_a_day,
         days_required=days_required,
         left_out=list(one.left_out),
     )
