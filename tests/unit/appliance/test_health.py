@@ -95,6 +95,7 @@ def test_footage_is_surveyed(scene: Scene) -> None:
     assert kept.bytes_a_day == pytest.approx(recorded * DAY_US / (scene.clock.utc_us - kept.oldest_us))
     gate = scene.gate()
     assert gate.days_held == pytest.approx((scene.clock.utc_us - kept.oldest_us) / DAY_US)
+    assert gate.bytes_a_day == kept.bytes_a_day
     free_bytes = sum(volume.free_bytes for volume in scene.store.volumes())
     assert gate.days_forecast == pytest.approx(free_bytes / kept.bytes_a_day, rel=0.01)
     scene.store.commit_gap("gate.main", scene.clock.utc_us + 30 * SECOND_US, Cause.UNREACHABLE)
