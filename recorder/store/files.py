@@ -17,6 +17,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,10 +135,26 @@ def seal(part: Path, name: Path) -> None:
         sync_folder(name.parent)
 
 
+@contextmanager
+def mapped(path: Path) -> Iterator[memoryview]:
+    """A file's bytes without reading it into memory: what a crash left may be larger than that.
+
+    Raises:
+        StorageError: it cannot be opened, or mapped.
+    """
+    with translated(path), path.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size == 0:
+            yield memoryview(b"")
+            return
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as whole, memoryview(whole) as view:
+            yield view
+
+
 def cut(path: Path, size_bytes: int) -> None:
     """Shorten a part file to its last whole fragment, durably."""
-    with translated(path):
-        os.truncate(path, size_bytes)
+    with translated(path), path.open("r+b") as stream:
+        stream.truncate(size_bytes)
+        os.fsync(stream.fileno())
 
 
 def put_away(path: Path, folder: Path) -> Path:

@@ -313,30 +313,39 @@ class Segments:
 
     def _recover(self, head: Head, found: Path, final: Path) -> tuple[Head, Leftover]:
         try:
-            with files.translated(found):
-                data = found.read_bytes()
-            seen = outline(data)
-            _must_follow(head, seen.header.n, seen.header.prev, seen.header.t0_us)
-            if not seen.fragments:
-                return head, Leftover(empty=files.put_away(found, self._layout.empty))
-            facts = _facts_of(seen, data)
+            seen, facts, sealed = self._examine(head, found, final)
         except (BoxesDamaged, ChainBroken):
             return head, Leftover(damaged=files.put_away(found, self._layout.damaged))
-        if seen.end < len(data):
-            files.cut(found, seen.end)
-        whole = memoryview(data)[: seen.end]
-        sealed = _Sealed(
-            path=final,
-            bytes=seen.end,
-            init_bytes=seen.init_bytes,
-            init_sha256=hashlib.sha256(init_of(whole)).hexdigest(),
-            sha256=hashlib.sha256(whole).hexdigest(),
-            recovered=True,
-        )
+        if facts is None:
+            return head, Leftover(empty=files.put_away(found, self._layout.empty))
+        files.cut(found, sealed.bytes)
         if found != final:
             files.seal(found, final)
         after = self._write_down(seen.header, facts, sealed)
         return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n))
+
+    def _examine(self, head: Head, found: Path, final: Path) -> tuple[Outline, SegmentFacts | None, _Sealed]:
+        """What a leftover holds up to its last whole fragment; no facts: it has none.
+
+        Raises:
+            BoxesDamaged, ChainBroken: it is no segment, or not this stream's next one.
+        """
+        with files.mapped(found) as data:
+            seen = outline(data)
+            _must_follow(head, seen.header.n, seen.header.prev, seen.header.t0_us)
+            init = init_of(data)
+            facts = _facts_of(seen, init) if seen.fragments else None
+            with data[: seen.end] as whole:
+                digest = hashlib.sha256(whole).hexdigest()
+        sealed = _Sealed(
+            path=final,
+            bytes=seen.end,
+            init_bytes=seen.init_bytes,
+            init_sha256=hashlib.sha256(init).hexdigest(),
+            sha256=digest,
+            recovered=True,
+        )
+        return seen, facts, sealed
 
     def _checked(self, connection: Connection, segment_id: str) -> tuple[str, int]:
         """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
@@ -505,8 +514,8 @@ def _extend_run(connection: Connection, header: SegmentHeader, t1_us: int) -> No
         connection.execute(insert(tables.runs).values(**row))
 
 
-def _facts_of(seen: Outline, data: bytes) -> SegmentFacts:
-    codec, width, height = sample_entry(init_of(data))
+def _facts_of(seen: Outline, init: bytes) -> SegmentFacts:
+    codec, width, height = sample_entry(init)
     length_us = seen.duration_ticks * 1_000_000 // TIMESCALE_HZ
     if length_us <= 0:
         raise BoxesDamaged("The fragments say that they last no time.")

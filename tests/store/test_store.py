@@ -596,6 +596,17 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert [one.name for one in path.parent.iterdir()] == ["b"]
 
 
+def test_a_file_is_mapped_whatever_its_size(tmp_path: Path) -> None:
+    """An empty one too, which the kernel cannot map; one that is not there is a storage error."""
+    (tmp_path / "empty").touch()
+    (tmp_path / "full").write_bytes(b"abc")
+
+    with files.mapped(tmp_path / "empty") as nothing, files.mapped(tmp_path / "full") as something:
+        assert (bytes(nothing), bytes(something)) == (b"", b"abc")
+    with pytest.raises(VolumeMissing), files.mapped(tmp_path / "none"):
+        pass
+
+
 def test_nothing_is_ever_overwritten_by_a_new_segment(tmp_path: Path) -> None:
     """A name that is taken is refused, when a file is begun and when it is sealed."""
     os.close(files.begin(tmp_path / "x"))

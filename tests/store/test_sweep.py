@@ -93,3 +93,25 @@ def test_a_hold_on_an_unknown_camera_and_a_second_release_are_refused(tmp_path: 
         desk.release(store, 99, "done")
     assert store.holds.get(hold.id).release_reason == "done"
     assert store.holds.active() == []
+
+
+def test_what_lies_behind_much_held_footage_goes_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held footage is the oldest: however much of it there is, a pass comes to the rest, and every hold is counted."""
+    monkeypatch.setattr("retention.sweep.SWEEP_BATCH", 1)
+    monkeypatch.setattr("retention.sweep.SWEEP_LIMIT", 2)
+    monkeypatch.setattr("retention.evidence.holds.PAGE_LIMIT", 1)
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    clock.advance(1)
+    record(store, clock, SECOND * 12)
+    old = segments(store, clock)
+    assert len(old) == 6
+    _, covered = desk.place(store, ["gate"], old[0].t0_us, old[2].t1_us, "case", "reason")
+    clock.advance(40 * 86400)
+
+    first = sweep(store, Rule(30, 31, store.zone), clock)
+    second = sweep(store, Rule(30, 31, store.zone), clock)
+
+    assert (covered.segments, covered.bytes) == (3, sum(one.bytes for one in old[:3]))
+    assert (first.did, second.did) == (2, 1)
+    assert second.kept == {Reason.HELD: 3}
