@@ -72,15 +72,15 @@ def rows_have_files(store: Store, connection: Connection) -> Iterator[Finding]:
 
 
 def files_have_rows(store: Store, connection: Connection) -> Iterator[Finding]:
-    """2: every media file has a row, or is the part file of the next segment of its stream."""
-    expected = _expected_parts(connection)
+    """2: every media file has a row, or is that of its stream's next segment, which has none yet."""
+    expected = _next_files(connection)
     for path in _media_files(store.layout.volume()):
         relative = str(path.relative_to(store.layout.volume()))
         if relative in expected or _state_of(connection, relative) in _HAS_FILE:
             continue
         # A running box may have begun, sealed or discarded it since this view was taken.
         with store.database.read() as now:
-            state, begun = _state_of(now, relative), relative in _expected_parts(now)
+            state, begun = _state_of(now, relative), relative in _next_files(now)
         if begun or state in _HAS_FILE or not path.exists():
             continue
         what = "no row knows this media file" if state is None else "its row says that this media was discarded"
@@ -254,11 +254,11 @@ def is_present(store: Store, stream_id: str, n: int) -> bool:
         return connection.execute(query).scalar() == MediaState.PRESENT.value
 
 
-def _expected_parts(connection: Connection) -> set[str]:
-    """Where each stream's next segment may be growing: being written, or left by a crash and finished at start."""
+def _next_files(connection: Connection) -> set[str]:
+    """Where each stream's next segment may lie: growing, sealed a moment ago, or left by a crash until the next start."""
     rows = connection.execute(select(tables.streams)).mappings()
     paths = (str(segment_path(row["id"], row["next_n"], row["t1_us"])) for row in rows)
-    return {path + PART for path in paths}
+    return {name for path in paths for name in (path, path + PART)}
 
 
 def _media_files(volume: Path) -> Iterator[Path]:
