@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recorder.errors import Refused
@@ -14,6 +14,10 @@ TEXT_LIMIT = 2000
 
 CAMERA_LIMIT = 1000
 """Cameras of one hold; its leaf must fit the log's limit of 64 KB."""
+
+
+PAGE_LIMIT = 1000
+"""Segments in memory at once while counting what a hold covers."""
 
 
 class HoldInvalid(Refused):
@@ -56,15 +60,22 @@ def release(store: Store, hold_id: int, reason: str) -> Hold:
 
 
 def covered(store: Store, hold: Hold) -> Covered:
-    """What the hold covers now."""
-    found = [
-        item
-        for camera in hold.cameras
-        for item in store.items(stream_of(camera), hold.t0_us, hold.t1_us)
-        if isinstance(item, Segment)
-    ]
-    present = [one for one in found if one.state is MediaState.PRESENT]
-    return Covered(len(present), sum(one.bytes for one in present), len(found) - len(present))
+    """What the hold covers now, counted a page at a time: a hold may name years of hundreds of cameras."""
+    segments = size = already_gone = 0
+    for page in _pages(store, hold):
+        present = [one for one in page if one.state is MediaState.PRESENT]
+        segments, size = segments + len(present), size + sum(one.bytes for one in present)
+        already_gone += len(page) - len(present)
+    return Covered(segments, size, already_gone)
+
+
+def _pages(store: Store, hold: Hold) -> Iterator[tuple[Segment, ...]]:
+    for camera in hold.cameras:
+        page = store.page(stream_of(camera), hold.t0_us, hold.t1_us, PAGE_LIMIT)
+        yield page.segments
+        while page.next_n is not None:
+            page = store.page(stream_of(camera), hold.t0_us, hold.t1_us, PAGE_LIMIT, page.next_n)
+            yield page.segments
 
 
 def _text(name: str, text: str) -> str:
