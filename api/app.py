@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from api import errors
 from api.deps import Guard, Ports
@@ -38,13 +39,13 @@ def create_app(ports: Ports) -> FastAPI:
         description=_DESCRIPTION,
         version=ports.program,
         responses={"default": {"model": Problem, "description": "What is wrong, in words."}},
-        max_body_size=BODY_LIMIT_BYTES,
         # Their pages load programs from elsewhere, which could then do anything here; a box need not reach elsewhere.
         docs_url=None,
         redoc_url=None,
     )
     app.state.ports = ports
-    app.add_middleware(Guard, box=ports)
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=BODY_LIMIT_BYTES)
+    app.add_middleware(Guard, box=ports, body_limit_bytes=BODY_LIMIT_BYTES)
     errors.install(app)
     for page in (health, cameras, footage, media, holds, log):
         app.include_router(page.router)

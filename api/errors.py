@@ -63,6 +63,12 @@ class OriginRefused(CustosError):
     code = "origin_refused"
 
 
+class BodyTooLarge(CustosError):
+    """The body is larger than any request needs."""
+
+    code = "body_too_large"
+
+
 class RangeRefused(CustosError):
     """The asked range lies behind the end of the file."""
 
@@ -79,6 +85,7 @@ STATUS: Mapping[type[CustosError], HTTPStatus] = {
     TokenWrong: HTTPStatus.UNAUTHORIZED,
     HostRefused: HTTPStatus.MISDIRECTED_REQUEST,
     OriginRefused: HTTPStatus.FORBIDDEN,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RangeRefused: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     Unknown: HTTPStatus.NOT_FOUND,
     MediaGone: HTTPStatus.GONE,
@@ -94,7 +101,7 @@ _CODES: Mapping[HTTPStatus, tuple[str, str]] = {
     HTTPStatus.BAD_REQUEST: (RequestRefused.code, "The body is not JSON."),
     HTTPStatus.NOT_FOUND: ("no_such_route", ""),
     HTTPStatus.METHOD_NOT_ALLOWED: ("method_not_allowed", ""),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("body_too_large", "The body is larger than any request needs."),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (BodyTooLarge.code, "The body is larger than any request needs."),
 }
 """What the web framework itself refuses, before a route is asked."""
 
