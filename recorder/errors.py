@@ -233,6 +233,54 @@ class SourceInvalid(SourceError):
     cause = Cause.STREAM_INVALID
 
 
+class SourceBusy(SourceError):
+    """The camera has no room for one more viewer: close other viewers, or raise its number of connections."""
+
+    code = "source_busy"
+    cause = Cause.NO_MEDIA
+
+
+class SourceTransportRefused(SourceError):
+    """The camera does not send over that transport: choose another `transport` for it."""
+
+    code = "source_transport_refused"
+    cause = Cause.STREAM_INVALID
+
+
+class SourceRedirected(SourceError):
+    """The camera sends us to another host, which is not followed: put that address into the camera's URL."""
+
+    code = "source_redirected"
+    cause = Cause.STREAM_INVALID
+
+
+class SourceFault(SourceError):
+    """The camera answered a request with an error of its own: look at its log, or restart it."""
+
+    code = "source_fault"
+    cause = Cause.STREAM_INVALID
+
+
+class SourceTimedUsOut(SourceError):
+    """The camera ends the session whenever its time-out has passed: it does not accept our keep-alives."""
+
+    code = "source_keep_alive_refused"
+
+
+class SourceMixed(SourceError):
+    """The camera mixes an older session's media into this one: it gets time to forget that one."""
+
+    code = "source_mixed"
+    cause = Cause.STREAM_INVALID
+
+
+class SourceCertificate(SourceError):
+    """The camera's certificate is not one that this box trusts: give its authority, or pin it."""
+
+    code = "source_certificate"
+    cause = Cause.AUTH_REFUSED
+
+
 class SourceWithoutVideo(SourceError):
     """The stream has no video track: choose another stream of the camera."""
 

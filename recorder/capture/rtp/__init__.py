@@ -1,1 +1,1 @@
-"""RTP to access units: pure depacketisers, one a payload format. They never raise: what a camera sends wrong is damage."""
+"""RTP to access units: pure depacketisers, one a payload format. They never raise: bad payloads are damage."""
