@@ -19,7 +19,10 @@ from config.clock import SystemClock
 from recorder.capture.fleet import Fleet
 from recorder.capture.libav import LibavSource, probe
 from recorder.capture.nal import KEY_SLICES, unit_type, units
-from recorder.capture.source import WantedCamera
+from recorder.capture.rtsp.connection import Target
+from recorder.capture.rtsp.source import RtspSource
+from recorder.capture.rtsp.transport import Transport
+from recorder.capture.source import Source, WantedCamera
 from recorder.causes import Cause
 from recorder.errors import SourceRefusedUs
 from recorder.store.boxes import init_of
@@ -99,10 +102,18 @@ def decoded(data: bytes, path: Path) -> int:
     return int(count.stdout.strip().strip(","))
 
 
+def source(way: str, url: str, password: SecretStr | None) -> Source:
+    """A session with the server, by our own client over that transport, or by libav."""
+    if way == "libav":
+        return LibavSource(url, USER, password, SystemClock())
+    return RtspSource(Target(url, USER, password, Transport(way)), SystemClock())
+
+
 @pytest.mark.timeout(LENGTH_S * 3 + 120)
+@pytest.mark.parametrize("way", ["tcp", "udp", "libav"])
 @pytest.mark.parametrize("codec", list(CodecName))
-def test_every_frame_of_a_foreign_server_is_stored_once_in_order(tmp_path: Path, codec: CodecName) -> None:
-    """With digest authentication, over TCP: stored frames equal the sent ones; files play alone and as one."""
+def test_every_frame_of_a_foreign_server_is_stored_once_in_order(tmp_path: Path, codec: CodecName, way: str) -> None:
+    """With digest authentication: stored frames equal the sent ones; files play alone and as one."""
     film, sent = film_of(tmp_path, codec)
     clock = SystemClock()
     Store.create(tmp_path / "data", "test", clock, "0")
@@ -111,7 +122,7 @@ def test_every_frame_of_a_foreign_server_is_stored_once_in_order(tmp_path: Path,
         camera = store.cameras.add("gst", "GStreamer", url, username=USER, password=SecretStr(PASSWORD))
         fleet = Fleet(
             store,
-            lambda one: LibavSource(one.url, one.username, store.cameras.password(one.id), clock),
+            lambda one: source(way, one.url, store.cameras.password(one.id)),
             clock,
             segment_s=30 if LENGTH_S > 60 else 3,
         )
@@ -139,7 +150,9 @@ def test_every_frame_of_a_foreign_server_is_stored_once_in_order(tmp_path: Path,
     assert verify(store) == []
     gaps = [one.cause for one in items if isinstance(one, Gap)]
     assert set(gaps) <= {Cause.NO_MEDIA, Cause.UNREACHABLE}
-    print(f"\n{codec.value}: {len(sent)} frames sent, {len(frames)} stored from frame {first} on, {len(files)} files")
+    print(
+        f"\n{codec.value} by {way}: {len(sent)} frames sent, {len(frames)} stored from frame {first} on, {len(files)} files"
+    )
 
 
 def test_a_wrong_password_is_refused_in_words_without_the_password(tmp_path: Path) -> None:

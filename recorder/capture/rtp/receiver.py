@@ -1,0 +1,166 @@
+"""One track's packets to access units: whose they are, what is missing, and what the camera says of its clock. Pure.
+
+A packet that belongs to somebody else is left out: cameras send the media of a dead session on a new connection, or
+begin anew under another source id (SSRC). The first of two that mix is an error; the second is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from struct import Struct
+
+from config.times import SECOND_US
+from recorder.capture.rtp.rtcp import SenderReport, parse, receiver_report
+from recorder.capture.rtp.sequence import SequenceTracker, TimestampUnwrapper
+from recorder.capture.rtp.units import AccessUnit, Depacketiser
+from recorder.errors import SourceMixed
+
+FOREIGN_IN_A_ROW = 10
+"""So many packets of another source, and none of ours between: the camera began anew."""
+
+FOREIGN_LIMIT = 200
+"""So many packets of others among ours: two sessions are mixed. A few from the end of an older one are common."""
+
+REPORT_PERIOD_US = 5 * SECOND_US
+"""RFC 3550, 6.2: the least interval of reports. Some cameras take their absence for the viewer's death."""
+
+_HEADER = Struct("!BBHII")
+_NONE: tuple[AccessUnit, ...] = ()
+
+
+@dataclass
+class Tally:
+    """What a track's packets were, since the session began."""
+
+    packets: int = 0
+    lost: int = 0
+    duplicates: int = 0
+    foreign: int = 0
+    malformed: int = 0
+    other_type: int = 0
+    restarts: int = 0
+
+
+class TrackReceiver:
+    """One track of one session."""
+
+    def __init__(
+        self,
+        depacketiser: Depacketiser,
+        payload_type: int,
+        clock_rate_hz: int,
+        *,
+        own_ssrc: int,
+        ssrc: int | None = None,
+    ) -> None:
+        """`ssrc`: what the camera announced, which not every one keeps to."""
+        self._depacketiser = depacketiser
+        self._payload_type = payload_type
+        self._clock_rate_hz = clock_rate_hz
+        self._own_ssrc = own_ssrc
+        self._announced = ssrc
+        self._ssrc: int | None = None
+        self._others = 0
+        self._sequence = SequenceTracker(clock_rate_hz)
+        self._stamps = TimestampUnwrapper()
+        self._reported_us: int | None = None
+        self.tally = Tally()
+        self.last_report: SenderReport | None = None
+        self.last_report_us = 0
+        """When it came, monotonic."""
+
+    def rtp(self, data: memoryview, now_us: int) -> Sequence[AccessUnit]:
+        """One packet (RFC 3550, 5.1); what it completed. `now_us` is monotonic.
+
+        Raises:
+            SourceMixed: the media of two sessions arrive together.
+        """
+        size = len(data)
+        if size < 12 or data[0] >> 6 != 2:
+            self.tally.malformed += 1
+            return _NONE
+        first, second, number, stamp, ssrc = _HEADER.unpack_from(data)
+        if ssrc != self._ssrc and not self._is_ours(ssrc):
+            return _NONE
+        self._others = 0
+        if second & 0x7F != self._payload_type:
+            self.tally.other_type += 1
+            return _NONE
+        begin = 12
+        if first & 0x3F:
+            begin, size = _payload(data, first)
+            if begin > size:
+                self.tally.malformed += 1
+                return _NONE
+        missing = self._sequence.take(number, stamp, now_us)
+        if missing:
+            if missing < 0:
+                self.tally.duplicates += 1
+                return _NONE
+            self.tally.lost += missing
+            self._depacketiser.lost()
+        self.tally.packets += 1
+        if begin == size:  # without payload: sent to keep paths open
+            return _NONE
+        return self._depacketiser.feed(data[begin:size], self._stamps.take(stamp), second > 0x7F)
+
+    def _is_ours(self, ssrc: int) -> bool:
+        """Whether a packet of a source that was not the last one's belongs to this track."""
+        if self._ssrc is None:
+            if self._announced in (None, ssrc) or self._others >= FOREIGN_IN_A_ROW:
+                self._follow(ssrc)
+                return True
+            self._others += 1
+            self.tally.foreign += 1
+            return False
+        self._others += 1
+        self.tally.foreign += 1
+        if self._others > FOREIGN_IN_A_ROW:
+            self.tally.restarts += 1
+            self._follow(ssrc)
+            return True
+        if self.tally.foreign - self.tally.restarts * FOREIGN_IN_A_ROW > FOREIGN_LIMIT:
+            raise SourceMixed()
+        return False
+
+    def _follow(self, ssrc: int) -> None:
+        if self._ssrc is not None:
+            self._depacketiser.lost()
+        self._ssrc = ssrc
+        self._sequence = SequenceTracker(self._clock_rate_hz)
+
+    def rtcp(self, data: memoryview, now_us: int) -> None:
+        """What the camera says of itself: kept, as its own opinion of the time."""
+        for one in parse(data):
+            if isinstance(one, SenderReport) and one.ssrc == self._ssrc:
+                self.last_report, self.last_report_us = one, now_us
+
+    def report(self, now_us: int) -> bytes | None:
+        """Our report to the camera, when one is due."""
+        if self._ssrc is None or (self._reported_us is not None and now_us - self._reported_us < REPORT_PERIOD_US):
+            return None
+        self._reported_us = now_us
+        report = self.last_report
+        return receiver_report(
+            self._own_ssrc,
+            self._ssrc,
+            self._sequence.extended_highest,
+            self._sequence.fraction_lost(),
+            self._sequence.lost,
+            int(self._sequence.jitter),
+            0 if report is None else report.middle_ntp,
+            0 if report is None else (now_us - self.last_report_us) * 65536 // SECOND_US,
+        )
+
+
+def _payload(data: memoryview, first: int) -> tuple[int, int]:
+    """Where the payload begins and ends behind contributing sources, extension and before padding."""
+    begin, end = 12 + 4 * (first & 0x0F), len(data)
+    if first & 0x10:
+        if begin + 4 > end:
+            return end + 1, end
+        begin += 4 + 4 * (data[begin + 2] << 8 | data[begin + 3])
+    if first & 0x20:
+        end -= data[end - 1]
+    return begin, end

@@ -1,0 +1,416 @@
+"""The thin shell around the machines: sockets, TLS, and the carrying out of what the client machine commands.
+
+`open` blocks, within its limits; afterwards `poll` never does. There is no waiting for a socket: every `READ_TICK_S`
+whoever owns connections polls them, and one call takes what dozens of packets brought. Waking up for each packet
+costs several times as much (ADR 8).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import secrets
+import select
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from config.clock import Clock
+from recorder.capture.rtp.h264 import H264Depacketiser
+from recorder.capture.rtp.h265 import H265Depacketiser
+from recorder.capture.rtp.receiver import TrackReceiver
+from recorder.capture.rtp.reorder import ReorderWindow
+from recorder.capture.rtp.units import AccessUnit, Depacketiser
+from recorder.capture.rtsp.client import Agreed, BindPorts, Client, Command, Phase, Redirect, Send
+from recorder.capture.rtsp.digest import Authenticator
+from recorder.capture.rtsp.framing import Framer
+from recorder.capture.rtsp.messages import Message
+from recorder.capture.rtsp.transport import Transport, TransportReply
+from recorder.errors import (
+    SourceCertificate,
+    SourceEnded,
+    SourceError,
+    SourceInvalid,
+    SourceRedirected,
+    SourceTransportRefused,
+    SourceUnreachable,
+)
+
+CONNECT_LIMIT_S = 10
+"""For the TCP connection, and again for TLS."""
+
+READ_TICK_S = 0.03
+"""How long sockets rest between two reads: at 4 Mbit/s one then holds about 15 KB, far below its buffer."""
+
+READS_LIMIT = 32
+"""Reads of one socket in one poll: a flood must not keep other cameras waiting."""
+
+DATAGRAMS_LIMIT = 2000
+"""Likewise for UDP, where a read brings one packet."""
+
+DATAGRAM_BYTES = 65_536
+
+REDIRECT_LIMIT = 3
+"""A camera that sends us round in circles ends here."""
+
+LEAVE_LIMIT_S = 0.3
+"""How long a goodbye is waited for."""
+
+RECEIVE_BUFFER_BYTES = 2 * 1024 * 1024
+"""Asked for a UDP socket: a key frame arrives at once, at the speed of the line. The kernel may grant less."""
+
+PORT_TRIES = 100
+"""A pair of ports, even and odd, is looked for so often."""
+
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+"""RFC 2326, 3.2; RFC 7826, 22.14."""
+
+AGENT = "Custos"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A camera to connect to."""
+
+    url: str
+    """Without credentials."""
+    username: str | None
+    password: SecretStr | None
+    transport: Transport
+    basic_allowed: bool = False
+    """Even where everybody on the way can read the password."""
+    trust: Callable[[], ssl.SSLContext] = ssl.create_default_context
+    """Whom to believe about certificates."""
+
+
+class _Redirected(Exception):
+    """The camera wants to be asked under another URL."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+
+
+class RtspConnection:
+    """One session with a camera. One thread at a time."""
+
+    def __init__(self, target: Target, clock: Clock) -> None:
+        self._target = target
+        self._clock = clock
+        self._socket: socket.socket | None = None
+        self._udp: tuple[socket.socket, ...] = ()
+        self._begin(target)
+        self.agreed: Agreed | None = None
+        """Known once opened."""
+
+    def _begin(self, target: Target) -> None:
+        basic = target.basic_allowed or urlsplit(target.url).scheme == "rtsps"
+        authenticator = Authenticator(
+            target.username, target.password, basic_allowed=basic, cnonce=lambda: secrets.token_hex(8)
+        )
+        self._client = Client(target.url, authenticator, target.transport, agent=AGENT)
+        self._framer = Framer()
+        self._receiver: TrackReceiver | None = None
+        self._window = ReorderWindow()
+        self._channels = TransportReply()
+        self._now_us = 0
+        self._units: list[AccessUnit] = []
+        self._datagram = memoryview(bytearray(DATAGRAM_BYTES if target.transport is not Transport.TCP else 0))
+
+    @property
+    def receiver(self) -> TrackReceiver:
+        """The video track's; once opened."""
+        assert self._receiver is not None
+        return self._receiver
+
+    @property
+    def description(self) -> bytes:
+        """The camera's SDP, raw."""
+        return self._client.description
+
+    def open(self, is_given_up: Callable[[], bool] = lambda: False) -> Agreed:
+        """Connect, log in, agree on the video track, begin.
+
+        Args:
+            is_given_up: asked from time to time; true ends the attempt.
+
+        Raises:
+            SourceError: one of its kinds.
+        """
+        target = self._target
+        for _ in range(REDIRECT_LIMIT + 1):
+            try:
+                self._open(target, is_given_up)
+            except _Redirected as to:
+                self.close()
+                target = replace(target, url=to.url)
+                self._begin(target)
+            else:
+                assert self.agreed is not None
+                return self.agreed
+        raise SourceRedirected("The camera sends us from one address to the next, and never to a stream.")
+
+    def _open(self, target: Target, is_given_up: Callable[[], bool]) -> None:
+        self._socket = _connected(target)
+        self._socket.setblocking(False)
+        self._do(self._client.start(self._read_clock()))
+        while self._client.phase is not Phase.PLAYING:
+            if is_given_up():
+                raise SourceEnded()
+            self._wait(0.1)
+            self.take()
+
+    def take(self) -> list[AccessUnit]:
+        """Whatever has arrived, and whatever was due meanwhile; never waits.
+
+        Raises:
+            SourceError: the session is over.
+        """
+        now_us = self._now_us = self._read_clock()
+        self._read_stream()
+        if self._udp:
+            self._read_datagrams()
+        self._do(self._client.tick(now_us))
+        if self._receiver is not None:
+            self._report(self._receiver, now_us)
+        units, self._units = self._units, []
+        return units
+
+    def close(self) -> None:
+        """Say goodbye, if there is a session, and let go of everything."""
+        if self._socket is not None:
+            with contextlib.suppress(SourceError, OSError):  # whoever does not hear a goodbye ends by its time-out
+                for command in self._client.leave(self._read_clock()):
+                    if isinstance(command, Send):
+                        self._send(command.data)
+                        self._wait(LEAVE_LIMIT_S)
+            self._socket.close()
+            self._socket = None
+        for one in self._udp:
+            one.close()
+        self._udp = ()
+
+    # -- in
+
+    def _read_clock(self) -> int:
+        return self._clock.read().mono_us
+
+    def _wait(self, timeout_s: float) -> None:
+        assert self._socket is not None
+        poll = select.poll()  # not select(): a box has more than 1024 files open
+        poll.register(self._socket, select.POLLIN)
+        if not (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()):
+            poll.poll(round(timeout_s * 1000))
+
+    def _read_stream(self) -> None:
+        assert self._socket is not None
+        for _ in range(READS_LIMIT):
+            room = self._framer.room()
+            try:
+                count = self._socket.recv_into(room)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                return
+            except OSError:  # reset, timed out by the kernel, broken TLS: the connection is gone whatever it was
+                count = 0
+            if not count:
+                raise self._client.ended(self._read_clock())
+            self._framer.filled(count)
+            self._framer.drain(self._packet, self._message)
+            if count < len(room) and not isinstance(self._socket, ssl.SSLSocket):
+                return
+
+    def _packet(self, channel: int, data: memoryview) -> None:
+        if self._receiver is None:
+            return
+        if channel == self._channels.rtp_channel:
+            units = self._receiver.rtp(data, self._now_us)
+            if units:
+                self._units.extend(units)
+        elif channel == self._channels.rtcp_channel:
+            self._receiver.rtcp(data, self._now_us)
+
+    def _message(self, message: Message) -> None:
+        self._do(self._client.received(message, self._now_us))
+
+    def _read_datagrams(self) -> None:
+        rtp, rtcp = self._udp
+        for data in _datagrams(rtp, self._datagram):
+            number = data[2] << 8 | data[3] if len(data) >= 12 else None
+            if number is not None and self._receiver is not None:
+                for packet in self._window.take(number, data, self._now_us):
+                    self._units.extend(self._receiver.rtp(packet, self._now_us))
+        for data in _datagrams(rtcp, self._datagram):
+            if self._receiver is not None:
+                self._receiver.rtcp(data, self._now_us)
+        if self._receiver is not None:
+            for packet in self._window.older(self._now_us):
+                self._units.extend(self._receiver.rtp(packet, self._now_us))
+
+    # -- out
+
+    def _do(self, commands: list[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Send):
+                self._send(command.data)
+            elif isinstance(command, Agreed):
+                self._agree(command)
+            elif isinstance(command, BindPorts):
+                self._udp = _port_pair(self._local_host())
+                self._do(self._client.ports_bound(self._udp[0].getsockname()[1], self._read_clock()))
+            elif isinstance(command, Redirect):
+                raise _Redirected(command.url)
+
+    def _send(self, data: bytes) -> None:
+        """Requests are far smaller than the kernel's buffer: one that does not fit means nobody reads any more."""
+        assert self._socket is not None
+        try:
+            sent = self._socket.send(data)
+        except OSError as err:
+            raise self._client.ended(self._read_clock()) from err
+        if sent != len(data):
+            raise SourceEnded("The camera does not read what it is sent.")
+
+    def _agree(self, agreed: Agreed) -> None:
+        self.agreed = agreed
+        self._channels = agreed.reply
+        media = agreed.media
+        self._receiver = TrackReceiver(
+            _depacketiser(media.encoding, media.fmtp.get("sprop-max-don-diff", "0")),
+            media.payload_type,
+            media.clock_rate_hz,
+            own_ssrc=secrets.randbits(32),
+            ssrc=agreed.reply.ssrc,
+        )
+        if agreed.reply.group is not None:
+            self._udp = _multicast_pair(agreed.reply, self._local_host())
+        elif self._udp and agreed.reply.server_port is not None:
+            self._punch(agreed.reply.source or self._peer_host(), agreed.reply.server_port)
+
+    def _punch(self, host: str, port: int) -> None:
+        """A packet each way opens the path through routers and firewalls that let answers in only."""
+        for index, one in enumerate(self._udp):
+            with contextlib.suppress(OSError):  # where nothing is in the way nothing need be opened
+                one.sendto(
+                    b"\x80\x00\x00\x00" if index == 0 else b"\x80\xc9\x00\x01\x00\x00\x00\x00", (host, port + index)
+                )
+
+    def _report(self, receiver: TrackReceiver, now_us: int) -> None:
+        report = receiver.report(now_us)
+        if report is None or self._client.phase is not Phase.PLAYING:
+            return
+        if self._target.transport is Transport.TCP:
+            self._send(b"$" + bytes([self._channels.rtcp_channel]) + len(report).to_bytes(2, "big") + report)
+        elif self._channels.server_port is not None:
+            host = self._channels.source or self._peer_host()
+            with contextlib.suppress(OSError):  # an unreachable report port is not the media's
+                self._udp[1].sendto(report, (host, self._channels.server_port + 1))
+
+    def _local_host(self) -> str:
+        assert self._socket is not None
+        return str(self._socket.getsockname()[0])
+
+    def _peer_host(self) -> str:
+        assert self._socket is not None
+        return str(self._socket.getpeername()[0])
+
+
+def _depacketiser(encoding: str, don_diff: str) -> Depacketiser:
+    if encoding == "H265":
+        return H265Depacketiser(donl=don_diff.isdigit() and int(don_diff) > 0)
+    return H264Depacketiser()
+
+
+def _connected(target: Target) -> socket.socket:
+    """A connection, encrypted where the URL says so."""
+    try:
+        parts = urlsplit(target.url)
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
+    except (ValueError, KeyError) as err:
+        raise SourceInvalid("That is not a URL of an RTSP camera.") from err
+    try:
+        plain = socket.create_connection((host, port), timeout=CONNECT_LIMIT_S)
+    except socket.gaierror as err:
+        raise SourceUnreachable("The name of the camera's host is not known: check it, or use its address.") from err
+    except OSError as err:
+        raise SourceUnreachable(_why_not(err)) from err
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return _encrypted(plain, host, target) if parts.scheme == "rtsps" else plain
+
+
+def _encrypted(plain: socket.socket, host: str, target: Target) -> socket.socket:
+    try:
+        return target.trust().wrap_socket(plain, server_hostname=host)
+    except ssl.SSLCertVerificationError as err:
+        plain.close()
+        raise SourceCertificate(f"{SourceCertificate.sentence()} It was refused: {err.verify_message}.") from err
+    except (ssl.SSLError, OSError) as err:
+        plain.close()
+        raise SourceInvalid("What answers at that port does not speak TLS: check the port, or use rtsp.") from err
+
+
+def _why_not(err: OSError) -> str:
+    if isinstance(err, TimeoutError):
+        return "Nothing answers at the camera's address: check power, cable and address."
+    if err.errno == errno.ECONNREFUSED:
+        return "The camera's host is there, but nothing listens at that port: check the port, or switch RTSP on."
+    return SourceUnreachable.sentence()
+
+
+def _port_pair(host: str) -> tuple[socket.socket, socket.socket]:
+    """RTP on an even port, RTCP on the next (RFC 3550, 11)."""
+    for _ in range(PORT_TRIES):
+        rtp = _datagram_socket(host, 0)
+        port = rtp.getsockname()[1]
+        if port % 2 == 0:
+            with contextlib.suppress(OSError):  # somebody has the next one
+                return rtp, _datagram_socket(host, port + 1)
+        rtp.close()
+    raise SourceTransportRefused("No pair of UDP ports is free on this box.")
+
+
+def _datagram_socket(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    one = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        one.bind((host, port))
+        one.setblocking(False)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def _multicast_pair(reply: TransportReply, local_host: str) -> tuple[socket.socket, socket.socket]:
+    """Both ports of the group, joined on the interface that the camera is reached by."""
+    assert reply.group is not None
+    assert reply.port is not None
+    return _joined(reply.group, reply.port, local_host), _joined(reply.group, reply.port + 1, local_host)
+
+
+def _joined(group: str, port: int, local_host: str) -> socket.socket:
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # several cameras may share a group's port
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        one.bind((group, port))
+        membership = socket.inet_aton(group) + socket.inet_aton(local_host)
+        one.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        one.setblocking(False)
+    except OSError as err:
+        one.close()
+        raise SourceTransportRefused("The camera's multicast group cannot be joined from this box.") from err
+    return one
+
+
+def _datagrams(one: socket.socket, buffer: memoryview) -> Iterator[memoryview]:
+    for _ in range(DATAGRAMS_LIMIT):
+        try:
+            count = one.recv_into(buffer)
+        except OSError:  # nothing there, or the echo of a report that nobody took
+            return
+        yield buffer[:count]

@@ -1,0 +1,52 @@
+"""A camera by way of our own client: obeys `source.Source`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from config.clock import Clock
+from recorder.capture.rtp.stamps import Stamps
+from recorder.capture.rtsp.connection import READ_TICK_S, RtspConnection, Target
+from recorder.capture.rtsp.sdp import sets_from_fmtp
+from recorder.capture.source import Packet, Track
+from recorder.errors import SourceEnded
+from recorder.store.records import CodecName
+
+_CODECS = {"H264": CodecName.H264, "H265": CodecName.H265}
+
+
+class RtspSource:
+    """One session with an RTSP camera."""
+
+    def __init__(self, target: Target, clock: Clock) -> None:
+        self.connection = RtspConnection(target, clock)
+        self._clock = clock
+        self._closing = threading.Event()
+        self._stamps: Stamps | None = None
+
+    def open(self) -> Track:
+        """Connect and agree on the track."""
+        agreed = self.connection.open(self._closing.is_set)
+        codec = _CODECS[agreed.media.encoding]
+        self._stamps = Stamps(agreed.media.clock_rate_hz)
+        return Track(codec, sets_from_fmtp(agreed.media, codec), agreed.left_out)
+
+    def packets(self) -> Iterator[Packet]:
+        """Pictures as they arrive; always ends with an error, were it that the camera said goodbye."""
+        assert self._stamps is not None
+        while not self._clock.wait(self._closing, READ_TICK_S):
+            units = self.connection.take()
+            arrived = self._clock.read()
+            for unit in units:
+                dts, pts = self._stamps.take(unit.timestamp, arrived.mono_us)
+                yield Packet(unit.data, dts, pts, unit.is_key, arrived)
+        raise SourceEnded
+
+    def close(self) -> None:
+        """Ask `packets` to end; it does within a tick."""
+        self._closing.set()
+
+    def release(self) -> None:
+        """Say goodbye to the camera and close the connection."""
+        self.connection.close()
