@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from config.settings import URL_SCHEMES
+from config.terms import TransportName
 
 LOCAL_SCHEMES = frozenset({"file", "v4l2"})
 """Only the configuration file names what lies on the machine itself: nobody reads its files by way of the network."""
@@ -58,6 +59,15 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+TransportOut = Annotated[
+    TransportName,
+    Field(
+        description="How media comes. libav: let it read the URL, as it does for all that is not RTSP.",
+        examples=["tcp"],
+    ),
+]
+
+
 class CameraNew(Body):
     """A camera to be registered."""
 
@@ -66,6 +76,7 @@ class CameraNew(Body):
     url: CameraUrl
     username: Annotated[str | None, Field(max_length=200, examples=["viewer"])] = None
     password: Annotated[SecretStr | None, Field(description="Never shown again.", examples=["…"])] = None
+    transport: TransportOut = "tcp"
 
 
 class CameraChange(Body):
@@ -75,6 +86,7 @@ class CameraChange(Body):
     url: CameraUrl | None = None
     username: Annotated[str | None, Field(max_length=200, examples=["viewer"])] = None
     password: Annotated[SecretStr | None, Field(examples=["…"])] = None
+    transport: TransportOut | None = None
     enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
 
 
@@ -85,6 +97,7 @@ class CameraOut(BaseModel):
     name: str
     url: str
     username: str | None
+    transport: TransportOut
     enabled: bool
     managed_by: Annotated[Literal["file", "api"], Field(description="file: change it in the configuration file.")]
     registered: Instant

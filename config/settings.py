@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.logs import carries_credentials
+from config.terms import TransportName
 
 LEGAL_FLOOR_DAYS = 30
 """Wuxi order 168, article 28; State Council order 799, article 17: footage is kept for at least 30 days."""
@@ -117,6 +118,8 @@ class CameraSettings(Section):
     """Who the box is to the camera."""
     password_file: Path | None = None
     """A file with the password in its first line. Relative to the configuration file."""
+    transport: TransportName = "tcp"
+    """Of RTSP cameras; URLs of other kinds are always read by libav. Over TCP nothing is lost on the way."""
     enabled: bool = True
     """Off: nothing is recorded, and the record says so."""
 
@@ -170,6 +173,7 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("cameras", "username"): ("a user name", "用户名"),
     ("cameras", "password_file"): ("a file that can be read", "可读取的文件"),
+    ("cameras", "transport"): ('"tcp", "udp", "multicast" or "libav"', '"tcp"、"udp"、"multicast" 或 "libav"'),
     ("cameras", "enabled"): ("true or false", "true 或 false"),
 }
 """What each field expects, in English and Chinese."""

@@ -28,7 +28,13 @@ def camera(camera_id: str, box: Box) -> CameraOut:
 def add(body: CameraNew, box: Box) -> CameraOut:
     """It is recorded from now on. Ids are never used twice; the password is never shown again."""
     made = box.store.cameras.add(
-        body.id, body.name, body.url, username=body.username, password=body.password, managed_by=ManagedBy.API
+        body.id,
+        body.name,
+        body.url,
+        username=body.username,
+        password=body.password,
+        managed_by=ManagedBy.API,
+        transport=body.transport,
     )
     box.cameras_changed()
     return shown(made)
@@ -62,6 +68,7 @@ def shown(camera: Camera) -> CameraOut:
         name=camera.name,
         url=camera.url,
         username=camera.username,
+        transport=camera.transport,
         enabled=camera.enabled,
         managed_by=camera.managed_by.value,
         registered=format_us(camera.registered_us),

@@ -14,6 +14,7 @@ from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption,
 from appliance.cli.words import local
 from config.errors import CustosError, ExitCode
 from config.logs import carries_credentials, register_secret
+from config.terms import TransportName
 
 app = typer.Typer(help="Cameras: add, list, show, retire, probe. 采集设备管理", no_args_is_help=True)
 
@@ -26,6 +27,12 @@ UsernameOption = Annotated[
 ]
 PasswordStdinOption = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking for it.")
+]
+
+
+TransportOption = Annotated[
+    TransportName,
+    typer.Option("--transport", help="How media comes; libav: let it read the URL. 传输方式"),
 ]
 
 
@@ -43,6 +50,7 @@ def add(
     name: Annotated[str | None, typer.Option("--name", help="What people call it; the id if left out.")] = None,
     username: UsernameOption = None,
     password_stdin: PasswordStdinOption = False,
+    transport: TransportOption = "tcp",
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -50,7 +58,7 @@ def add(
     """Register a camera; a running box records it at once. 添加采集设备"""
     at = desk(config, data_dir, as_json)
     refuse_secret(url)
-    body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url}
+    body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url, "transport": transport}
     if username is not None:
         body |= {"username": username, "password": read_password(password_stdin).get_secret_value()}
     with Box(at) as box:
@@ -110,17 +118,19 @@ def probe(
     url: UrlArgument,
     username: UsernameOption = None,
     password_stdin: PasswordStdinOption = False,
+    transport: TransportOption = "tcp",
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look at what a camera sends, without recording it. 探测码流"""
-    from recorder.capture.libav import probe as look
+    from recorder.capture.sources import probe as look
+    from recorder.capture.sources import source_of
 
     at = desk(config, data_dir, as_json)
     refuse_secret(url)
     password = read_password(password_stdin) if username is not None else None
-    found = look(url, username, password, at.clock)
+    found = look(source_of(url, username, password, transport, at.clock), at.clock)
     body = {
         "codec": found.codec.value,
         "width": found.width,

@@ -44,8 +44,8 @@ from config.logs import register_secret
 from config.settings import CameraSettings, Settings
 from config.times import SECOND_US, format_us
 from recorder.capture.fleet import Fleet
-from recorder.capture.libav import LibavSource
 from recorder.capture.source import Source, WantedCamera
+from recorder.capture.sources import source_of
 from recorder.causes import Cause
 from recorder.errors import DataDirMissing, StorageError
 from recorder.store import files
@@ -364,7 +364,8 @@ class RecordingBox:
         url = self._demo.url() if is_demo(camera) else camera.url
         if url is None:
             return None
-        return WantedCamera(camera.id, camera.stream_id, url, camera.username, self._password_key(camera.id))
+        key = self._password_key(camera.id)
+        return WantedCamera(camera.id, camera.stream_id, url, camera.username, key, camera.transport)
 
     def _password_key(self, camera_id: str) -> str:
         """Differs when the password does. Keyed anew at each start, so that it tells nothing of it."""
@@ -381,7 +382,7 @@ class RecordingBox:
         password = self._store.cameras.password(camera.id)
         if password is not None:
             register_secret(password.get_secret_value())
-        return LibavSource(camera.url, camera.username, password, self._clock)
+        return source_of(camera.url, camera.username, password, camera.transport, self._clock)
 
     # -- what the log says of the configuration
 
@@ -437,6 +438,7 @@ def _file_camera(camera: CameraSettings) -> FileCamera:
         username=camera.username,
         password_file=None if camera.password_file is None else str(camera.password_file),
         enabled=camera.enabled,
+        transport=camera.transport,
     )
 
 

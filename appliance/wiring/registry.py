@@ -20,6 +20,7 @@ class FileCamera:
     username: str | None
     password_file: str | None
     enabled: bool
+    transport: str = "tcp"
 
     def settings(self) -> dict[str, Any]:
         """What a registered camera may differ in."""
@@ -29,6 +30,7 @@ class FileCamera:
             "username": self.username,
             "password_file": self.password_file,
             "enabled": self.enabled,
+            "transport": self.transport,
         }
 
 

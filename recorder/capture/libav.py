@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -60,17 +59,6 @@ _UNREACHABLE = {
 }
 
 av.logging.set_level(None)
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """What a camera turned out to send."""
-
-    codec: CodecName
-    width: int
-    height: int
-    frames_per_s: float | None
-    left_out: tuple[str, ...]
 
 
 class LibavSource:
@@ -129,20 +117,6 @@ class LibavSource:
             with translated(connecting=False):
                 self._container.close()
 
-    def probe(self) -> ProbeResult:
-        """What an opened source sends."""
-        assert self._stream is not None
-        assert self._codec is not None
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        others = (one for one in self._container.streams if one is not self._stream) if self._container else ()
-        return ProbeResult(
-            self._codec,
-            self._stream.width,
-            self._stream.height,
-            None if rate is None else float(rate),
-            tuple(_words(one) for one in others),
-        )
-
     def _filtered(self, packet: AvPacket[VideoStream]) -> Iterator[Packet]:
         arrived = self._clock.read()
         with translated(connecting=False):
@@ -150,20 +124,6 @@ class LibavSource:
         for one in filtered:
             dts, pts = _ticks(one.dts, packet.time_base), _ticks(one.pts, packet.time_base)
             yield Packet(bytes(one), dts, pts, bool(packet.is_keyframe), arrived)
-
-
-def probe(url: str, username: str | None, password: SecretStr | None, clock: Clock) -> ProbeResult:
-    """Connect, look, and leave.
-
-    Raises:
-        SourceError: one of its kinds.
-    """
-    source = LibavSource(url, username, password, clock)
-    try:
-        source.open()
-        return source.probe()
-    finally:
-        source.release()
 
 
 @contextmanager

@@ -71,6 +71,8 @@ class WantedCamera:
     username: str | None
     password_key: str
     """Changes when the password does, and tells nothing of it."""
+    transport: str = "tcp"
+    """`tcp`, `udp`, `multicast`, or `libav`."""
 
 
 class SourceFactory(Protocol):

@@ -28,6 +28,9 @@ CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 PASSWORD_LIMIT_BYTES = 1024
 
+SETTINGS = ("name", "url", "username", "enabled", "transport")
+"""What is written down of a camera, in a side record: the leaf has its hash."""
+
 
 class Cameras:
     """The registry of one box."""
@@ -63,6 +66,7 @@ class Cameras:
         password: SecretStr | None = None,
         password_file: str | None = None,
         managed_by: ManagedBy = ManagedBy.API,
+        transport: str = "tcp",
         enabled: bool = True,
     ) -> Camera:
         """Register a camera and its main stream.
@@ -77,7 +81,7 @@ class Cameras:
                 "beginning with a letter or digit."
             )
         refuse_credentials(url)
-        settings = {"name": name, "url": url, "username": username, "enabled": enabled}
+        settings = {"name": name, "url": url, "username": username, "enabled": enabled, "transport": transport}
         with self._database.write() as connection:
             taken = connection.execute(select(tables.cameras.c.id).where(tables.cameras.c.id == camera_id)).scalar()
             if taken is not None:
@@ -108,12 +112,12 @@ class Cameras:
         *,
         password: SecretStr | None = None,
     ) -> Camera:
-        """Change `name`, `url`, `username`, `enabled` or `password_file`; nothing is written where nothing differs.
+        """Change some of `SETTINGS`; nothing is written where nothing differs.
 
         Raises:
             CameraUnknown, CameraRetired, CameraManagedByFile: as they say.
         """
-        unknown = set(changes) - {"name", "url", "username", "enabled", "password_file"}
+        unknown = set(changes) - {*SETTINGS, "password_file"}
         if unknown:
             raise ValueError(f"not a camera's settings: {sorted(unknown)}")
         refuse_credentials(str(changes.get("url", "")))
@@ -122,7 +126,7 @@ class Cameras:
             differing = {key: value for key, value in changes.items() if getattr(camera, key) != value}
             if not differing and password is None:
                 return camera
-            after = {"name": camera.name, "url": camera.url, "username": camera.username, "enabled": camera.enabled}
+            after = {name: getattr(camera, name) for name in SETTINGS}
             record = sidecar.keep(connection, {**after, **differing})
             changed = sorted([*differing, *(["password"] if password is not None else [])])
             fields = {"op": "changed", "camera": camera_id, "changed": changed, "record": record}
@@ -212,4 +216,5 @@ def _camera(row: Mapping[Any, Any]) -> Camera:
         retired_us=row["retired_us"],
         leaf_hash=row["leaf_hash"],
         password_file=row["password_file"],
+        transport=row["transport"],
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from config.terms import TransportName
 from recorder.causes import Cause
 
 MAIN = "main"
@@ -68,6 +69,8 @@ class Camera:
     """Of the registration leaf: what item 0 of its streams points back to."""
     password_file: str | None = None
     """Where a camera of the configuration file has its password; None: the store keeps it (`Cameras.password`)."""
+    transport: TransportName = "tcp"
+    """How its media comes: `tcp`, `udp`, `multicast`, or `libav`."""
 
     @property
     def stream_id(self) -> str:

@@ -70,6 +70,13 @@ LOW_SPACE_SHARE = 0.05
 """Below this share of free space a volume is `low`: there is still time to act."""
 
 
+LAST_PICTURE_US = 2_000_000
+"""The last picture is on the record for as long as it was to be shown, which may end a little after now."""
+
+SHORTEST_GAP_US = 1000
+"""A gap behind such a picture: shorter than this it would say nothing, and what follows must have a reason."""
+
+
 @dataclass(frozen=True)
 class InitReport:
     """What a new box tells its owner, once."""
@@ -252,10 +259,10 @@ class Store:
 
     def commit_gap_until_now(self, stream_id: str, cause: Cause, detail: str = "") -> Head:
         """A gap up to this moment; a clock that stands earlier than the record is a `clock_step`, whatever else was."""
-        now_us = self._clock.read().utc_us
-        if now_us < self.head(stream_id).t1_us:
+        now_us, end_us = self._clock.read().utc_us, self.head(stream_id).t1_us
+        if now_us < end_us - LAST_PICTURE_US:
             return self.commit_gap(stream_id, now_us, Cause.CLOCK_STEP, f"was {cause.value}; the clock was set back")
-        return self.commit_gap(stream_id, now_us, cause, detail)
+        return self.commit_gap(stream_id, max(now_us, end_us + SHORTEST_GAP_US), cause, detail)
 
     def tell_retired(self, stream_id: str) -> None:
         """The last item of a retired camera's stream says that it was retired; told once."""

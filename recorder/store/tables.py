@@ -55,6 +55,7 @@ cameras = Table(
     Column("username", String),
     Column("password_file", String),  # of cameras of the configuration file; others' passwords lie under keys/
     Column("enabled", Boolean, nullable=False),
+    Column("transport", String, nullable=False, server_default="tcp"),
     Column("managed_by", String, nullable=False),
     Column("registered_us", BigInteger, nullable=False),
     Column("retired_us", BigInteger),

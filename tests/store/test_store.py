@@ -705,3 +705,18 @@ def test_checks_beside_a_busy_box_find_nothing(tmp_path: Path) -> None:
 
     assert found == [[]] * 6
     assert verify(store) == []
+
+
+def test_a_gap_behind_a_picture_that_lasts_beyond_now(tmp_path: Path) -> None:
+    """The clock was not set back: the gap keeps its own cause, and begins where the picture ends."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 2)
+    end_us = store.head("gate.main").t1_us
+    clock.advance((end_us - clock.read().utc_us) / 1e6 - 0.04)
+    store.commit_gap_until_now("gate.main", Cause.RETIRED)
+
+    last = store.items("gate.main", 0, end_us + 1_000_000)[-1]
+    assert (getattr(last, "cause", None), last.t0_us) == (Cause.RETIRED, end_us)
+    assert end_us < last.t1_us < end_us + 10_000
+    assert check(store) == []

@@ -117,7 +117,7 @@ def test_camera_is_probed(machine: Machine) -> None:
     with demo_cameras("good") as good:
         seen = machine.command("camera", "probe", good["good"], "--json")
     assert (seen.code, seen.json["codec"], seen.json["width"]) == (0, "h264", 640)
-    one_sentence(machine.command("camera", "probe", nobody()), ExitCode.CAMERA, "does not answer")
+    one_sentence(machine.command("camera", "probe", nobody()), ExitCode.CAMERA, "nothing listens")
 
 
 def test_data_directory_is_not_ours_to_write(machine: Machine) -> None:

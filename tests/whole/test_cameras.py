@@ -120,9 +120,13 @@ def test_people_use_the_command_line(machine: Machine, tmp_path: Path) -> None:
         assert parse_us(released.json["released"]) > parse_us(held.json["placed"])
         assert machine.command("camera", "retire", "yard").code == 0
         until("it is retired", lambda: machine.status_of("yard")["state"] == "retired", 10)
-        chinese = machine.command("coverage", "yard", "--json", environ={"LANG": "zh_CN.UTF-8"})
-        sentences = {item.get("sentence") for item in chinese.json["items"] if item["kind"] == "gap"}
-        assert any("采集设备" in str(sentence) for sentence in sentences)
+
+        def told_in_chinese() -> bool:
+            chinese = machine.command("coverage", "yard", "--json", environ={"LANG": "zh_CN.UTF-8"})
+            gaps = [item for item in chinese.json["items"] if item["kind"] == "gap"]
+            return any("采集设备已停用" in str(item["sentence"]) for item in gaps)
+
+        until("the record says that it is retired", told_in_chinese, 10)
         assert machine.stop() == 0
     assert "Traceback" not in machine.log
     for arguments in (("camera", "list"), ("camera", "show", "yard"), ("segments", "yard"), ("hold", "list")):

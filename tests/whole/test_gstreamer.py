@@ -17,12 +17,9 @@ from pydantic import SecretStr
 
 from config.clock import SystemClock
 from recorder.capture.fleet import Fleet
-from recorder.capture.libav import LibavSource, probe
 from recorder.capture.nal import KEY_SLICES, unit_type, units
-from recorder.capture.rtsp.connection import Target
-from recorder.capture.rtsp.source import RtspSource
-from recorder.capture.rtsp.transport import Transport
 from recorder.capture.source import Source, WantedCamera
+from recorder.capture.sources import probe, source_of
 from recorder.causes import Cause
 from recorder.errors import SourceRefusedUs
 from recorder.store.boxes import init_of
@@ -104,9 +101,7 @@ def decoded(data: bytes, path: Path) -> int:
 
 def source(way: str, url: str, password: SecretStr | None) -> Source:
     """A session with the server, by our own client over that transport, or by libav."""
-    if way == "libav":
-        return LibavSource(url, USER, password, SystemClock())
-    return RtspSource(Target(url, USER, password, Transport(way)), SystemClock())
+    return source_of(url, USER, password, way, SystemClock())
 
 
 @pytest.mark.timeout(LENGTH_S * 3 + 120)
@@ -150,16 +145,15 @@ def test_every_frame_of_a_foreign_server_is_stored_once_in_order(tmp_path: Path,
     assert verify(store) == []
     gaps = [one.cause for one in items if isinstance(one, Gap)]
     assert set(gaps) <= {Cause.NO_MEDIA, Cause.UNREACHABLE}
-    print(
-        f"\n{codec.value} by {way}: {len(sent)} frames sent, {len(frames)} stored from frame {first} on, {len(files)} files"
-    )
+    print(f"\n{codec.value} by {way}: {len(sent)} sent, {len(frames)} stored from {first} on, {len(files)} files")
 
 
-def test_a_wrong_password_is_refused_in_words_without_the_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["tcp", "libav"])
+def test_a_wrong_password_is_refused_in_words_without_the_password(tmp_path: Path, way: str) -> None:
     """The camera's refusal has its own error; neither URL nor password stands in its sentence."""
     film, _ = film_of(tmp_path, CodecName.H264)
     with gst_camera(film, CodecName.H264) as url, pytest.raises(SourceRefusedUs) as refused:
-        probe(url, USER, SecretStr("planted-wrong-one"), SystemClock())
+        probe(source(way, url, SecretStr("planted-wrong-one")), SystemClock())
 
     assert "planted-wrong-one" not in str(refused.value)
     assert refused.value.__cause__ is None

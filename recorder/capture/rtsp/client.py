@@ -38,6 +38,9 @@ from recorder.errors import (
 ANSWER_LIMIT_US = 10 * SECOND_US
 """For each answer up to PLAY. Afterwards answers are not waited for: some cameras give none to keep-alives."""
 
+ANSWER_USUAL_US = 2 * SECOND_US
+"""A keep-alive that is older and has no answer yet will have none."""
+
 TIMEOUT_DEFAULT_S = 60
 """RFC 2326, 12.37: of a session whose camera names none."""
 
@@ -192,7 +195,8 @@ class Client:
         lived_s = (now_us - self._playing_us) / SECOND_US
         if self.keep_alive_refused:
             return SourceTimedUsOut(f"{SourceTimedUsOut.sentence()} It said {self.keep_alive_refused}.")
-        unanswered = self._unanswered or self._under_way is not None
+        waited_us = now_us - self._under_way.sent_us if self._under_way else 0
+        unanswered = self._unanswered or waited_us > ANSWER_USUAL_US
         if unanswered and 0.8 * self.timeout_s <= lived_s <= 1.5 * self.timeout_s:
             return SourceTimedUsOut(f"{SourceTimedUsOut.sentence()} It gave no answer to them.")
         return SourceEnded()

@@ -108,7 +108,7 @@ class RtspConnection:
         """Known once opened."""
 
     def _begin(self, target: Target) -> None:
-        basic = target.basic_allowed or urlsplit(target.url).scheme == "rtsps"
+        basic = target.basic_allowed or target.url.lower().startswith("rtsps:")
         authenticator = Authenticator(
             target.username, target.password, basic_allowed=basic, cnonce=lambda: secrets.token_hex(8)
         )
@@ -118,6 +118,7 @@ class RtspConnection:
         self._window = ReorderWindow()
         self._channels = TransportReply()
         self._now_us = 0
+        self._over: SourceError | None = None
         self._units: list[AccessUnit] = []
         self._datagram = memoryview(bytearray(DATAGRAM_BYTES if target.transport is not Transport.TCP else 0))
 
@@ -162,7 +163,7 @@ class RtspConnection:
             if is_given_up():
                 raise SourceEnded()
             self._wait(0.1)
-            self.take()
+            self._go_on()
 
     def take(self) -> list[AccessUnit]:
         """Whatever has arrived, and whatever was due meanwhile; never waits.
@@ -170,6 +171,18 @@ class RtspConnection:
         Raises:
             SourceError: the session is over.
         """
+        if self._over is not None:
+            raise self._over
+        try:
+            self._go_on()
+        except SourceError as err:
+            if not self._units:
+                raise
+            self._over = err  # what came before the end is handed out first
+        units, self._units = self._units, []
+        return units
+
+    def _go_on(self) -> None:
         now_us = self._now_us = self._read_clock()
         self._read_stream()
         if self._udp:
@@ -177,8 +190,6 @@ class RtspConnection:
         self._do(self._client.tick(now_us))
         if self._receiver is not None:
             self._report(self._receiver, now_us)
-        units, self._units = self._units, []
-        return units
 
     def close(self) -> None:
         """Say goodbye, if there is a session, and let go of everything."""
@@ -217,11 +228,17 @@ class RtspConnection:
             except OSError:  # reset, timed out by the kernel, broken TLS: the connection is gone whatever it was
                 count = 0
             if not count:
-                raise self._client.ended(self._read_clock())
+                raise self._ended()
             self._framer.filled(count)
             self._framer.drain(self._packet, self._message)
             if count < len(room) and not isinstance(self._socket, ssl.SSLSocket):
                 return
+
+    def _ended(self) -> SourceError:
+        """The connection is gone. Who said something else than RTSP before, and nothing in RTSP, is no camera."""
+        if self._client.phase is Phase.OPTIONS and self._framer.noise_bytes:
+            return SourceInvalid()
+        return self._client.ended(self._read_clock())
 
     def _packet(self, channel: int, data: memoryview) -> None:
         if self._receiver is None:
@@ -270,7 +287,7 @@ class RtspConnection:
         try:
             sent = self._socket.send(data)
         except OSError as err:
-            raise self._client.ended(self._read_clock()) from err
+            raise self._ended() from err
         if sent != len(data):
             raise SourceEnded("The camera does not read what it is sent.")
 

@@ -1,0 +1,101 @@
+"""Which source reads a camera: our own client for RTSP, libav for every other URL and where somebody chose it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import av
+from pydantic import SecretStr
+
+from config.clock import Clock
+from config.times import SECOND_US
+from recorder.capture.libav import LibavSource
+from recorder.capture.nal import parameter_sets, with_sets
+from recorder.capture.rtsp.connection import Target
+from recorder.capture.rtsp.source import RtspSource
+from recorder.capture.rtsp.transport import Transport
+from recorder.capture.source import Packet, Source, Track
+from recorder.capture.timeline import TICKS_PER_S
+from recorder.errors import SourceEnded, SourceInvalid, SourceSilent
+from recorder.store.records import CodecName
+
+LIBAV = "libav"
+
+PROBE_US = 2 * SECOND_US
+"""How long pictures are counted, from the first key picture on."""
+
+PROBE_PATIENCE_US = 15 * SECOND_US
+"""How long a key picture is waited for: slow cameras send one every ten seconds."""
+
+_FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc"}
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """What a camera turned out to send."""
+
+    codec: CodecName
+    width: int
+    height: int
+    frames_per_s: float | None
+    left_out: tuple[str, ...]
+
+
+def source_of(url: str, username: str | None, password: SecretStr | None, transport: str, clock: Clock) -> Source:
+    """A session with that camera; nothing is connected yet."""
+    if transport == LIBAV or urlsplit(url).scheme not in ("rtsp", "rtsps"):
+        return LibavSource(url, username, password, clock)
+    return RtspSource(Target(url, username, password, Transport(transport)), clock)
+
+
+def probe(source: Source, clock: Clock) -> ProbeResult:
+    """Connect, look at some pictures, and leave.
+
+    Raises:
+        SourceError: one of its kinds.
+    """
+    try:
+        track = source.open()
+        pictures = _look(source, clock)
+        width, height = _size(track, pictures[0])
+        return ProbeResult(track.codec, width, height, _rate(pictures), track.left_out)
+    finally:
+        source.release()
+
+
+def _look(source: Source, clock: Clock) -> list[Packet]:
+    """The first key picture and what follows it for a while."""
+    begun_us = clock.read().mono_us
+    found: list[Packet] = []
+    try:
+        for packet in source.packets():
+            if found or packet.is_key:
+                found.append(packet)
+            if found and packet.arrived.mono_us - found[0].arrived.mono_us > PROBE_US:
+                break
+            if not found and packet.arrived.mono_us - begun_us > PROBE_PATIENCE_US:
+                raise SourceSilent("The camera sends pictures, but none that decoding can begin with: shorten its GOP.")
+    except SourceEnded:
+        if not found:  # a film that was played to its end was seen all the same
+            raise
+    return found
+
+
+def _size(track: Track, key: Packet) -> tuple[int, int]:
+    sets = () if parameter_sets(key.data, track.codec) else track.sets
+    try:
+        with av.open(io.BytesIO(with_sets(sets, key.data)), format=_FORMATS[track.codec]) as container:
+            video = container.streams.video[0]
+            return video.width, video.height
+    except av.error.FFmpegError as err:
+        raise SourceInvalid("The camera's first picture cannot be read.") from err
+
+
+def _rate(pictures: list[Packet]) -> float | None:
+    """Pictures a second by the camera's own time stamps; None where they do not tell."""
+    stamps = [one.pts for one in pictures if one.pts is not None]
+    if len(stamps) < 2 or max(stamps) <= min(stamps):
+        return None
+    return round((len(stamps) - 1) * TICKS_PER_S / (max(stamps) - min(stamps)), 2)
