@@ -154,7 +154,10 @@ class Recording:
         assert self._segment is not None
         segment = self._segment
         segment.close()
-        facts = SegmentFacts(t1_us, segment.frames, self._run.codec, self._run.width, self._run.height)
+        run = self._run
+        facts = SegmentFacts(
+            t1_us, segment.frames, run.codec, run.width, run.height, segment.lost_packets, segment.clock_offset_us
+        )
         self.head = self._book.commit_segment(segment.part, facts)
         self._segment = None
 

@@ -64,6 +64,10 @@ class WritePacket:
     pts: int
     duration: int
     is_key: bool
+    lost_packets: int | None = None
+    """Missing on the way before or in it; None: nobody knows."""
+    clock_offset_us: int | None = None
+    """The camera's clock against ours; None: nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -262,4 +266,7 @@ class Segmenter:
 
 
 def _written(timed: _Timed, duration: int) -> WritePacket:
-    return WritePacket(timed.packet.data, timed.dts, timed.pts, duration, timed.packet.is_key)
+    packet = timed.packet
+    return WritePacket(
+        packet.data, timed.dts, timed.pts, duration, packet.is_key, packet.lost_packets, packet.clock_offset_us
+    )

@@ -20,6 +20,10 @@ class Packet:
     pts: int | None
     is_key: bool
     arrived: Reading
+    lost_packets: int | None = None
+    """Missing on the way since the picture before; None: this source cannot tell."""
+    clock_offset_us: int | None = None
+    """How far the camera's own clock is ahead of ours, as it last told; None: it has not."""
 
 
 @dataclass(frozen=True)

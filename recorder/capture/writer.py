@@ -108,6 +108,8 @@ class SegmentWriter:
     def __init__(self, part: PartFile, template: VideoStream) -> None:
         self.part = part
         self.frames = 0
+        self.lost_packets: int | None = None
+        self.clock_offset_us: int | None = None
         self._sink = Sink(part)
         container = av.open(self._sink, "w", format="mp4", options=_OPTIONS)
         assert isinstance(container, OutputContainer)
@@ -129,6 +131,10 @@ class SegmentWriter:
         packet.is_keyframe = command.is_key
         self._carefully(lambda: self._container.mux_one(packet))
         self.frames += 1
+        if command.lost_packets is not None:
+            self.lost_packets = (self.lost_packets or 0) + command.lost_packets
+        if command.clock_offset_us is not None:
+            self.clock_offset_us = command.clock_offset_us
 
     def close(self) -> None:
         """Write the last fragment.

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -129,4 +130,22 @@ def test_a_disk_that_fills_up_costs_the_fragment_being_written(tmp_path: Path, m
     monkeypatch.undo()
     store.resume("gate.main")
     assert segments(store, clock)[-1].recovered
+    assert verify(store) == []
+
+
+def test_what_was_lost_on_the_way_stands_in_the_segment(tmp_path: Path) -> None:
+    """The sum of what its pictures lost, and what the camera last said of its clock; nothing where nobody knows."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    recording = Recording(store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    for index, packet in enumerate(packets(SECOND * 4, clock)):
+        told = index < 20
+        recording.feed(
+            replace(packet, lost_packets=index % 2 if told else None, clock_offset_us=index if told else None)
+        )
+    recording.stop(Cause.UNREACHABLE)
+
+    found = segments(store, clock)
+    assert [(one.lost_packets, one.clock_offset_us) for one in found] == [(10, 19), (None, None)]
     assert verify(store) == []

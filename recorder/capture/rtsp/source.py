@@ -5,13 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-from config.clock import Clock
+from config.clock import Clock, Reading
+from config.times import SECOND_US
+from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.stamps import Stamps
 from recorder.capture.rtsp.connection import READ_TICK_S, RtspConnection, Target
 from recorder.capture.rtsp.sdp import sets_from_fmtp
 from recorder.capture.source import Packet, Track
 from recorder.errors import SourceEnded
 from recorder.store.records import CodecName
+
+CLOCK_WAS_SET_US = 978_307_200 * SECOND_US
+"""2001: a clock that stands earlier was not set by anybody."""
 
 _CODECS = {"H264": CodecName.H264, "H265": CodecName.H265}
 
@@ -24,6 +29,7 @@ class RtspSource:
         self._clock = clock
         self._closing = threading.Event()
         self._stamps: Stamps | None = None
+        self._lost = 0
 
     def open(self) -> Track:
         """Connect and agree on the track."""
@@ -40,8 +46,14 @@ class RtspSource:
             arrived = self._clock.read()
             for unit in units:
                 dts, pts = self._stamps.take(unit.timestamp, arrived.mono_us)
-                yield Packet(unit.data, dts, pts, unit.is_key, arrived)
+                offset_us = clock_offset_us(self.connection.receiver, arrived)
+                yield Packet(unit.data, dts, pts, unit.is_key, arrived, self._newly_lost(), offset_us)
         raise SourceEnded
+
+    def _newly_lost(self) -> int:
+        """To the nearest tick: which of the pictures of one poll they belonged to is not known here."""
+        before, self._lost = self._lost, self.connection.receiver.tally.lost
+        return self._lost - before
 
     def close(self) -> None:
         """Ask `packets` to end; it does within a tick."""
@@ -50,3 +62,14 @@ class RtspSource:
     def release(self) -> None:
         """Say goodbye to the camera and close the connection."""
         self.connection.close()
+
+
+def clock_offset_us(receiver: TrackReceiver, now: Reading) -> int | None:
+    """How far the camera's clock is ahead of ours, by its last sender report; the way here counts as lag of it.
+
+    A camera whose clock was never set counts from 1970, or from its start: that tells nothing.
+    """
+    report = receiver.last_report
+    if report is None or report.ntp_us < CLOCK_WAS_SET_US:
+        return None
+    return report.ntp_us - (receiver.last_report_us + now.offset_us())

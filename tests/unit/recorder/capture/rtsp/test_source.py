@@ -7,6 +7,7 @@ parameter sets stand with the segmenter.
 import base64
 import hashlib
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from itertools import islice
@@ -15,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from config.clock import SystemClock
+from recorder.capture.rtp.rtcp import NTP_EPOCH_S
 from recorder.capture.rtsp.connection import RtspConnection, Target
 from recorder.capture.rtsp.source import RtspSource
 from recorder.capture.rtsp.transport import Transport
@@ -36,9 +38,10 @@ from recorder.errors import (
 )
 from recorder.store.records import CodecName
 from tests.fakes.clock import FakeClock
-from tests.fakes.rtsp_camera import Asked, Behaviour, RtspCamera, camera, interleaved, packets, rtp
+from tests.fakes.rtsp_camera import SSRC, Asked, Behaviour, RtspCamera, camera, interleaved, packets, rtp
 
 PASSWORD = "planted-secret"
+AHEAD_US = 90_000_000
 
 
 def source(url: str, *, clock: SystemClock | FakeClock | None = None, user: str | None = "ann") -> RtspSource:
@@ -174,8 +177,34 @@ def test_quirk_14_a_hole_in_the_stream() -> None:
         one.open()
         seen = list(islice(one.packets(), len(behaviour.shots) - 1))
         assert one.connection.receiver.tally.lost == 1
+        assert sum(packet.lost_packets or 0 for packet in seen) == 1
         one.release()
     assert sum(one.data in behaviour.shots for one in seen) >= len(behaviour.shots) - 2
+
+
+def sender_report(utc_us: int, stamp: int) -> bytes:
+    whole, part = divmod(utc_us, 1_000_000)
+    return struct.pack("!BBHIIIIII", 0x80, 200, 6, SSRC, whole + NTP_EPOCH_S, (part << 32) // 1_000_000, stamp, 1, 1)
+
+
+@pytest.mark.parametrize(("is_told", "is_set"), [(False, False), (True, False), (True, True)])
+def test_quirk_5_what_the_camera_says_of_the_time(is_told: bool, is_set: bool) -> None:
+    """No report, a clock that nobody set, a clock that is ahead: told beside our own time, never used for it."""
+    begun = SystemClock().read()
+    told_us = begun.utc_us + AHEAD_US if is_set else 7_000_000
+
+    class Telling(Behaviour):
+        def media(self) -> Iterator[bytes]:
+            if is_told:
+                yield interleaved(rtp(b"", 0xFFFF, 0, False)) + interleaved(sender_report(told_us, 0), 1)
+            yield from super().media()
+
+    _, seen = watched(Telling())
+
+    found = seen[-1].clock_offset_us
+    assert (found is not None) == (is_told and is_set)
+    assert found is None or AHEAD_US - 30_000_000 < found <= AHEAD_US
+    assert all(begun.mono_us <= one.arrived.mono_us < begun.mono_us + 30_000_000 for one in seen)
 
 
 class Locked(Behaviour):
