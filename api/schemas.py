@@ -236,6 +236,12 @@ class CameraStatus(BaseModel):
     bytes_a_day: Annotated[float | None, Field(description="What it needs of the disk a day; null: not known yet.")]
     days_required: int
     left_out: Annotated[list[str], Field(description="Tracks that are not recorded.")] = []
+    lost_packets: Annotated[
+        int | None, Field(description="Lost on the way since the box was started; null: nobody can tell.")
+    ] = None
+    clock_offset_s: Annotated[
+        float | None, Field(description="How far the camera's clock is ahead of the box's; null: it did not tell.")
+    ] = None
 
 
 class VolumeStatus(BaseModel):

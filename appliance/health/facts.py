@@ -34,6 +34,10 @@ class CameraFacts:
     """Since the box was started, as all counts here."""
     bytes: int = 0
     reconnects: int = 0
+    lost_packets: int | None = None
+    """None: what reads the camera cannot tell."""
+    clock_offset_s: float | None = None
+    """How far the camera's clock is ahead of the box's; None: it did not tell."""
     left_out: Sequence[str] = ()
     """Tracks that are not recorded, in words."""
     days_held: float | None = None

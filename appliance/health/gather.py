@@ -115,4 +115,6 @@ def _with_session(facts: CameraFacts, session: SessionStatus, now_us: int) -> Ca
         bytes=session.bytes,
         reconnects=session.reconnects,
         left_out=session.tracks_left_out,
+        lost_packets=session.lost_packets,
+        clock_offset_s=None if session.clock_offset_us is None else session.clock_offset_us / 1e6,
     )

@@ -29,14 +29,24 @@ _CAMERA_GAUGES: Final[tuple[tuple[str, str, _Gauge], ...]] = (
         "Days of footage that will fit at the present rate.",
         lambda one: one.days_forecast,
     ),
+    (
+        "custos_camera_clock_offset_seconds",
+        "How far the camera's clock is ahead of the box's, by its sender reports.",
+        lambda one: one.clock_offset_s,
+    ),
 )
-_CAMERA_COUNTERS: Final[tuple[tuple[str, str, Callable[[CameraFacts], int]], ...]] = (
+_CAMERA_COUNTERS: Final[tuple[tuple[str, str, Callable[[CameraFacts], int | None]], ...]] = (
     ("custos_camera_frames", "Frames recorded since the box was started.", lambda one: one.frames),
     ("custos_camera_bytes", "Bytes of video received since the box was started.", lambda one: one.bytes),
     (
         "custos_camera_reconnects",
         "Connections that had to be made anew since the box was started.",
         lambda one: one.reconnects,
+    ),
+    (
+        "custos_camera_lost_packets",
+        "Packets lost on the way since the box was started; none where the transport cannot tell.",
+        lambda one: one.lost_packets,
     ),
 )
 
@@ -111,7 +121,9 @@ def _of_cameras(facts: Facts) -> Iterable[Metric]:
     for name, text, count in _CAMERA_COUNTERS:
         counter = CounterMetricFamily(name, text, labels=["camera"])
         for one in facts.cameras:
-            counter.add_metric([one.id], count(one))
+            number = count(one)
+            if number is not None:
+                counter.add_metric([one.id], number)
         yield counter
     gaps = GaugeMetricFamily("custos_camera_gap_seconds", "Not recorded, by cause.", labels=["camera", "cause"])
     for one in facts.cameras:

@@ -6,7 +6,7 @@ The rules:
   broken or missing; a log that takes no checkpoint; writes that are not made durable.
 - `degraded`: a part does not do its work: a camera that is not recorded, a duty that fails, footage that will not be
   kept as long as it must.
-- `ok`: neither.
+- `ok`: neither, though something may be worth a look: what is only that changes no state.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from recorder.errors import SourceError, StorageError
 MEDIA_LATE_S: Final = 15.0
 """A camera without a picture for longer is a problem. Reconnecting takes a few seconds and is none."""
 
+CLOCK_OFF_S: Final = 10.0
+"""A camera's clock that is further off: the time that it writes into its pictures contradicts the record's."""
+
 CHECKPOINT_LATE_S: Final = 180.0
 """Three beats: a log unsigned for longer is a problem. One beat may be late behind a slow disk."""
 
@@ -32,6 +35,7 @@ SYNC_SLOW_S: Final = 1.0
 class Weight(IntEnum):
     """How much a problem weighs; the state of the box is that of its heaviest problem."""
 
+    NOTICE = 0
     DEGRADED = 1
     FAILING = 2
 
@@ -54,7 +58,7 @@ def state_of(problems: Sequence[Problem]) -> BoxState:
     weights = {problem.weight for problem in problems}
     if Weight.FAILING in weights:
         return "failing"
-    return "degraded" if weights else "ok"
+    return "degraded" if Weight.DEGRADED in weights else "ok"
 
 
 def problems_of(facts: Facts, language: str = "en") -> list[Problem]:
@@ -105,6 +109,10 @@ def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
         elif silent_s > MEDIA_LATE_S:
             text = _CAMERA_SILENT[chinese].format(name=camera.name, seconds=round(silent_s))
             yield Problem("camera_silent", text, Weight.DEGRADED, camera.id)
+        if camera.clock_offset_s is not None and abs(camera.clock_offset_s) > CLOCK_OFF_S:
+            texts = _CLOCK_AHEAD if camera.clock_offset_s > 0 else _CLOCK_BEHIND
+            text = texts[chinese].format(name=camera.name, seconds=round(abs(camera.clock_offset_s)))
+            yield Problem("camera_clock_off", text, Weight.NOTICE, camera.id)
 
 
 def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -195,6 +203,18 @@ _SHORT: Final = (
     "Nothing younger is discarded; recording would stop.",
     "按当前码率只能保存 {days:.0f} 天录像，而规定须保存 {floor} 天：请增加磁盘或降低码率。"
     "未到期录像不会被删除，届时录像将停止。",
+)
+_CLOCK_AHEAD: Final = (
+    "The clock of camera {name} is {seconds} s ahead of this box's, so the time in its pictures contradicts the "
+    "record: give both the same time server. The record goes by the box's clock.",
+    "采集设备 {name} 的时钟比本机快 {seconds} 秒，画面叠加的时间与录像时间不符："
+    "请为二者设置同一时间服务器；录像以本机时钟为准。",
+)
+_CLOCK_BEHIND: Final = (
+    "The clock of camera {name} is {seconds} s behind this box's, so the time in its pictures contradicts the "
+    "record: give both the same time server. The record goes by the box's clock.",
+    "采集设备 {name} 的时钟比本机慢 {seconds} 秒，画面叠加的时间与录像时间不符："
+    "请为二者设置同一时间服务器；录像以本机时钟为准。",
 )
 _OVERWRITE: Final = (
     "when_full is “overwrite”, but this version discards no footage younger than floor_days, even on a full disk: "

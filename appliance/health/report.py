@@ -91,6 +91,8 @@ def _camera(one: CameraFacts, days_required: int) -> CameraStatus:
         bytes_a_day=one.bytes_a_day,
         days_required=days_required,
         left_out=list(one.left_out),
+        lost_packets=one.lost_packets,
+        clock_offset_s=one.clock_offset_s,
     )
 
 

@@ -90,6 +90,10 @@ class SessionStatus:
     invented: int = 0
     dropped_before_key: int = 0
     dropped_overload: int = 0
+    lost_packets: int | None = None
+    """On the way to us; None: the source cannot tell."""
+    clock_offset_us: int | None = None
+    """How far the camera's clock is ahead of ours; None: it did not tell."""
 
 
 class Overflow:
@@ -363,7 +367,11 @@ class Session:
                 frames=self._status.frames + 1,
                 bytes=self._status.bytes + len(packet.data),
                 dropped_overload=queue.dropped,
+                clock_offset_us=packet.clock_offset_us,
             )
+            if packet.lost_packets is not None:
+                lost = (self._status.lost_packets or 0) + packet.lost_packets
+                self._status = replace(self._status, lost_packets=lost)
             self._recent.append((packet.arrived.mono_us, len(packet.data)))
             self._forget_old(packet.arrived.mono_us)
 

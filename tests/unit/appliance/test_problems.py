@@ -55,6 +55,25 @@ def test_overwrite_is_configured() -> None:
     assert codes(facts) == ["volume_full", "overwrite_not_done"]
 
 
+@pytest.mark.parametrize(
+    ("offset_s", "words"), [(90.4, ("90 s ahead", "快 90 秒")), (-3600.0, ("3600 s behind", "慢 3600 秒"))]
+)
+def test_camera_has_another_time(offset_s: float, words: tuple[str, str]) -> None:
+    """It is worth a look, and changes no state: the record goes by the box's own clock."""
+    facts = replace(WELL, cameras=[replace(GATE, clock_offset_s=offset_s)])
+    problems = problems_of(facts)
+
+    assert [problem.code for problem in problems] == ["camera_clock_off"]
+    assert words[0] in problems[0].text
+    assert words[1] in problems_of(facts, "zh-CN")[0].text
+    assert state_of(problems) == "ok"
+
+
+def test_camera_is_a_little_off() -> None:
+    """The way of a report, and a network's moods, are no wrong clock."""
+    assert codes(replace(WELL, cameras=[replace(GATE, clock_offset_s=-2.0)])) == []
+
+
 def test_camera_has_a_reason() -> None:
     """A camera that cannot be recorded is named together with why, in the language asked for."""
     facts = replace(

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,21 @@ def test_a_stream_that_ends_is_sealed_and_its_end_is_the_cause(tmp_path: Path) -
     assert sum(one.frames for one in segments(store, clock)) == 50
     assert session.status().cause is Cause.UNREACHABLE
     assert check(store) == []
+
+
+def test_what_a_session_tells_of_the_way_and_of_the_clock(tmp_path: Path) -> None:
+    """Losses add up; the camera's clock is told as it was last."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    told = (
+        replace(packet, lost_packets=2, clock_offset_us=index * 1000)
+        for index, packet in enumerate(packets(SECOND * 2, clock))
+    )
+    session = session_of(store, clock, iter([ScriptedSource(told, SourceEnded())]))
+    with pytest.raises(SourceEnded):
+        session.attempt()
+
+    assert (session.status().lost_packets, session.status().clock_offset_us) == (40, 19_000)
 
 
 @pytest.mark.parametrize(
