@@ -57,7 +57,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate(merged)
     except ValidationError as err:
         raise ConfigInvalid([*sorted(map(place.fault, err.errors()), key=place.order), *faults]) from None
-    faults = [*_cameras_apart(settings, place), *_passwords(settings, path, place), *faults]
+    faults = [*_cameras_apart(settings, place), *_camera_files(settings, path, place), *faults]
     if faults:
         raise ConfigInvalid(faults)
     return _absolute(settings, path, from_environment)
@@ -172,12 +172,16 @@ def _cameras_apart(settings: Settings, place: _Place) -> Iterator[Fault]:
         seen.add(camera.id)
 
 
-def _passwords(settings: Settings, path: Path | None, place: _Place) -> Iterator[Fault]:
+_FILES = ("password_file", "ca_file")
+
+
+def _camera_files(settings: Settings, path: Path | None, place: _Place) -> Iterator[Fault]:
     for at, camera in enumerate(settings.cameras):
-        if camera.password_file is not None:
-            file = _beside(path, camera.password_file)
-            if not file.is_file() or not os.access(file, os.R_OK):
-                where, expected = place.where(("cameras", at, "password_file")), WORDS["cameras", "password_file"]
+        for key in _FILES:
+            named = getattr(camera, key)
+            file = None if named is None else _beside(path, named)
+            if file is not None and not (file.is_file() and os.access(file, os.R_OK)):
+                where, expected = place.where(("cameras", at, key)), WORDS["cameras", key]
                 yield Fault(where, f"{file} cannot be read", expected[0], f"无法读取 {file}", expected[1])
 
 
@@ -186,9 +190,7 @@ def _absolute(settings: Settings, path: Path | None, from_environment: Mapping[s
     base = None if "data_dir" in from_environment.get("box", {}) else path
     box = settings.box.model_copy(update={"data_dir": _beside(base, settings.box.data_dir)})
     cameras = tuple(
-        camera.model_copy(update={"password_file": _beside(path, camera.password_file)})
-        if camera.password_file
-        else camera
+        camera.model_copy(update={key: _beside(path, named) for key in _FILES if (named := getattr(camera, key))})
         for camera in settings.cameras
     )
     return settings.model_copy(update={"box": box, "cameras": cameras})

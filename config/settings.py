@@ -118,6 +118,9 @@ class CameraSettings(Section):
     """Who the box is to the camera."""
     password_file: Path | None = None
     """A file with the password in its first line. Relative to the configuration file."""
+    ca_file: Path | None = None
+    """Whom to believe about an `rtsps` camera: an authority, or the camera's own certificate, as PEM. None: whom the
+    system believes. Relative to the configuration file."""
     transport: TransportName = "tcp"
     """Of RTSP cameras; URLs of other kinds are always read by libav. Over TCP nothing is lost on the way."""
     enabled: bool = True
@@ -173,6 +176,7 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("cameras", "username"): ("a user name", "用户名"),
     ("cameras", "password_file"): ("a file that can be read", "可读取的文件"),
+    ("cameras", "ca_file"): ("a file with certificates as PEM", "可读取的 PEM 证书文件"),
     ("cameras", "transport"): ('"tcp", "udp", "multicast" or "libav"', '"tcp"、"udp"、"multicast" 或 "libav"'),
     ("cameras", "enabled"): ("true or false", "true 或 false"),
 }

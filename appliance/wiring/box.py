@@ -365,7 +365,7 @@ class RecordingBox:
         if url is None:
             return None
         key = self._password_key(camera.id)
-        return WantedCamera(camera.id, camera.stream_id, url, camera.username, key, camera.transport)
+        return WantedCamera(camera.id, camera.stream_id, url, camera.username, key, camera.transport, camera.ca_file)
 
     def _password_key(self, camera_id: str) -> str:
         """Differs when the password does. Keyed anew at each start, so that it tells nothing of it."""
@@ -382,7 +382,7 @@ class RecordingBox:
         password = self._store.cameras.password(camera.id)
         if password is not None:
             register_secret(password.get_secret_value())
-        return source_of(camera.url, camera.username, password, camera.transport, self._clock)
+        return source_of(camera.url, camera.username, password, camera.transport, self._clock, ca_file=camera.ca_file)
 
     # -- what the log says of the configuration
 
@@ -439,6 +439,7 @@ def _file_camera(camera: CameraSettings) -> FileCamera:
         password_file=None if camera.password_file is None else str(camera.password_file),
         enabled=camera.enabled,
         transport=camera.transport,
+        ca_file=None if camera.ca_file is None else str(camera.ca_file),
     )
 
 

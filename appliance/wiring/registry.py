@@ -21,6 +21,7 @@ class FileCamera:
     password_file: str | None
     enabled: bool
     transport: str = "tcp"
+    ca_file: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """What a registered camera may differ in."""
@@ -31,6 +32,7 @@ class FileCamera:
             "password_file": self.password_file,
             "enabled": self.enabled,
             "transport": self.transport,
+            "ca_file": self.ca_file,
         }
 
 

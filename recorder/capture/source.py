@@ -77,6 +77,8 @@ class WantedCamera:
     """Changes when the password does, and tells nothing of it."""
     transport: str = "tcp"
     """`tcp`, `udp`, `multicast`, or `libav`."""
+    ca_file: str | None = None
+    """Whom to believe about its certificate; None: whom the system believes."""
 
 
 class SourceFactory(Protocol):

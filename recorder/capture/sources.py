@@ -43,11 +43,19 @@ class ProbeResult:
     left_out: tuple[str, ...]
 
 
-def source_of(url: str, username: str | None, password: SecretStr | None, transport: str, clock: Clock) -> Source:
+def source_of(
+    url: str,
+    username: str | None,
+    password: SecretStr | None,
+    transport: str,
+    clock: Clock,
+    *,
+    ca_file: str | None = None,
+) -> Source:
     """A session with that camera; nothing is connected yet."""
     if transport == LIBAV or urlsplit(url).scheme not in ("rtsp", "rtsps"):
         return LibavSource(url, username, password, clock)
-    return RtspSource(Target(url, username, password, Transport(transport)), clock)
+    return RtspSource(Target(url, username, password, Transport(transport), ca_file=ca_file), clock)
 
 
 def probe(source: Source, clock: Clock) -> ProbeResult:

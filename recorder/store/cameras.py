@@ -67,6 +67,7 @@ class Cameras:
         password_file: str | None = None,
         managed_by: ManagedBy = ManagedBy.API,
         transport: str = "tcp",
+        ca_file: str | None = None,
         enabled: bool = True,
     ) -> Camera:
         """Register a camera and its main stream.
@@ -93,6 +94,7 @@ class Cameras:
                 "id": camera_id,
                 **settings,
                 "password_file": password_file,
+                "ca_file": ca_file,
                 "managed_by": managed_by.value,
                 "registered_us": entry.at_us,
                 "leaf_index": entry.index,
@@ -117,7 +119,7 @@ class Cameras:
         Raises:
             CameraUnknown, CameraRetired, CameraManagedByFile: as they say.
         """
-        unknown = set(changes) - {*SETTINGS, "password_file"}
+        unknown = set(changes) - {*SETTINGS, "password_file", "ca_file"}
         if unknown:
             raise ValueError(f"not a camera's settings: {sorted(unknown)}")
         refuse_credentials(str(changes.get("url", "")))
@@ -217,4 +219,5 @@ def _camera(row: Mapping[Any, Any]) -> Camera:
         leaf_hash=row["leaf_hash"],
         password_file=row["password_file"],
         transport=row["transport"],
+        ca_file=row["ca_file"],
     )

@@ -69,6 +69,8 @@ class Camera:
     """Of the registration leaf: what item 0 of its streams points back to."""
     password_file: str | None = None
     """Where a camera of the configuration file has its password; None: the store keeps it (`Cameras.password`)."""
+    ca_file: str | None = None
+    """Whom to believe about its certificate, of cameras of the configuration file; None: whom the system believes."""
     transport: TransportName = "tcp"
     """How its media comes: `tcp`, `udp`, `multicast`, or `libav`."""
 

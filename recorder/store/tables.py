@@ -56,6 +56,7 @@ cameras = Table(
     Column("password_file", String),  # of cameras of the configuration file; others' passwords lie under keys/
     Column("enabled", Boolean, nullable=False),
     Column("transport", String, nullable=False, server_default="tcp"),
+    Column("ca_file", String),  # of cameras of the configuration file
     Column("managed_by", String, nullable=False),
     Column("registered_us", BigInteger, nullable=False),
     Column("retired_us", BigInteger),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterable, Iterator
@@ -103,8 +104,9 @@ class Behaviour:
 class RtspCamera:
     """Serves one behaviour to one client after the other."""
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    def __init__(self, behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> None:
         self.behaviour = behaviour
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(20)
         self._connections: list[socket.socket] = []
@@ -114,7 +116,8 @@ class RtspCamera:
     @property
     def url(self) -> str:
         """Of its stream."""
-        return f"rtsp://127.0.0.1:{self._listener.getsockname()[1]}/live"
+        scheme = "rtsp" if self._tls is None else "rtsps"
+        return f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}/live"
 
     def close(self) -> None:
         """Switch it off."""
@@ -130,7 +133,10 @@ class RtspCamera:
                 connection, _ = self._listener.accept()
                 connection.settimeout(20)
                 self._connections.append(connection)
-                with contextlib.suppress(OSError):  # the client went away
+                with contextlib.suppress(OSError):  # the client went away, or did not believe us
+                    if self._tls is not None:
+                        connection = self._tls.wrap_socket(connection, server_side=True)
+                        self._connections.append(connection)
                     self._talk(connection)
 
     def _talk(self, connection: socket.socket) -> None:
@@ -168,9 +174,9 @@ def _read(incoming: object) -> Asked | None:
 
 
 @contextlib.contextmanager
-def camera(behaviour: Behaviour) -> Iterator[str]:
+def camera(behaviour: Behaviour, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL of a camera that behaves so."""
-    one = RtspCamera(behaviour)
+    one = RtspCamera(behaviour, tls)
     try:
         yield one.url
     finally:

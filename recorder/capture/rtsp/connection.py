@@ -15,6 +15,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -83,8 +84,8 @@ class Target:
     transport: Transport
     basic_allowed: bool = False
     """Even where everybody on the way can read the password."""
-    trust: Callable[[], ssl.SSLContext] = ssl.create_default_context
-    """Whom to believe about certificates."""
+    ca_file: str | None = None
+    """Whom to believe about certificates; None: whom the system believes."""
 
 
 class _Redirected(Exception):
@@ -348,6 +349,32 @@ def _connected(target: Target) -> socket.socket:
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
     except (ValueError, KeyError) as err:
         raise SourceInvalid("That is not a URL of an RTSP camera.") from err
+    if parts.scheme != "rtsps":
+        return _plain(host, port)
+    context = _context(target.ca_file)
+    try:
+        return _encrypted(_plain(host, port), host, context)
+    except _OtherName as err:
+        if target.ca_file is None:
+            raise SourceCertificate(f"{SourceCertificate.sentence()} It is for another name than {host}.") from err
+    # The camera's own certificate, pinned, needs no name: nobody else has its key.
+    context.check_hostname = False
+    secure = _encrypted(_plain(host, port), host, context)
+    if secure.getpeercert(binary_form=True) in _pinned(target.ca_file):
+        return secure
+    secure.close()
+    raise SourceCertificate(f"{SourceCertificate.sentence()} It is for another name than {host}.")
+
+
+class _OtherName(Exception):
+    """A certificate that is good, for somebody else."""
+
+
+_NAME_MISMATCHES = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+
+
+def _plain(host: str, port: int) -> socket.socket:
     try:
         plain = socket.create_connection((host, port), timeout=CONNECT_LIMIT_S)
     except socket.gaierror as err:
@@ -355,14 +382,34 @@ def _connected(target: Target) -> socket.socket:
     except OSError as err:
         raise SourceUnreachable(_why_not(err)) from err
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return _encrypted(plain, host, target) if parts.scheme == "rtsps" else plain
+    return plain
 
 
-def _encrypted(plain: socket.socket, host: str, target: Target) -> socket.socket:
+def _context(ca_file: str | None) -> ssl.SSLContext:
     try:
-        return target.trust().wrap_socket(plain, server_hostname=host)
+        context = ssl.create_default_context(cafile=ca_file)
+    except (ssl.SSLError, OSError) as err:
+        raise SourceCertificate("The file with the camera's certificates cannot be read, or holds none.") from err
+    if ca_file is not None:
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a pinned certificate need not be an authority's
+    return context
+
+
+def _pinned(ca_file: str) -> set[bytes]:
+    """The certificates of a file (DER)."""
+    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+    blocks = Path(ca_file).read_text(encoding="ascii", errors="replace").split(end)
+    return {ssl.PEM_cert_to_DER_cert(block[block.find(begin) :] + end) for block in blocks if begin in block}
+
+
+def _encrypted(plain: socket.socket, host: str, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """Takes the connection over, or closes it."""
+    try:
+        return context.wrap_socket(plain, server_hostname=host)
     except ssl.SSLCertVerificationError as err:
         plain.close()
+        if err.verify_code in _NAME_MISMATCHES:
+            raise _OtherName from err
         raise SourceCertificate(f"{SourceCertificate.sentence()} It was refused: {err.verify_message}.") from err
     except (ssl.SSLError, OSError) as err:
         plain.close()

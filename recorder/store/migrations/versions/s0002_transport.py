@@ -1,4 +1,4 @@
-"""How each camera's media comes: those there were are read over TCP, as before.
+"""How each camera's media comes, and whom to believe about its certificate: those there were come over TCP, as before.
 
 Revision ID: 0002
 """
@@ -15,5 +15,6 @@ depends_on: str | None = None
 
 
 def upgrade() -> None:
-    """Add the column; what it is for stands in `recorder/store/tables.py`."""
+    """Add the columns; what they are for stands in `recorder/store/tables.py`."""
     op.add_column("cameras", sa.Column("transport", sa.String(), nullable=False, server_default="tcp"))
+    op.add_column("cameras", sa.Column("ca_file", sa.String(), nullable=True))
