@@ -1,7 +1,8 @@
 """A camera that this project did not write: GStreamer's RTSP server, playing a film once, frame by frame.
 
 Run by the system's Python (`/usr/bin/python3`, Debian's python3-gi), not by the project's: it shares no line of code
-with what it tests. Usage: gst_camera.py FILM h264|h265 FPS USER PASSWORD. Prints the port when it listens.
+with what it tests. Usage: gst_camera.py FILM h264|h265 FPS USER PASSWORD [CERTIFICATE]. Prints the port when it
+listens; with a certificate (and key, PEM) it does so over TLS.
 
 A film is a row of access units, each as: length (4 bytes, big-endian), bytes.
 """
@@ -12,7 +13,7 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - after the versions are chosen
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - after the versions are chosen
 
 Gst.init(None)
 
@@ -57,7 +58,7 @@ class Film(GstRtspServer.RTSPMediaFactory):
         source.emit("push-buffer", buffer)
 
 
-def main(path, codec, fps, user, password):
+def main(path, codec, fps, user, password, certificate=None):
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service("0")
@@ -66,6 +67,8 @@ def main(path, codec, fps, user, password):
     token.set_string("media.factory.role", user)
     auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
     auth.add_digest(user, password, token)
+    if certificate is not None:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate))
     server.set_auth(auth)
     film = Film(read_film(path), codec, int(fps))
     permissions = GstRtspServer.RTSPPermissions()

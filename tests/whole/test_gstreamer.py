@@ -26,6 +26,7 @@ from recorder.store.boxes import init_of
 from recorder.store.records import CodecName, Gap, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
+from tests.fakes.certificates import identity
 from tests.fakes.video import access_units
 
 pytestmark = pytest.mark.whole
@@ -38,16 +39,17 @@ FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc"}
 
 
 @contextmanager
-def gst_camera(film: Path, codec: CodecName) -> Iterator[str]:
+def gst_camera(film: Path, codec: CodecName, certificate: Path | None = None) -> Iterator[str]:
     """GStreamer's server as a process of its own; the URL of its stream."""
     script = Path(__file__).with_name("gst_camera.py")
     command = ["/usr/bin/python3", str(script), str(film), NAMES[codec], str(FPS), USER, PASSWORD]
+    command += [] if certificate is None else [str(certificate)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         assert port, process.stderr.read() if process.stderr else ""
-        yield f"rtsp://127.0.0.1:{port}/main"
+        yield f"{'rtsp' if certificate is None else 'rtsps'}://127.0.0.1:{port}/main"
     finally:
         process.kill()
         process.communicate(timeout=10)
@@ -99,13 +101,13 @@ def decoded(data: bytes, path: Path) -> int:
     return int(count.stdout.strip().strip(","))
 
 
-def source(way: str, url: str, password: SecretStr | None) -> Source:
+def source(way: str, url: str, password: SecretStr | None, ca_file: Path | None = None) -> Source:
     """A session with the server, by our own client over that transport, or by libav."""
-    return source_of(url, USER, password, way, SystemClock())
+    return source_of(url, USER, password, way, SystemClock(), ca_file=None if ca_file is None else str(ca_file))
 
 
 @pytest.mark.timeout(LENGTH_S * 3 + 120)
-@pytest.mark.parametrize("way", ["tcp", "udp", "libav"])
+@pytest.mark.parametrize("way", ["tcp", "udp", "tls", "libav"])
 @pytest.mark.parametrize("codec", list(CodecName))
 def test_every_frame_of_a_foreign_server_is_stored_once_in_order(tmp_path: Path, codec: CodecName, way: str) -> None:
     """With digest authentication: stored frames equal the sent ones; files play alone and as one."""
@@ -113,11 +115,15 @@ def test_every_frame_of_a_foreign_server_is_stored_once_in_order(tmp_path: Path,
     clock = SystemClock()
     Store.create(tmp_path / "data", "test", clock, "0")
     store = Store.open(tmp_path / "data", clock)
-    with gst_camera(film, codec) as url:
+    authority = identity(tmp_path, "authority") if way == "tls" else None
+    shown = None if authority is None else identity(tmp_path, "gst", address="127.0.0.1", issuer=authority)
+    believed = None if authority is None else authority.certificate
+    transport = "tcp" if way == "tls" else way
+    with gst_camera(film, codec, None if shown is None else shown.both) as url:
         camera = store.cameras.add("gst", "GStreamer", url, username=USER, password=SecretStr(PASSWORD))
         fleet = Fleet(
             store,
-            lambda one: source(way, one.url, store.cameras.password(one.id)),
+            lambda one: source(transport, one.url, store.cameras.password(one.id), believed),
             clock,
             segment_s=30 if LENGTH_S > 60 else 3,
         )
