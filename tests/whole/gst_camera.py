@@ -1,8 +1,8 @@
 """A camera that this project did not write: GStreamer's RTSP server, playing a film once, frame by frame.
 
 Run by the system's Python (`/usr/bin/python3`, Debian's python3-gi), not by the project's: it shares no line of code
-with what it tests. Usage: gst_camera.py FILM h264|h265 FPS USER PASSWORD [CERTIFICATE]. Prints the port when it
-listens; with a certificate (and key, PEM) it does so over TLS.
+with what it tests. Usage: gst_camera.py FILM h264|h265 FPS USER PASSWORD ADDRESS [CERTIFICATE]. Prints the port when
+it listens at that address; with a certificate (and key, PEM) it does so over TLS. It offers a multicast group too.
 
 A film is a row of access units, each as: length (4 bytes, big-endian), bytes.
 """
@@ -12,6 +12,7 @@ import sys
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402 - after the versions are chosen
 
@@ -41,6 +42,7 @@ class Film(GstRtspServer.RTSPMediaFactory):
         )
 
     def do_configure(self, media):
+        GstRtspServer.RTSPMediaFactory.do_configure(self, media)  # what the factory was told: multicast groups
         self.at = 0
         if not self.shown:
             media.get_element().get_child_by_name("film").connect("need-data", self.need_data)
@@ -58,9 +60,9 @@ class Film(GstRtspServer.RTSPMediaFactory):
         source.emit("push-buffer", buffer)
 
 
-def main(path, codec, fps, user, password, certificate=None):
+def main(path, codec, fps, user, password, address, certificate=None):
     server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
+    server.set_address(address)
     server.set_service("0")
     auth = GstRtspServer.RTSPAuth()
     token = GstRtspServer.RTSPToken()
@@ -75,6 +77,9 @@ def main(path, codec, fps, user, password, certificate=None):
     permissions.add_permission_for_role(user, "media.factory.access", True)
     permissions.add_permission_for_role(user, "media.factory.construct", True)
     film.set_permissions(permissions)
+    groups = GstRtspServer.RTSPAddressPool()
+    groups.add_range("239.77.0.1", "239.77.0.9", 5000, 5017, 1)
+    film.set_address_pool(groups)
     server.get_mount_points().add_factory("/main", film)
     server.attach(None)
     print(server.get_bound_port(), flush=True)
