@@ -205,6 +205,8 @@ class SourceError(CustosError):
     code = "source_error"
     exit_code = ExitCode.CAMERA
     cause: ClassVar[Cause] = Cause.UNREACHABLE
+    wait_s: ClassVar[float] = 0.0
+    """The least time before the camera is tried again: coming back at once would make it worse."""
 
 
 class SourceUnreachable(SourceError):
@@ -218,6 +220,7 @@ class SourceRefusedUs(SourceError):
 
     code = "source_auth_refused"
     cause = Cause.AUTH_REFUSED
+    wait_s = 30.0  # cameras lock an account after some failures in a few minutes
 
 
 class SourceNotFound(SourceError):
@@ -272,6 +275,7 @@ class SourceMixed(SourceError):
 
     code = "source_mixed"
     cause = Cause.STREAM_INVALID
+    wait_s = 65.0  # the older session ends by its time-out, which is a minute where nothing else was said
 
 
 class SourceCertificate(SourceError):

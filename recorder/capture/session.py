@@ -192,6 +192,7 @@ class Session:
         self._status = SessionStatus(camera.id, SessionState.CONNECTING, clock.read().utc_us)
         self._recent: deque[tuple[int, int]] = deque()
         self._back_off_s = BACK_OFF_FIRST_S
+        self._wait_s = 0.0
         self._cause_at_stop = (Cause.BOX_DOWN, "")
         self._thread = threading.Thread(target=self.run, name=f"record-{camera.id}", daemon=True)
 
@@ -228,6 +229,7 @@ class Session:
             try:
                 self.attempt()
             except CustosError as err:
+                self._wait_s = err.wait_s if isinstance(err, SourceError) else 0.0
                 self._went_wrong(err.code, str(err))
             except Exception as err:  # top of a supervised thread: reported, and the camera is tried again
                 log.exception("session failed", camera=self.camera.id)
@@ -319,7 +321,7 @@ class Session:
     def _wait(self) -> None:
         """Back off; a long outage is written down meanwhile."""
         self._set(state=SessionState.BACKING_OFF)
-        seconds = self._back_off_s * (1 + BACK_OFF_JITTER * self._jitter())
+        seconds = max(self._back_off_s, self._wait_s) * (1 + BACK_OFF_JITTER * self._jitter())
         self._back_off_s = min(self._back_off_s * 2, BACK_OFF_MOST_S)
         self._clock.wait(self._stop, seconds)
         with self._lock:

@@ -34,7 +34,11 @@ class Stamps:
         self._recent: deque[int] = deque(maxlen=REORDER_LIMIT)
         self._waiting: list[int] = []
         self.depth = 0
-        """Pictures by which decoding runs ahead of showing, as far as seen."""
+        """Pictures by which decoding runs ahead of showing, as far as told or seen."""
+
+    def expect(self, depth: int) -> None:
+        """The parameter sets say by how many pictures decoding runs ahead."""
+        self.depth = max(self.depth, min(depth, REORDER_LIMIT))
 
     @property
     def stands_still(self) -> bool:
@@ -58,7 +62,7 @@ class Stamps:
         self._last_ticks = pts
         return self._decode_time(pts), pts
 
-    def _decode_time(self, pts: int) -> int | None:
+    def _decode_time(self, pts: int) -> int:
         if self._recent and abs(pts - self._recent[-1]) > JUMP_TICKS:
             self._recent.clear()
             self._waiting.clear()
@@ -68,4 +72,6 @@ class Stamps:
         if not self.depth:
             return pts
         heappush(self._waiting, pts)
-        return heappop(self._waiting) if len(self._waiting) > self.depth else None
+        missing = self.depth + 1 - len(self._waiting)
+        # The first pictures of a stream come before anything is shown: just before the first that is.
+        return heappop(self._waiting) if missing <= 0 else self._waiting[0] - missing

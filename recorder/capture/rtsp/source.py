@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from config.clock import Clock, Reading
 from config.times import SECOND_US
+from recorder.capture.nal import parameter_sets
 from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.stamps import Stamps
 from recorder.capture.rtsp.connection import READ_TICK_S, RtspConnection, Target
 from recorder.capture.rtsp.sdp import sets_from_fmtp
 from recorder.capture.source import Packet, Track
+from recorder.capture.sps import reorder_depth
 from recorder.errors import SourceEnded
 from recorder.store.records import CodecName
 
@@ -30,13 +32,16 @@ class RtspSource:
         self._closing = threading.Event()
         self._stamps: Stamps | None = None
         self._lost = 0
+        self._track: Track | None = None
+        self._sets: tuple[bytes, ...] = ()
 
     def open(self) -> Track:
         """Connect and agree on the track."""
         agreed = self.connection.open(self._closing.is_set)
         codec = _CODECS[agreed.media.encoding]
         self._stamps = Stamps(agreed.media.clock_rate_hz)
-        return Track(codec, sets_from_fmtp(agreed.media, codec), agreed.left_out)
+        self._track = Track(codec, sets_from_fmtp(agreed.media, codec), agreed.left_out)
+        return self._track
 
     def packets(self) -> Iterator[Packet]:
         """Pictures as they arrive; always ends with an error, were it that the camera said goodbye."""
@@ -45,10 +50,20 @@ class RtspSource:
             units = self.connection.take()
             arrived = self._clock.read()
             for unit in units:
+                if unit.is_key:
+                    self._learn_order(unit.data, self._stamps)
                 dts, pts = self._stamps.take(unit.timestamp, arrived.mono_us)
                 offset_us = clock_offset_us(self.connection.receiver, arrived)
                 yield Packet(unit.data, dts, pts, unit.is_key, arrived, self._newly_lost(), offset_us)
         raise SourceEnded
+
+    def _learn_order(self, picture: bytes, stamps: Stamps) -> None:
+        """At each key picture: its sets, or else those told before, say whether pictures are swapped."""
+        assert self._track is not None
+        sets = parameter_sets(picture, self._track.codec) or self._track.sets
+        if sets != self._sets:
+            self._sets = sets
+            stamps.expect(reorder_depth(sets, self._track.codec) or 0)
 
     def _newly_lost(self) -> int:
         """To the nearest tick: which of the pictures of one poll they belonged to is not known here."""

@@ -15,7 +15,9 @@ from recorder.causes import Cause
 from recorder.errors import (
     SourceCodecUnknown,
     SourceEnded,
+    SourceError,
     SourceInvalid,
+    SourceMixed,
     SourceNotFound,
     SourceRefusedUs,
     SourceStalled,
@@ -284,3 +286,23 @@ def wait_for(true: Callable[[], bool]) -> None:
             return
         turn.wait(0.01)
     pytest.fail("it did not happen in time")
+
+
+@pytest.mark.parametrize(("error", "least_s"), [(SourceUnreachable(), 1), (SourceRefusedUs(), 30), (SourceMixed(), 65)])
+def test_how_long_a_camera_is_left_alone(tmp_path: Path, error: SourceError, least_s: int) -> None:
+    """A second after most failures; long enough that no account is locked, and that an older session has ended."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    tried_us: list[int] = []
+
+    def sources() -> Iterator[Source]:
+        for _ in range(2):
+            tried_us.append(clock.read().mono_us)
+            yield ScriptedSource([], error, refuse=True)
+        session.stop(Cause.OPERATOR)
+        yield ScriptedSource([], error, refuse=True)
+
+    session = session_of(store, clock, sources())
+    session.run()
+
+    assert tried_us[1] - tried_us[0] == least_s * 1_000_000
