@@ -9,10 +9,12 @@ from fastapi.routing import APIRoute
 
 from api.app import create_app
 from appliance.cli import app as command_line
+from appliance.health.problems import codes_to_translate
 from config.errors import ExitCode
 from config.settings import WORDS as SETTINGS_WORDS
 from config.settings import Settings
 from recorder.causes import Cause
+from recorder.errors import SourceError
 from recorder.store.log.leaves import TYPES
 from tests.fakes.box import new_store
 from tests.fakes.clock import FakeClock
@@ -137,3 +139,11 @@ def test_routes_are_typed(tmp_path: Path) -> None:
     routes = [route for route in app.routes if isinstance(route, APIRoute)]
 
     assert all(route.response_model is not None or route.response_class is not None for route in routes)
+
+
+def test_every_failure_of_a_camera_is_in_the_operations_guide() -> None:
+    """Who looks up a code of the status finds what to try."""
+    guide = (ROOT / "docs" / "operations.md").read_text()
+    codes = {one for one in codes_to_translate() if one.startswith("source_")} - {SourceError.code}
+
+    assert {code for code in codes if f"`{code}`" not in guide} == set()

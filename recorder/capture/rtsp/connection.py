@@ -82,8 +82,6 @@ class Target:
     username: str | None
     password: SecretStr | None
     transport: Transport
-    basic_allowed: bool = False
-    """Even where everybody on the way can read the password."""
     ca_file: str | None = None
     """Whom to believe about certificates; None: whom the system believes."""
 
@@ -109,7 +107,7 @@ class RtspConnection:
         """Known once opened."""
 
     def _begin(self, target: Target) -> None:
-        basic = target.basic_allowed or target.url.lower().startswith("rtsps:")
+        basic = target.url.lower().startswith("rtsps:")  # elsewhere everybody on the way could read the password
         authenticator = Authenticator(
             target.username, target.password, basic_allowed=basic, cnonce=lambda: secrets.token_hex(8)
         )
@@ -118,6 +116,7 @@ class RtspConnection:
         self._receiver: TrackReceiver | None = None
         self._window = ReorderWindow()
         self._channels = TransportReply()
+        self._senders: set[str] = set()
         self._now_us = 0
         self._over: SourceError | None = None
         self._units: list[AccessUnit] = []
@@ -256,12 +255,12 @@ class RtspConnection:
 
     def _read_datagrams(self) -> None:
         rtp, rtcp = self._udp
-        for data in _datagrams(rtp, self._datagram):
+        for data in _datagrams(rtp, self._datagram, self._senders):
             number = data[2] << 8 | data[3] if len(data) >= 12 else None
             if number is not None and self._receiver is not None:
                 for packet in self._window.take(number, data, self._now_us):
                     self._units.extend(self._receiver.rtp(packet, self._now_us))
-        for data in _datagrams(rtcp, self._datagram):
+        for data in _datagrams(rtcp, self._datagram, self._senders):
             if self._receiver is not None:
                 self._receiver.rtcp(data, self._now_us)
         if self._receiver is not None:
@@ -295,6 +294,7 @@ class RtspConnection:
     def _agree(self, agreed: Agreed) -> None:
         self.agreed = agreed
         self._channels = agreed.reply
+        self._senders = {self._peer_host(), agreed.reply.source or self._peer_host()}
         media = agreed.media
         self._receiver = TrackReceiver(
             _depacketiser(media.encoding, media.fmtp.get("sprop-max-don-diff", "0")),
@@ -471,10 +471,12 @@ def _joined(group: str, port: int, local_host: str) -> socket.socket:
     return one
 
 
-def _datagrams(one: socket.socket, buffer: memoryview) -> Iterator[memoryview]:
+def _datagrams(one: socket.socket, buffer: memoryview, senders: set[str]) -> Iterator[memoryview]:
+    """What came from the camera: anybody on the network can send to a port, and would be in the record."""
     for _ in range(DATAGRAMS_LIMIT):
         try:
-            count = one.recv_into(buffer)
+            count, address = one.recvfrom_into(buffer)
         except OSError:  # nothing there, or the echo of a report that nobody took
             return
-        yield buffer[:count]
+        if address[0] in senders:
+            yield buffer[:count]

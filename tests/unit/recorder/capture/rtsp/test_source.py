@@ -311,6 +311,44 @@ def test_quirk_17_broken_headers(head: str) -> None:
     assert behaviour.asked[-1].headers["session"] == "4712"
 
 
+class OverUdp(Behaviour):
+    """Sends as datagrams; somebody else sends to the same port, and every third packet overtakes its neighbour."""
+
+    def transport(self) -> str:
+        return "RTP/AVP;unicast"
+
+    def media(self) -> Iterator[bytes]:
+        asked = next(one for one in self.asked if one.method == "SETUP")
+        port = int(asked.headers["transport"].rpartition("client_port=")[2].partition("-")[0])
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+        ):
+            own.bind(("127.0.0.1", 0))
+            other.bind(("127.0.0.2", 0))
+            ordered = list(packets(self.shots, self.codec))
+            for index in range(0, len(ordered) - 1, 3):
+                ordered[index], ordered[index + 1] = ordered[index + 1], ordered[index]
+            for packet in ordered:
+                other.sendto(rtp(b"\x41forged", 7, 99, True), ("127.0.0.1", port))
+                own.sendto(packet, ("127.0.0.1", port))
+        yield b""
+
+
+def test_datagrams_that_overtake_each_other_among_those_of_somebody_else() -> None:
+    """They are put in order; what does not come from the camera is not in the record (quirk 14)."""
+    behaviour = OverUdp(pictures=10)
+    with camera(behaviour) as url:
+        one = RtspSource(Target(url, None, None, Transport.UDP), SystemClock())
+        one.open()
+        seen = list(islice(one.packets(), 9))
+        tally = one.connection.receiver.tally
+        one.release()
+
+    assert [packet.data for packet in seen[1:]] == behaviour.shots[1:9]
+    assert tally.foreign == 0
+
+
 def test_media_before_the_answer_to_play() -> None:
     """The key picture that comes first is not lost."""
 
