@@ -38,6 +38,8 @@ class CameraFacts:
     """None: what reads the camera cannot tell."""
     clock_offset_s: float | None = None
     """How far the camera's clock is ahead of the box's; None: it did not tell."""
+    stamps_stand_still: bool = False
+    """All its pictures have one time stamp."""
     left_out: Sequence[str] = ()
     """Tracks that are not recorded, in words."""
     days_held: float | None = None

@@ -116,5 +116,6 @@ def _with_session(facts: CameraFacts, session: SessionStatus, now_us: int) -> Ca
         reconnects=session.reconnects,
         left_out=session.tracks_left_out,
         lost_packets=session.lost_packets,
+        stamps_stand_still=session.stamps_stand_still,
         clock_offset_s=None if session.clock_offset_us is None else session.clock_offset_us / 1e6,
     )

@@ -109,6 +109,9 @@ def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
         elif silent_s > MEDIA_LATE_S:
             text = _CAMERA_SILENT[chinese].format(name=camera.name, seconds=round(silent_s))
             yield Problem("camera_silent", text, Weight.DEGRADED, camera.id)
+        if camera.stamps_stand_still:
+            text = _STAMPS_STILL[chinese].format(name=camera.name)
+            yield Problem("camera_stamps_still", text, Weight.NOTICE, camera.id)
         if camera.clock_offset_s is not None and abs(camera.clock_offset_s) > CLOCK_OFF_S:
             texts = _CLOCK_AHEAD if camera.clock_offset_s > 0 else _CLOCK_BEHIND
             text = texts[chinese].format(name=camera.name, seconds=round(abs(camera.clock_offset_s)))
@@ -203,6 +206,12 @@ _SHORT: Final = (
     "Nothing younger is discarded; recording would stop.",
     "按当前码率只能保存 {days:.0f} 天录像，而规定须保存 {floor} 天：请增加磁盘或降低码率。"
     "未到期录像不会被删除，届时录像将停止。",
+)
+_STAMPS_STILL: Final = (
+    "Camera {name} gives all its pictures the same time stamp, so the record goes by when they arrived: the network's "
+    "delays are in it. Update the camera's firmware, or look at what feeds the server that sends it.",
+    "采集设备 {name} 的所有图像时间戳相同，录像只能以到达时间为准，其中含有网络延迟："
+    "请升级设备固件，或检查推流服务器的输入。",
 )
 _CLOCK_AHEAD: Final = (
     "The clock of camera {name} is {seconds} s ahead of this box's, so the time in its pictures contradicts the "

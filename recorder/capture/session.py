@@ -94,6 +94,8 @@ class SessionStatus:
     """On the way to us; None: the source cannot tell."""
     clock_offset_us: int | None = None
     """How far the camera's clock is ahead of ours; None: it did not tell."""
+    stamps_stand_still: bool = False
+    """Its time stamps tell nothing: the record goes by the time of arrival."""
 
 
 class Overflow:
@@ -370,6 +372,7 @@ class Session:
                 bytes=self._status.bytes + len(packet.data),
                 dropped_overload=queue.dropped,
                 clock_offset_us=packet.clock_offset_us,
+                stamps_stand_still=packet.stamps_stand_still,
             )
             if packet.lost_packets is not None:
                 lost = (self._status.lost_packets or 0) + packet.lost_packets

@@ -24,6 +24,8 @@ class Packet:
     """Missing on the way since the picture before; None: this source cannot tell."""
     clock_offset_us: int | None = None
     """How far the camera's own clock is ahead of ours, as it last told; None: it has not."""
+    stamps_stand_still: bool = False
+    """Whether the camera's time stamps tell nothing, so that the time of arrival stands in their place."""
 
 
 @dataclass(frozen=True)

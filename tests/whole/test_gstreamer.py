@@ -172,6 +172,38 @@ def record_and_compare(tmp_path: Path, codec: CodecName, way: str, both: Hosts |
     print(f"\n{codec.value} by {way}: {len(sent)} sent, {len(frames)} stored from {first} on, {len(files)} files")
 
 
+def test_a_file_that_is_played_again_and_again_is_recorded_and_explained(tmp_path: Path) -> None:
+    """`multifilesrc loop=true` gives all pictures one time stamp: the record is as long as it took, and says so."""
+    film = tmp_path / "film.h264"
+    film.write_bytes(b"".join(unit for unit, _ in access_units(CodecName.H264, 100, FPS)))
+    clock = SystemClock()
+    Store.create(tmp_path / "data", "test", clock, "0")
+    store = Store.open(tmp_path / "data", clock)
+    command = ["/usr/bin/python3", str(Path(__file__).with_name("gst_loop.py")), str(film), str(FPS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        url = f"rtsp://127.0.0.1:{server.stdout.readline().strip()}/main"
+        camera = store.cameras.add("loop", "Loop", url)
+        fleet = Fleet(store, lambda one: source_of(one.url, None, None, "tcp", clock), clock, segment_s=2)
+        fleet.apply([WantedCamera(camera.id, camera.stream_id, url, None, "")])
+        turn = Event()
+        for _ in range(300):
+            if fleet.snapshot()["loop"].frames >= 6 * FPS:
+                break
+            turn.wait(0.1)
+        seen = fleet.snapshot()["loop"]
+        took_us = clock.read().utc_us - seen.since_us
+        assert fleet.stop()
+        server.kill()
+    store.checkpoint()
+
+    segments = [item for item in store.items("loop.main", 0, clock.read().utc_us) if isinstance(item, Segment)]
+    assert seen.stamps_stand_still
+    assert sum(one.frames for one in segments) >= 6 * FPS
+    assert abs(segments[-1].t1_us - segments[0].t0_us - took_us) < 2_000_000
+    assert verify(store) == []
+
+
 @pytest.mark.parametrize("way", ["tcp", "libav"])
 def test_a_wrong_password_is_refused_in_words_without_the_password(tmp_path: Path, way: str) -> None:
     """The camera's refusal has its own error; neither URL nor password stands in its sentence."""

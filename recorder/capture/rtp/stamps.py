@@ -30,6 +30,7 @@ class Stamps:
         self._last_stamp: int | None = None
         self._same = 0
         self._origin: tuple[int, int] | None = None
+        self._first_us = 0
         self._last_ticks = 0
         self._recent: deque[int] = deque(maxlen=REORDER_LIMIT)
         self._waiting: list[int] = []
@@ -50,9 +51,9 @@ class Stamps:
         self._same = self._same + 1 if stamp == self._last_stamp else 0
         self._last_stamp = stamp
         if self._same == 0:
-            self._origin = None
+            self._origin, self._first_us = None, arrived_us
         elif self._same >= STILL_LIMIT and self._origin is None:
-            self._origin = (self._last_ticks, arrived_us)
+            self._origin = (self._last_ticks, self._first_us)
         if self._origin is not None:
             ticks = self._origin[0] + (arrived_us - self._origin[1]) * TICKS_PER_S // 1_000_000
             return ticks, ticks

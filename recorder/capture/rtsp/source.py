@@ -54,7 +54,8 @@ class RtspSource:
                     self._learn_order(unit.data, self._stamps)
                 dts, pts = self._stamps.take(unit.timestamp, arrived.mono_us)
                 offset_us = clock_offset_us(self.connection.receiver, arrived)
-                yield Packet(unit.data, dts, pts, unit.is_key, arrived, self._newly_lost(), offset_us)
+                still = self._stamps.stands_still
+                yield Packet(unit.data, dts, pts, unit.is_key, arrived, self._newly_lost(), offset_us, still)
         raise SourceEnded
 
     def _learn_order(self, picture: bytes, stamps: Stamps) -> None:

@@ -69,6 +69,14 @@ def test_camera_has_another_time(offset_s: float, words: tuple[str, str]) -> Non
     assert state_of(problems) == "ok"
 
 
+def test_camera_has_no_time_of_its_own() -> None:
+    """It is recorded by the time of arrival, and that is told."""
+    facts = replace(WELL, cameras=[replace(GATE, stamps_stand_still=True)])
+    assert codes(facts) == ["camera_stamps_still"]
+    assert "时间戳" in problems_of(facts, "zh-CN")[0].text
+    assert state_of(problems_of(facts)) == "ok"
+
+
 def test_camera_is_a_little_off() -> None:
     """The way of a report, and a network's moods, are no wrong clock."""
     assert codes(replace(WELL, cameras=[replace(GATE, clock_offset_s=-2.0)])) == []
