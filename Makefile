@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	if command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then command -v $$p; break; fi; done)
 
-.PHONY: help run test lint format lock soak clean-env
+.PHONY: help run test lint format lock soak fuzz clean-env
 
 help:
 	@echo "make run     start the box on http://127.0.0.1:8080"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint    ruff, mypy and the import contracts alone"
 	@echo "make format  put the code into its form"
 	@echo "make soak    the long runs of the tests (about fifteen minutes more)"
+	@echo "make fuzz    a million inputs for each thing that takes bytes from a camera (about ten minutes)"
 	@echo "make lock    resolve the dependencies anew"
 
 $(STAMPS)/run: requirements.lock pyproject.toml
@@ -55,6 +56,13 @@ test: lint
 soak: $(STAMPS)/test
 	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/whole --timeout 3600 -s
 
+$(STAMPS)/fuzz: $(STAMPS)/run requirements-fuzz.lock
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-fuzz.lock
+	@mkdir -p $(STAMPS) && touch $@
+
+fuzz: $(STAMPS)/fuzz
+	@$(BIN)/python -m tests.fuzz
+
 format: $(STAMPS)/test
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -65,6 +73,8 @@ lock:
 		--universal --output-file requirements.lock pyproject.toml --extra build
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 		--universal --constraint requirements.lock --output-file requirements-dev.lock --group dev
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		--universal --constraint requirements.lock --output-file requirements-fuzz.lock --group fuzz
 
 clean-env:
 	rm -rf $(VENV) $(STAMPS)

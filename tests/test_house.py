@@ -50,6 +50,7 @@ def test_locks_are_complete_checked_and_name_no_index() -> None:
     for name, wanted in (
         ("requirements.lock", project["project"]["dependencies"]),
         ("requirements-dev.lock", project["dependency-groups"]["dev"]),
+        ("requirements-fuzz.lock", project["dependency-groups"]["fuzz"]),
     ):
         text = (ROOT / name).read_text()
         locked = {re.split(r"[=\[]", line)[0].lower() for line in text.splitlines() if re.match(r"[a-zA-Z]", line)}

@@ -1,0 +1,204 @@
+"""What takes bytes from a camera. Each target takes any bytes and raises nothing but what is declared.
+
+Time is bounded too: a message that takes longer than `LIMIT_S` of processor time is a finding.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from pydantic import SecretStr
+
+from recorder.capture.nal import parameter_sets, units
+from recorder.capture.rtp import rtcp
+from recorder.capture.rtp.h264 import H264Depacketiser
+from recorder.capture.rtp.h265 import H265Depacketiser
+from recorder.capture.rtp.receiver import TrackReceiver
+from recorder.capture.rtp.reorder import ReorderWindow
+from recorder.capture.rtp.stamps import Stamps
+from recorder.capture.rtp.units import Depacketiser
+from recorder.capture.rtsp.client import BindPorts, Client
+from recorder.capture.rtsp.digest import Authenticator, parse_challenges
+from recorder.capture.rtsp.framing import Framer
+from recorder.capture.rtsp.messages import Message, body_length, head_length, parse_head
+from recorder.capture.rtsp.sdp import base_of, parse, sets_from_fmtp
+from recorder.capture.rtsp.transport import Transport, parse_transport
+from recorder.capture.sps import reorder_depth
+from recorder.errors import SourceError
+from recorder.store.records import CodecName
+
+LIMIT_S = 0.1
+
+BASE = "rtsp://192.0.2.1/live"
+
+
+def message(data: bytes) -> None:
+    """A head as it came."""
+    if head_length(data) is not None:
+        body_length(parse_head(data))
+
+
+def framing(data: bytes) -> None:
+    """A connection's bytes, in pieces whose size the first byte says."""
+    framer = Framer()
+    size = (data[0] if data else 0) * 8 + 1
+    for at in range(0, len(data), size):
+        framer.feed(data[at : at + size], lambda channel, view: None, lambda message: None)
+    assert len(framer.room()) > 0
+
+
+def sdp(data: bytes) -> None:
+    """A description, and what is read from it."""
+    for one in parse(data, BASE).media:
+        assert one.control_url.startswith("rtsp://192.0.2.1")
+        for codec in CodecName:
+            sets_from_fmtp(one, codec)
+
+
+def headers(data: bytes) -> None:
+    """The headers that have a grammar of their own."""
+    text = data.decode("utf-8", "replace")
+    mine = Authenticator("ann", SecretStr("planted"), basic_allowed=True, cnonce=lambda: "c")
+    mine.challenged(text.split("\n"))
+    mine.authorization("PLAY", BASE)
+    assert len(parse_challenges([text])) <= 16
+    assert base_of(BASE, text, "").startswith("rtsp://192.0.2.1")
+    for wanted in Transport:
+        try:
+            parse_transport(text, wanted)
+        except SourceError:
+            continue
+
+
+def conversation(data: bytes) -> None:
+    """A whole session whose camera says these bytes."""
+    mine = Authenticator("ann", SecretStr("planted"), basic_allowed=True, cnonce=lambda: "c")
+    client = Client(BASE, mine, Transport.UDP if data[:1] == b"U" else Transport.TCP, agent="Custos")
+    client.start(0)
+    now_us = 0
+
+    def heard(one: Message) -> None:
+        nonlocal now_us
+        now_us += 7_000_000
+        if BindPorts() in client.received(one, now_us):
+            client.ports_bound(6000, now_us)
+        client.tick(now_us)
+
+    Framer().feed(data, lambda channel, view: None, heard)
+    client.ended(now_us)
+
+
+def _packets(data: bytes) -> Iterator[memoryview]:
+    """Packets of up to 255 bytes, each behind its length."""
+    at = 0
+    while at < len(data):
+        yield memoryview(data)[at + 1 : at + 1 + data[at]]
+        at += 1 + data[at]
+
+
+def _depacketised(data: bytes, depacketiser: Depacketiser) -> None:
+    receiver, stamps, size = TrackReceiver(depacketiser, 96, 90_000, own_ssrc=1), Stamps(90_000), 0
+    for index, packet in enumerate(_packets(data)):
+        for unit in receiver.rtp(packet, index * 1000):
+            stamps.take(unit.timestamp, index * 1000)
+            size += len(unit.data)
+        receiver.report(index * 1_000_000)
+    assert size <= 5 * len(data) + 100
+
+
+def h264(data: bytes) -> None:
+    """RTP packets of H.264."""
+    _depacketised(data, H264Depacketiser())
+
+
+def h265(data: bytes) -> None:
+    """RTP packets of H.265, with or without order numbers."""
+    _depacketised(data, H265Depacketiser(donl=data[:1] > b"\x80"))
+
+
+def payloads(data: bytes) -> None:
+    """Payloads of both, without a header that could be wrong."""
+    for depacketiser in (H264Depacketiser(), H265Depacketiser()):
+        for packet in _packets(data):
+            if packet and packet[0] & 1:
+                depacketiser.lost()
+            depacketiser.feed(packet[1:], packet[0] >> 2 if packet else 0, bool(packet and packet[0] & 2))
+
+
+def reports(data: bytes) -> None:
+    """RTCP, and datagrams in any order."""
+    rtcp.parse(data)
+    window = ReorderWindow()
+    for index, packet in enumerate(_packets(data)):
+        if len(packet) > 1:
+            list(window.take(packet[0] << 8 | packet[1], packet, index * 1000))
+        list(window.older(index * 1000))
+
+
+def parameters(data: bytes) -> None:
+    """Parameter sets, alone and in pictures."""
+    for codec in CodecName:
+        reorder_depth([data], codec)
+        reorder_depth(parameter_sets(data, codec), codec)
+    list(units(data))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    one.__name__: one
+    for one in (message, framing, sdp, headers, conversation, h264, h265, payloads, reports, parameters)
+}
+
+RESPONSE = (
+    b"RTSP/1.0 200 OK\r\nCSeq: %d\r\nPublic: OPTIONS, GET_PARAMETER\r\nSession: 7;timeout=9\r\n"
+    b"Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=00000001\r\nContent-Length: %d\r\n\r\n%s"
+)
+DESCRIPTION = (
+    b"v=0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
+    b"a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0IAHqs=,aM44gA==\r\na=control:track1\r\n"
+)
+RTP = b"\x80\xe0\x00\x01\x00\x00\x0e\x10\x00\x00\x00\x01"
+
+SEEDS: dict[str, tuple[bytes, ...]] = {
+    "message": (RESPONSE % (1, 0, b""), b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
+    "framing": (b"$\x00\x00\x04abcd" + RESPONSE % (1, 3, b"v=0") + b"$\x01\x00\x00",),
+    "sdp": (DESCRIPTION,),
+    "headers": (
+        b'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"\nBasic realm="x"',
+        b"RTP/AVP;unicast;client_port=1-2;server_port=3-4;source=192.0.2.1;ssrc=1",
+        b"RTP/AVP;multicast;destination=239.1.1.1;port=5000-5001",
+    ),
+    "conversation": (
+        b"".join(
+            RESPONSE % (n, len(body), body) for n, body in ((1, b""), (2, DESCRIPTION), (3, b""), (4, b""), (5, b""))
+        ),
+        b'RTSP/1.0 401 x\r\nWWW-Authenticate: Digest realm="r", nonce="n"\r\n\r\n',
+    ),
+    "h264": (b"\x10" + RTP + b"\x65abc" + b"\x12" + RTP + b"\x7c\x85abcd", b"\x13" + RTP + b"\x78\x00\x02\x67a\x00"),
+    "h265": (
+        b"\x10" + RTP + b"\x26\x01ab" + b"\x12" + RTP + b"\x62\x01\x93abc",
+        b"\x13" + RTP + b"\x60\x01\x00\x03\x40\x01a",
+    ),
+    "payloads": (b"\x05\x02\x65abc\x06\x00\x7c\x85abc\x05\x02\x62\x01\x53",),
+    "reports": (b"\x80\xc8\x00\x06" + bytes(24) + b"\x81\xcb\x00\x01abcd", b"\x03\x00\x01a\x03\x00\x03b\x03\x00\x02c"),
+    "parameters": (
+        b"\x67\x64\x00\x1e\xac\xd9\x40\xa0\x2f\xf9\x70\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x16\x2d\x96",
+        b"\x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x3c\xa0\x0a\x08\x0f\x16",
+    ),
+}
+"""What a camera would send, to begin from."""
+
+
+def run(name: str, data: bytes) -> None:
+    """One input for one target.
+
+    Raises:
+        AssertionError: it took too long, or what came out cannot be.
+        Exception: whatever was not declared.
+    """
+    begun = time.thread_time()
+    with contextlib.suppress(SourceError):
+        TARGETS[name](data)
+    took_s = time.thread_time() - begun
+    assert took_s < LIMIT_S, f"{name}: {took_s:.3f} s for {len(data)} bytes"
