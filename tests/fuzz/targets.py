@@ -41,9 +41,9 @@ def message(data: bytes) -> None:
 
 
 def framing(data: bytes) -> None:
-    """A connection's bytes, in pieces whose size the first byte says."""
+    """A connection's bytes, in as many pieces as the first byte says, at most 17."""
     framer = Framer()
-    size = (data[0] if data else 0) * 8 + 1
+    size = len(data) // (1 + data[0] % 16) + 1 if data else 1
     for at in range(0, len(data), size):
         framer.feed(data[at : at + size], lambda channel, view: None, lambda message: None)
     assert len(framer.room()) > 0
