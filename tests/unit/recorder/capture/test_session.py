@@ -20,6 +20,7 @@ from recorder.errors import (
     SourceMixed,
     SourceNotFound,
     SourceRefusedUs,
+    SourceSilent,
     SourceStalled,
     SourceUnreachable,
     SourceWithoutVideo,
@@ -306,3 +307,48 @@ def test_how_long_a_camera_is_left_alone(tmp_path: Path, error: SourceError, lea
     session.run()
 
     assert tried_us[1] - tried_us[0] == least_s * 1_000_000
+
+
+class SilentAfterwards(ScriptedSource):
+    """Plays its packets; then the camera's plug is pulled: no goodbye, no packet, only time that passes."""
+
+    def __init__(self, script: Iterator[Packet], clock: FakeClock) -> None:
+        super().__init__(script, SourceEnded())
+        self._clock = clock
+        self._closed = threading.Event()
+
+    def packets(self) -> Iterator[Packet]:
+        yield from self._script
+        while not self._closed.wait(0.01):
+            self._clock.advance(1)
+        raise SourceEnded
+
+    def close(self) -> None:
+        super().close()
+        self._closed.set()
+
+
+def test_quirk_12_a_camera_that_is_cut_off_without_a_word(tmp_path: Path) -> None:
+    """Its connection stands for ever; ten seconds without a picture end the session as `stalled`, with all it sent."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    session = session_of(store, clock, iter([SilentAfterwards(packets(SECOND * 3, clock), clock)]))
+
+    with pytest.raises(SourceStalled):
+        session.attempt()
+
+    assert sum(one.frames for one in segments(store, clock)) == 30
+    assert session.status().cause is Cause.STALLED
+    assert check(store) == []
+
+
+def test_quirk_13_a_camera_that_plays_and_sends_no_picture(tmp_path: Path) -> None:
+    """It answered everything: that is `no_media`, not `stalled`."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    session = session_of(store, clock, iter([SilentAfterwards(iter(()), clock)]))
+
+    with pytest.raises(SourceSilent):
+        session.attempt()
+
+    assert session.status().cause is Cause.NO_MEDIA
