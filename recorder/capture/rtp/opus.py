@@ -1,0 +1,53 @@
+"""Opus out of RTP (RFC 7587): a payload is an Opus packet, as it is stored. Pure.
+
+Every packet is a unit. What a lost one leaves is a hole in the time stamps, which always count 48000 a second (4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from recorder.capture.rtp.units import AccessUnit
+
+PACKET_LIMIT_SAMPLES = 5760
+"""RFC 6716, 3.2.5, R5: a packet holds at most 120 ms."""
+
+_NONE: tuple[AccessUnit, ...] = ()
+
+_SILK_SAMPLES = (480, 960, 1920, 2880)
+_HYBRID_SAMPLES = (480, 960)
+_CELT_SAMPLES = (120, 240, 480, 960)
+_FRAME_SAMPLES = _SILK_SAMPLES * 3 + _HYBRID_SAMPLES * 2 + _CELT_SAMPLES * 4
+"""RFC 6716, table 2: samples of a frame for each of the 32 configurations."""
+
+
+def duration_samples(packet: bytes | memoryview) -> int:
+    """How long a packet plays, in samples of 48 kHz, by its table-of-contents byte (RFC 6716, 3.1).
+
+    0 when it is no Opus packet: empty, without the number of frames where that is told apart, without any frame, or
+    longer than one may be.
+    """
+    if not packet:
+        return 0
+    code = packet[0] & 3
+    if code < 3:
+        frames = 1 if code == 0 else 2
+    else:
+        frames = packet[1] & 0x3F if len(packet) > 1 else 0
+    samples = frames * _FRAME_SAMPLES[packet[0] >> 3]
+    return samples if samples <= PACKET_LIMIT_SAMPLES else 0
+
+
+class OpusDepacketiser:
+    """Obeys `units.Depacketiser`. Units are Opus packets."""
+
+    __slots__ = ()
+
+    def lost(self) -> None:
+        """Packets are missing before the next one, which is a unit by itself."""
+
+    def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
+        """One packet; the marker, which says that somebody begins to speak, means nothing here."""
+        if not payload:
+            return _NONE
+        return (AccessUnit(bytes(payload), timestamp, True, duration_samples(payload) == 0),)
