@@ -22,8 +22,8 @@ from recorder.capture.source import Packet, Track
 from recorder.capture.writer import RunWriter, SegmentWriter
 from recorder.causes import Cause
 from recorder.errors import SourceInvalid, StoreError
+from recorder.store.parts import PartFile
 from recorder.store.records import Head, SegmentFacts, SegmentHeader, camera_of
-from recorder.store.segments import PartFile
 
 
 class StreamBook(Protocol):

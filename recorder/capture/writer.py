@@ -17,8 +17,8 @@ from av.video.stream import VideoStream
 from recorder.capture.segmenter import WritePacket
 from recorder.errors import SourceInvalid, StorageError
 from recorder.store.boxes import TIMESCALE_HZ, header_box
+from recorder.store.parts import PartFile
 from recorder.store.records import CodecName
-from recorder.store.segments import PartFile
 
 FRAGMENT_US = 2_000_000
 """A fragment is what a crash can cost: cut at key frames and at least this often."""

@@ -9,8 +9,6 @@ no hold, and when the catalogue does not answer, nothing is deleted.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +26,7 @@ from recorder.errors import (
     NotPresent,
     Refused,
     SegmentUnknown,
-    StorageFull,
     UnderHold,
-    VolumeMissing,
 )
 from recorder.store import files, tables
 from recorder.store.boxes import TIMESCALE_HZ, BoxesDamaged, Outline, init_of, outline, sample_entry
@@ -38,6 +34,7 @@ from recorder.store.database import Database
 from recorder.store.daycount import earliest_discard_us, trusted_now_us
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
+from recorder.store.parts import FinishedPart, PartFile, Parts
 from recorder.store.records import (
     CodecName,
     Head,
@@ -51,47 +48,8 @@ from recorder.store.records import (
 LEGAL_FLOOR_DAYS = 30
 """Wuxi order 168, article 28; State Council order 799, article 17. No setting goes below it."""
 
-RESERVE_BYTES = 64 * 1024 * 1024
-"""What recording leaves free: it belongs to catalogue and log, which must be able to say that the disk is full."""
-
-RESERVE_SHARE = 50
-"""A volume so small that the reserve would be more than a fiftieth of it keeps a fiftieth."""
-
 DISCARD_BATCH = 500
 """Segments discarded with one pair of leaves: bounds the leaf and the time that commits wait."""
-
-
-class PartFile:
-    """A segment being written: grows by `append`, hashing what passes; the only way media reaches the disk."""
-
-    def __init__(self, header: SegmentHeader, path: Path) -> None:
-        self.header = header
-        self.path = path
-        self.bytes_written = 0
-        self._hash = hashlib.sha256()
-        self._handle: int | None = files.begin(path)
-
-    def append(self, data: bytes) -> None:
-        """Write through to the kernel, whole.
-
-        Raises:
-            StorageError: one of its kinds. The file may then end in half a fragment; `resume` cuts it.
-        """
-        assert self._handle is not None, "append after close"
-        with files.translated(self.path):
-            files.write_all(self._handle, data)
-        self._hash.update(data)
-        self.bytes_written += len(data)
-
-    def sha256(self) -> str:
-        """Of everything appended so far."""
-        return self._hash.hexdigest()
-
-    def close(self) -> None:
-        """Give the descriptor back; harmless when done already."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +105,7 @@ class Segments:
         self._zone = zone
         self._floor_days = floor_days
         self._checkpoint = checkpoint
+        self._parts = Parts(layout)
 
     # -- recording
 
@@ -167,36 +126,32 @@ class Segments:
             StorageError: one of its kinds.
         """
         _must_follow(self.head(header.stream), header.n, header.prev, header.t0_us)
-        self._check_volume()
-        if is_full(self._layout.volume()):
-            raise StorageFull
-        return PartFile(header, self._place(header).with_name(self._place(header).name + PART))
+        return self._parts.begin(header)
 
-    def commit_segment(self, part: PartFile, facts: SegmentFacts) -> Head:
+    def commit_segment(self, part: FinishedPart, facts: SegmentFacts) -> Head:
         """Seal a finished part file and write it down: fsync, rename, fsync of the folder, then row and leaf.
 
         Raises:
             ChainBroken: it does not follow the head, or lasts no time.
             StorageError, CatalogueError: what was not done is finished by `resume`.
         """
-        part.close()
         head = self.head(part.header.stream)
         _must_follow(head, part.header.n, part.header.prev, part.header.t0_us)
         if facts.t1_us <= part.header.t0_us:
             raise ChainBroken(f"Segment {segment_id_of(head.stream_id, head.next_n)} would end before it starts.")
-        final = self._place(part.header)
-        with files.translated(part.path), part.path.open("rb") as stream:
+        final, begun = self._parts.place(part.header), self._parts.part_place(part.header)
+        with files.translated(begun), begun.open("rb") as stream:
             beginning = stream.read(64 * 1024)
         init = init_of(beginning)
         sealed = _Sealed(
             path=final,
-            bytes=part.bytes_written,
+            bytes=part.bytes,
             init_bytes=outline(beginning).init_bytes,
             init_sha256=hashlib.sha256(init).hexdigest(),
-            sha256=part.sha256(),
+            sha256=part.sha256,
             recovered=False,
         )
-        files.seal(part.path, final)
+        files.seal(begun, final)
         return self._write_down(part.header, facts, sealed)
 
     def commit_gap(self, stream_id: str, t1_us: int, cause: Cause, detail: str = "") -> Head:
@@ -268,17 +223,6 @@ class Segments:
         return tuple(segment_id_of(row["stream_id"], row["n"]) for row in rows)
 
     # -- inside
-
-    def _place(self, header: SegmentHeader) -> Path:
-        return self._layout.volume() / segment_path(header.stream, header.n, header.t0_us)
-
-    def _check_volume(self) -> None:
-        """A disk that was unmounted leaves an empty folder: writing there would fill the wrong disk."""
-        path = self._layout.volume_file()
-        with files.translated(path):
-            found = json.loads(path.read_bytes())
-        if found.get("volume") != VOLUME:
-            raise VolumeMissing(f"{VolumeMissing.sentence()} ({path.parent})")
 
     def _write_down(self, header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed) -> Head:
         with self._database.write() as connection:
@@ -404,22 +348,6 @@ class Segments:
                 )
                 mark = {"state": MediaState.GONE.value, "done_leaf": entry.index}
                 connection.execute(update(tables.items).where(chosen).values(**mark))
-
-
-def reserve_bytes(total_bytes: int) -> int:
-    """What recording leaves free of a volume of that size."""
-    return min(RESERVE_BYTES, total_bytes // RESERVE_SHARE)
-
-
-def is_full(root: Path) -> bool:
-    """Whether a volume has no more than its reserve free.
-
-    Raises:
-        StorageError: it cannot be asked; an error is not an answer about space.
-    """
-    with files.translated(root):
-        usage = os.statvfs(root)
-    return usage.f_bavail * usage.f_frsize < reserve_bytes(usage.f_blocks * usage.f_frsize)
 
 
 def parse_segment_id(segment_id: str) -> tuple[str, int]:

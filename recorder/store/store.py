@@ -43,6 +43,7 @@ from recorder.store.layout import FORMAT, VOLUME, Layout
 from recorder.store.ledger import Ledger
 from recorder.store.log.keys import create_key, fingerprint, load_key
 from recorder.store.log.leaves import Leaf, decode_leaf
+from recorder.store.parts import FinishedPart, PartFile, reserve_bytes
 from recorder.store.records import (
     CheckpointRecord,
     Head,
@@ -59,10 +60,8 @@ from recorder.store.segments import (
     LEGAL_FLOOR_DAYS,
     DiscardReport,
     Leftover,
-    PartFile,
     Segments,
     holds_hash,
-    reserve_bytes,
 )
 from recorder.store.tiling import Stretch
 
@@ -251,6 +250,10 @@ class Store:
 
     def commit_segment(self, part: PartFile, facts: SegmentFacts) -> Head:
         """Seal a finished part file and write it down."""
+        return self.commit_finished(part.finish(), facts)
+
+    def commit_finished(self, part: FinishedPart, facts: SegmentFacts) -> Head:
+        """The same for a part file that another process wrote."""
         return self._segments.commit_segment(part, facts)
 
     def commit_gap(self, stream_id: str, t1_us: int, cause: Cause, detail: str = "") -> Head:

@@ -13,8 +13,8 @@ from recorder.capture.source import Track
 from recorder.causes import Cause
 from recorder.errors import StorageFull
 from recorder.store.boxes import init_of, outline
+from recorder.store.parts import PartFile
 from recorder.store.records import CodecName, Gap
-from recorder.store.segments import PartFile
 from recorder.store.verify import verify
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
 from tests.fakes.camera import packets
@@ -118,7 +118,7 @@ def test_a_disk_that_fills_up_costs_the_fragment_being_written(tmp_path: Path, m
     store = new_store(tmp_path, clock, "gate")
     record(store, clock, SECOND * 2)
     size = store.media_path(segments(store, clock)[0]).stat().st_size
-    monkeypatch.setattr("recorder.store.segments.PartFile", FullAfter)
+    monkeypatch.setattr("recorder.store.parts.PartFile", FullAfter)
     monkeypatch.setattr(FullAfter, "room_bytes", size * 2 // 3)
     recording = Recording(store, "gate.main", 60_000_000, Cause.UNREACHABLE, "")
     recording.begin(Track(CodecName.H264))

@@ -11,8 +11,8 @@ from recorder.capture.segmenter import WritePacket
 from recorder.capture.writer import RunWriter, Sink
 from recorder.errors import SourceInvalid, StorageFull
 from recorder.store.boxes import header_box, outline
+from recorder.store.parts import PartFile
 from recorder.store.records import CodecName, SegmentHeader
-from recorder.store.segments import PartFile
 from tests.fakes.video import access_units
 
 HEADER = SegmentHeader("box", "gate", "gate.main", 0, 0, 0, "00")

@@ -29,13 +29,16 @@ def duration_samples(packet: bytes | memoryview) -> int:
     """
     if not packet:
         return 0
-    code = packet[0] & 3
-    if code < 3:
-        frames = 1 if code == 0 else 2
-    else:
-        frames = packet[1] & 0x3F if len(packet) > 1 else 0
-    samples = frames * _FRAME_SAMPLES[packet[0] >> 3]
+    samples = _frames(packet) * _FRAME_SAMPLES[packet[0] >> 3]
     return samples if samples <= PACKET_LIMIT_SAMPLES else 0
+
+
+def _frames(packet: bytes | memoryview) -> int:
+    """Frames in a packet: one, two, or as many as its second byte says (RFC 6716, 3.2)."""
+    code = packet[0] & 3
+    if code == 3:
+        return packet[1] & 0x3F if len(packet) > 1 else 0
+    return 1 if code == 0 else 2
 
 
 class OpusDepacketiser:

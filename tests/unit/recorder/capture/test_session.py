@@ -26,8 +26,8 @@ from recorder.errors import (
     SourceWithoutVideo,
 )
 from recorder.store.fsck import check
+from recorder.store.parts import PartFile
 from recorder.store.records import Gap, SegmentHeader
-from recorder.store.segments import PartFile
 from recorder.store.store import Store
 from tests.fakes.box import SEGMENT_US, new_store, segments
 from tests.fakes.camera import ScriptedSource, packets, wanted
