@@ -76,6 +76,8 @@ class RecordingSettings(Section):
     """Length of a segment: short ones cost files and leaves, long ones cost more to fetch and to hold."""
     loss_bound_s: Annotated[float, Field(ge=0.5, le=10)] = 2
     """At most this much is lost in a power cut, beside the fragment being written."""
+    processes: Annotated[int, Field(ge=0, le=64)] = 0
+    """Capture processes; 0: one for each hundred cameras. What crashes one costs its own cameras a reconnect."""
 
 
 class RetentionSettings(Section):
@@ -153,6 +155,7 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ("http", "port"): ("a whole number from 0 to 65535", "0 至 65535 的整数"),
     ("recording", "segment_s"): ("a number of seconds from 2 to 600", "2 至 600 秒"),
     ("recording", "loss_bound_s"): ("a number of seconds from 0.5 to 10", "0.5 至 10 秒"),
+    ("recording", "processes"): ("a whole number from 0 to 64", "0 至 64 的整数"),
     ("retention", "floor_days"): (
         "a whole number of days, at least 30: Wuxi order 168, article 28, and State Council order 799, article 17, "
         "let nobody keep footage for less",

@@ -44,7 +44,7 @@ _SENTENCES: dict[Cause, tuple[str, str]] = {
     Cause.OVERLOAD: ("The box could not keep up with the camera.", "本机处理不及，未能录下码流。"),
     Cause.STORAGE_FULL: ("The disk was full.", "磁盘已满。"),
     Cause.STORAGE_ERROR: ("The disk could not be written to.", "磁盘无法写入。"),
-    Cause.BOX_DOWN: ("The box was not running.", "本机未运行。"),
+    Cause.BOX_DOWN: ("The box, or its part that records this camera, was not running.", "本机或其采集进程未运行。"),
     Cause.CLOCK_STEP: ("The clock of the box was set.", "本机时钟被调整。"),
     Cause.OPERATOR: ("Recording was switched off by an operator.", "操作人员关闭了录像。"),
     Cause.SCHEDULED: ("Recording was not scheduled.", "未安排录像。"),

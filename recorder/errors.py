@@ -96,6 +96,12 @@ class VolumeMissing(StorageError):
     code = "volume_missing"
 
 
+class PeerGone(StorageError):
+    """Another process of this box did not answer: it has ended, or waits for the disk; nothing is lost."""
+
+    code = "peer_gone"
+
+
 class CatalogueError(StoreError):
     """The catalogue (the index database) does not answer."""
 
@@ -303,6 +309,13 @@ class SourceSilent(SourceError):
     """The camera accepted the connection but sends no video: it may be overloaded or have too many viewers."""
 
     code = "source_no_media"
+    cause = Cause.NO_MEDIA
+
+
+class SourceWithoutKey(SourceError):
+    """The camera sends pictures, but for a minute none that decoding can begin with: shorten its key frame interval."""
+
+    code = "source_no_key_picture"
     cause = Cause.NO_MEDIA
 
 

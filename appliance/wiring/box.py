@@ -35,6 +35,8 @@ from appliance.health.report import Identity, readiness, status
 from appliance.health.survey import Survey
 from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Wake, listen, supervise
 from appliance.wiring.camera import DEMO_ID, DEMO_NAME, DEMO_URL, DemoCamera, demo_is_due, is_demo
+from appliance.wiring.capture import Terms as CaptureTerms
+from appliance.wiring.capture import spawner
 from appliance.wiring.program import IN_FORCE, boot_fields, cfg_fields, version
 from appliance.wiring.registry import Add, Change, FileCamera, Retire, faults, steps
 from appliance.wiring.running import remove_running, url_of, write_running
@@ -44,8 +46,7 @@ from config.logs import register_secret
 from config.settings import CameraSettings, Settings
 from config.times import SECOND_US, format_us
 from recorder.capture.fleet import Fleet
-from recorder.capture.source import Source, WantedCamera
-from recorder.capture.sources import source_of
+from recorder.capture.source import WantedCamera
 from recorder.causes import Cause
 from recorder.errors import DataDirMissing, StorageError
 from recorder.store import files
@@ -62,6 +63,9 @@ CLOCK_LOOK_S: Final = 1.0
 
 RECONCILE_S: Final = 5.0
 """Changes through the API are followed at once; this is for what nobody calls about: a changed password file."""
+
+WATCH_S: Final = 1.0
+"""A capture process that ends says so itself; this is for one that hangs."""
 
 SURVEY_S: Final = 60.0
 """Days held and forecasts change slowly."""
@@ -172,7 +176,8 @@ class RecordingBox:
         self._wake_cameras = Wake()
         self._wake_sweep = Wake()
         self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
-        self._fleet = Fleet(store, self._source, clock, segment_s=settings.recording.segment_s)
+        self._wake_watch = Wake()
+        self._fleet = self._made_fleet()
         self._fleet_lock = Lock()
         self._stopping = False
         terms = Terms(settings.retention.floor_days, settings.retention.target_days, settings.retention.when_full)
@@ -251,6 +256,7 @@ class RecordingBox:
         watch = ClockWatch(self._clock, self._note_step)
         return (
             Duty("cameras", self._reconcile, lambda: RECONCILE_S, self._wake_cameras),
+            Duty("capture", self._fleet.watch, lambda: WATCH_S, self._wake_watch),
             Duty("beat", self._beat, lambda: BEAT_S),
             Duty("sync", self._sync, lambda: sync_s),
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
@@ -377,12 +383,29 @@ class RecordingBox:
             return "none"
         return hashlib.blake2b(password.get_secret_value().encode(), key=self._key).hexdigest()
 
-    def _source(self, camera: WantedCamera) -> Source:
-        """A session with a camera; its password is read for this one, and kept out of all logs from here on."""
-        password = self._store.cameras.password(camera.id)
-        if password is not None:
-            register_secret(password.get_secret_value())
-        return source_of(camera.url, camera.username, password, camera.transport, self._clock, ca_file=camera.ca_file)
+    def _made_fleet(self) -> Fleet:
+        settings, store = self._settings, self._store
+        segment_us = round(settings.recording.segment_s * SECOND_US)
+        terms = CaptureTerms(Path(settings.box.data_dir).absolute(), store.box_id, segment_us, store.lock_descriptor)
+        return Fleet(
+            store,
+            spawner(terms),
+            self._clock,
+            secrets=self._secret,
+            processes=settings.recording.processes,
+            troubled=self._wake_watch.call,
+        )
+
+    def _secret(self, camera: WantedCamera) -> Mapping[str, Any]:
+        """A camera's password, or why it cannot be read; kept out of all logs from here on."""
+        try:
+            password = self._store.cameras.password(camera.id)
+        except StorageError as err:
+            return {"code": err.code, "text": str(err)}
+        if password is None:
+            return {"password": None}
+        register_secret(password.get_secret_value())
+        return {"password": password.get_secret_value()}
 
     # -- what the log says of the configuration
 

@@ -7,15 +7,18 @@ no further than `translated`: its texts contain the URL with its password.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
+import structlog
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 from av.packet import Packet as AvPacket
@@ -23,6 +26,7 @@ from av.video.stream import VideoStream
 from pydantic import SecretStr
 
 from config.clock import Clock
+from config.errors import CustosError
 from recorder.capture.nal import parameter_sets
 from recorder.capture.source import Packet, Track
 from recorder.capture.timeline import TICKS_PER_S
@@ -47,6 +51,13 @@ PROBE_BYTES = 5_000_000
 PROBE_US = 3_000_000
 """How much libav may look at before it says what the stream is."""
 
+QUEUE_LIMIT_PACKETS = 500
+"""Between libav's thread and whoever takes: some ten seconds of an ordinary camera. When it is full libav waits, and
+so does what feeds it."""
+
+PUT_S = 0.25
+"""How often a thread that waits for room looks whether anybody still wants packets."""
+
 _CODECS = {"h264": CodecName.H264, "hevc": CodecName.H265}
 _FILTERS = {CodecName.H264: "h264_mp4toannexb", CodecName.H265: "hevc_mp4toannexb"}
 _UNREACHABLE = {
@@ -57,6 +68,8 @@ _UNREACHABLE = {
     errno.EHOSTDOWN,
     errno.EADDRNOTAVAIL,
 }
+
+log = structlog.get_logger("capture")
 
 av.logging.set_level(None)
 
@@ -74,6 +87,10 @@ class LibavSource:
         self._filter: BitStreamFilterContext | None = None
         self._codec: CodecName | None = None
         self._closing = threading.Event()
+        self._packets: queue.Queue[Packet | CustosError] = queue.Queue(QUEUE_LIMIT_PACKETS)
+        self._read_all = True
+        """Whether no thread is in libav: it then closes with whoever releases."""
+        self._reader = threading.Thread(target=self._read, name="libav", daemon=True)
 
     def open(self) -> Track:
         """Connect; takes a second or more, because libav looks at the stream first."""
@@ -92,10 +109,65 @@ class LibavSource:
             self._filter = BitStreamFilterContext(_FILTERS[self._codec], self._stream)
             extradata = b""
         left_out = tuple(_words(one) for one in container.streams if one is not self._stream)
+        self._read_all = False
+        self._reader.start()
         return Track(self._codec, parameter_sets(extradata, self._codec), left_out)
 
-    def packets(self) -> Iterator[Packet]:
-        """Pictures as libav hands them out; always ends with an error, were it that the camera said goodbye."""
+    def take(self) -> Sequence[Packet]:
+        """Pictures that libav's thread has read; always ends with an error, were it that the camera said goodbye."""
+        found: list[Packet] = []
+        while True:
+            try:
+                one = self._packets.get_nowait()
+            except queue.Empty:
+                return found
+            if isinstance(one, Packet):
+                found.append(one)
+            elif found:
+                self._packets.put_nowait(one)  # what came before the end is handed out first
+                return found
+            else:
+                raise one
+
+    def close(self) -> None:
+        """Ask libav's thread to end; it does within the socket's timeout."""
+        self._closing.set()
+
+    def release(self) -> None:
+        """Let go. The thread that reads closes the connection once libav hands it back: libav is not thread-safe."""
+        self._closing.set()
+        if self._read_all:
+            self._close_container()
+
+    # -- libav's thread: everything that may block on the camera happens here
+
+    def _read(self) -> None:
+        try:
+            for packet in self._demuxed():
+                self._put(packet)
+        except CustosError as err:
+            self._put(err)
+        except Exception as err:  # top of a supervised thread: reported to who takes, which tries again
+            log.exception("reading failed")
+            self._put(SourceInvalid(f"Reading met an error of the program itself ({type(err).__name__})."))
+        finally:
+            self._read_all = True
+            if self._closing.is_set():
+                self._close_container()
+
+    def _put(self, one: Packet | CustosError) -> None:
+        while not self._closing.is_set():
+            with contextlib.suppress(queue.Full):
+                self._packets.put(one, timeout=PUT_S)
+                return
+
+    def _close_container(self) -> None:
+        container, self._container = self._container, None
+        if container is not None:
+            with contextlib.suppress(SourceError), translated(connecting=False):  # it was given up already
+                container.close()
+
+    def _demuxed(self) -> Iterator[Packet]:
         assert self._container is not None
         assert self._stream is not None
         stream = self._container.demux(self._stream)
@@ -106,16 +178,6 @@ class LibavSource:
                 raise SourceEnded
             yield from self._filtered(packet)
         raise SourceEnded
-
-    def close(self) -> None:
-        """Ask `packets` to end; it does within the socket's timeout. The connection closes with the reader."""
-        self._closing.set()
-
-    def release(self) -> None:
-        """Close the connection; called by the thread that reads, when it is done: libav is not thread-safe here."""
-        if self._container is not None:
-            with translated(connecting=False):
-                self._container.close()
 
     def _filtered(self, packet: AvPacket[VideoStream]) -> Iterator[Packet]:
         arrived = self._clock.read()
@@ -192,6 +254,3 @@ def _words(stream: object) -> str:
 
 def _ticks(stamp: int | None, time_base: Fraction) -> int | None:
     return None if stamp is None else round(stamp * time_base * TICKS_PER_S)
-
-
-LibavFactory = Callable[[], LibavSource]

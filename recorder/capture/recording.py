@@ -65,6 +65,7 @@ class Recording:
         self._run: RunWriter | None = None
         self._run_n = 0
         self._segment: SegmentWriter | None = None
+        self._is_abandoned = False
         self.frames = 0
         self.bytes = 0
 
@@ -72,6 +73,11 @@ class Recording:
     def segmenter(self) -> Segmenter | None:
         """What decides; None before `begin`."""
         return self._segmenter
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a run is on."""
+        return self._segmenter is not None and self._segmenter.recording
 
     def begin(self, track: Track) -> None:
         """The camera said what it sends."""
@@ -92,14 +98,15 @@ class Recording:
         Raises:
             StoreError: as `feed`.
         """
-        was_on = self._segmenter is not None and self._segmenter.recording
-        if self._segmenter is not None:
+        was_on = self.is_on
+        if self._segmenter is not None and not self._is_abandoned:
             self._carry_out(self._segmenter.stop(cause, detail))
         if was_on:
             self.cause, self.detail = cause, detail
 
     def abandon(self) -> None:
         """Let go of an open file after a failure; what is on the disk stays for `resume`."""
+        self._is_abandoned = True
         if self._segment is not None:
             self._segment.abandon()
             self._segment = None

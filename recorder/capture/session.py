@@ -1,8 +1,12 @@
-"""One camera, for as long as it is wanted: open, pump, back off, report, again.
+"""One camera, for as long as it is wanted: connect, read, store, back off, again. A machine that is stepped.
 
-Two threads: one reads from the camera into a bounded queue, one stores what is in it. So a slow disk never makes the
-camera's connection stall, and a silent camera never keeps the record waiting. Whatever fails, the loop goes on; what
-was not recorded meanwhile becomes a gap with the cause of the failure.
+`step` is called on a tick by whoever runs many cameras (`worker`), and never waits: what may block is handed out as
+jobs. Connecting is one kind of job, storing another; a session has at most one under way. While one stores, reading
+goes on into a bounded queue, so a slow disk never makes the camera's connection stall, and a silent camera never keeps
+the record waiting. Whatever fails, the session goes on; what was not recorded meanwhile becomes a gap with the cause
+of the failure::
+
+    WAITING -> CONNECTING -> RECEIVING -> SEALING -> LETTING_GO -> WAITING … STOPPED
 """
 
 from __future__ import annotations
@@ -11,14 +15,16 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 import structlog
 
-from config.clock import Clock
+from config.clock import Clock, Reading
 from config.errors import CustosError
 from config.times import SECOND_US
+from recorder.capture.intake import Overflow, PacketQueue, Tap
 from recorder.capture.recording import Recording, StreamBook
 from recorder.capture.source import Packet, Source, SourceFactory, Track, WantedCamera
 from recorder.causes import Cause
@@ -28,12 +34,16 @@ from recorder.errors import (
     SourceInvalid,
     SourceSilent,
     SourceStalled,
+    SourceWithoutKey,
     StorageError,
     StoreError,
 )
 
 MEDIA_DEADLINE_US = 10 * SECOND_US
 """So long without a frame is `stalled` (or, before the first one, `no_media`), whatever the socket says."""
+
+KEY_DEADLINE_US = 60 * SECOND_US
+"""So long without a picture that decoding can begin with, and the session is begun anew: that mostly brings one."""
 
 BACK_OFF_FIRST_S = 1.0
 BACK_OFF_MOST_S = 30.0
@@ -45,12 +55,11 @@ BACK_OFF_JITTER = 0.2
 GAP_PIECE_US = 600 * SECOND_US
 """A long outage is written down in pieces, so that the record never says nothing for longer than this."""
 
-QUEUE_LIMIT_PACKETS = 1500
-QUEUE_LIMIT_BYTES = 64 * 1024 * 1024
-"""About a minute of an ordinary camera: a disk that is slower for longer is an overload, and is called so."""
+STORE_PERIOD_US = 250_000
+"""How long pictures gather before a job stores them: fewer jobs cost less, and a power cut costs at most this more."""
 
-POLL_S = 0.25
-"""How often a thread that waits for packets looks whether it should stop, or the deadline has passed."""
+DRIFT_LEAST_US = 60 * SECOND_US
+"""Sender reports are right to some milliseconds: over less than a minute that would look like drift."""
 
 BITRATE_WINDOW_US = 10 * SECOND_US
 
@@ -59,14 +68,26 @@ CLOCK_TOLERANCE_US = 2 * SECOND_US
 
 log = structlog.get_logger("capture")
 
+Run = Callable[[Callable[[], None]], "Future[None]"]
+"""Does a job that may block, elsewhere."""
+
 
 class SessionState(StrEnum):
-    """What a camera's session is doing."""
+    """What a camera's session is doing, as people are told."""
 
     CONNECTING = "connecting"
     RECORDING = "recording"
     BACKING_OFF = "backing_off"
     STOPPED = "stopped"
+
+
+class _Phase(Enum):
+    WAITING = auto()
+    CONNECTING = auto()
+    RECEIVING = auto()
+    SEALING = auto()
+    LETTING_GO = auto()
+    STOPPED = auto()
 
 
 @dataclass(frozen=True)
@@ -94,77 +115,16 @@ class SessionStatus:
     """On the way to us; None: the source cannot tell."""
     clock_offset_us: int | None = None
     """How far the camera's clock is ahead of ours; None: it did not tell."""
+    clock_drift_ppm: float | None = None
+    """How fast that grows; None: not watched for long enough."""
     stamps_stand_still: bool = False
     """Its time stamps tell nothing: the record goes by the time of arrival."""
-
-
-class Overflow:
-    """Stands in the queue where packets were dropped: what comes behind it does not follow what came before."""
-
-
-class PacketQueue:
-    """Between the reading and the storing thread: bounded by count and bytes, ends with an error or none."""
-
-    def __init__(self) -> None:
-        self._packets: deque[Packet | Track | Overflow] = deque()
-        self._bytes = 0
-        self._condition = threading.Condition()
-        self._error: CustosError | None = None
-        self._dropping = False
-        self.dropped = 0
-
-    def put(self, packet: Packet | Track) -> None:
-        """Add a packet, or before all packets what the camera says it sends.
-
-        Where there is no room a packet is dropped, and so is all until the next key frame that finds half of the
-        room free: half a group of pictures cannot be decoded.
-        """
-        with self._condition:
-            if isinstance(packet, Packet) and not self._takes(packet):
-                if not self._dropping:
-                    self._packets.append(Overflow())
-                self._dropping = True
-                self.dropped += 1
-                return
-            self._dropping = False
-            self._packets.append(packet)
-            self._bytes += len(packet.data) if isinstance(packet, Packet) else 0
-            self._condition.notify()
-
-    def _takes(self, packet: Packet) -> bool:
-        share = 2 if self._dropping else 1
-        room = (
-            len(self._packets) < QUEUE_LIMIT_PACKETS // share
-            and self._bytes + len(packet.data) <= QUEUE_LIMIT_BYTES // share
-        )
-        return room and (packet.is_key or not self._dropping)
-
-    def fail(self, error: CustosError) -> None:
-        """Nothing more will come: this is why."""
-        with self._condition:
-            self._error = self._error or error
-            self._condition.notify()
-
-    def get(self, timeout_s: float) -> Packet | Track | Overflow | None:
-        """The next packet, or None after the timeout.
-
-        Raises:
-            CustosError: what `fail` was told, once all packets before it were taken.
-        """
-        with self._condition:
-            if not self._packets and self._error is None:
-                self._condition.wait(timeout_s)
-            if self._packets:
-                packet = self._packets.popleft()
-                self._bytes -= len(packet.data) if isinstance(packet, Packet) else 0
-                return packet
-            if self._error is not None:
-                raise self._error
-            return None
+    key_interval_s: float | None = None
+    """Between the last two key pictures."""
 
 
 class Session:
-    """Records one camera until told to stop."""
+    """Records one camera until told to stop. `step`, `stop` and what reads the tap belong to one thread."""
 
     def __init__(
         self,
@@ -174,124 +134,270 @@ class Session:
         clock: Clock,
         *,
         segment_us: int,
-        connects: threading.Semaphore,
+        connect: Run,
+        store: Run,
         cause: Cause = Cause.NO_MEDIA,
         detail: str = "",
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`connects` bounds how many cameras connect at once; `cause` is that of the gap up to the first frame."""
+        """`connect` and `store` do jobs elsewhere; `cause` is that of the gap up to the first frame."""
         self.camera = camera
+        self.tap = Tap()
+        self.track: Track | None = None
+        """What the camera said it sends, in the session that is on or was last."""
         self._book = book
         self._factory = factory
         self._clock = clock
         self._segment_us = segment_us
-        self._connects = connects
+        self._run_connect, self._run_store = connect, store
         self._jitter = jitter
         self._cause, self._detail = cause, detail
-        self._stop = threading.Event()
-        self._source: Source | None = None
+        self._phase = _Phase.WAITING
+        self._job: Future[None] | None = None
+        self._due_us = clock.read().mono_us
+        self._stop: tuple[Cause, str] | None = None
         self._lock = threading.Lock()
         self._status = SessionStatus(camera.id, SessionState.CONNECTING, clock.read().utc_us)
         self._recent: deque[tuple[int, int]] = deque()
         self._back_off_s = BACK_OFF_FIRST_S
-        self._wait_s = 0.0
-        self._cause_at_stop = (Cause.BOX_DOWN, "")
-        self._thread = threading.Thread(target=self.run, name=f"record-{camera.id}", daemon=True)
+        self._is_deserted = False
+        self._offset_first: tuple[int, int] | None = None
+        self._begin_attempt()
 
-    # -- from outside, any thread
+    def _begin_attempt(self) -> None:
+        self._source: Source | None = None
+        self._recording: Recording | None = None
+        self._queue = PacketQueue()
+        self._over: CustosError | None = None
+        self._last_us = self._last_key_us = self._stored_us = 0
+        self._pictures = 0
 
-    def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread.start()
+    # -- from outside
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it has ended for good."""
+        return self._phase is _Phase.STOPPED
 
     def stop(self, cause: Cause, detail: str = "") -> None:
-        """Ask it to seal what is open and end; `join` waits for that."""
-        self._cause_at_stop = (cause, detail)
-        self._stop.set()
+        """Ask it to seal what is open and end; `is_stopped` tells when it has."""
+        self._stop = self._stop or (cause, detail)
         source = self._source
-        if source is not None:
+        if source is not None and self._phase is _Phase.CONNECTING:
             source.close()
 
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the end; false when it takes longer."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
     def status(self) -> SessionStatus:
-        """As of now."""
+        """As of now; from any thread."""
         with self._lock:
             return replace(self._status, bitrate_bps=self._bitrate())
 
-    # -- the storing thread
+    def step(self, now: Reading) -> None:
+        """Do what can be done without waiting."""
+        try:
+            self._advance(now)
+        except Exception as err:  # top of a supervised task: reported, and the camera is tried again
+            log.exception("session failed", camera=self.camera.id)
+            self._over = self._over or _fault(err)
 
-    def run(self) -> None:
-        """Until stopped: one attempt after the other."""
-        while not self._stop.is_set():
-            try:
-                self.attempt()
-            except CustosError as err:
-                self._wait_s = err.wait_s if isinstance(err, SourceError) else 0.0
-                self._went_wrong(err.code, str(err))
-            except Exception as err:  # top of a supervised thread: reported, and the camera is tried again
-                log.exception("session failed", camera=self.camera.id)
-                self._went_wrong("bug", f"Recording met an error of the program itself ({type(err).__name__}).")
-            if not self._stop.is_set():
-                self._wait()
-        self._leave()
-        self._set(state=SessionState.STOPPED)
+    # -- one step
 
-    def attempt(self) -> None:
-        """One session with the camera, to its end.
+    def _advance(self, now: Reading) -> None:
+        if self._phase is _Phase.RECEIVING:
+            self._receive(now)  # goes on while a job stores
+        if self._phase is _Phase.CONNECTING and self._stop is not None and self._desert():
+            return
+        if self._job is not None:
+            if not self._job.done():
+                return
+            job, self._job = self._job, None
+            self._job_done(self._error_of(job), now)
+        elif self._phase is _Phase.WAITING:
+            if self._stop is not None:
+                self._seal(self._leave)
+            elif now.mono_us >= self._due_us:
+                self._connect()
+        elif self._phase is _Phase.RECEIVING:
+            self._store_if_due(now)
+        elif self._phase is not _Phase.STOPPED:
+            self._job_done(self._over, now)  # a fault of our own came between a job and what follows it
 
-        Raises:
-            CustosError: why it ended, unless it was told to.
-        """
+    def _desert(self) -> bool:
+        """Told to stop while it connects, which may take many seconds more: leave that to the thread that does it."""
+        with self._lock:
+            if self._source is None or self._job is None or self._job.done():
+                return False
+            self._is_deserted, self._source = True, None
+        self._seal(self._leave)
+        return True
+
+    def _job_done(self, error: CustosError | None, now: Reading) -> None:
+        """What follows a job, by the phase it belonged to."""
+        if self._phase is _Phase.CONNECTING:
+            self._connected(error, now)
+        elif self._phase is _Phase.RECEIVING:
+            if error is not None:
+                self._over = error  # storing failed: what is still queued would fail the same way
+                self._seal(self._close)
+            else:
+                self._store_if_due(now)
+        elif self._phase is _Phase.SEALING:
+            if error is not None:
+                self._went_wrong(error)
+            self._let_go()
+        elif self._phase is _Phase.LETTING_GO:
+            self._rest(now)
+
+    def _error_of(self, job: Future[None]) -> CustosError | None:
+        err = job.exception()
+        if err is None or isinstance(err, CustosError):
+            return err
+        log.error("session failed", camera=self.camera.id, exc_info=err)
+        return _fault(err)
+
+    def _connect(self) -> None:
+        self._begin_attempt()
         self._set(state=SessionState.CONNECTING)
+        self._phase = _Phase.CONNECTING
+        self._job = self._run_connect(self._open)
+
+    def _connected(self, error: CustosError | None, now: Reading) -> None:
+        if error is not None or self._recording is None or self.track is None:
+            self._over = error
+            self._seal(self._close)
+            return
+        self._recording.begin(self.track)
+        self._last_us = self._last_key_us = self._stored_us = now.mono_us
+        self._set(tracks_left_out=self.track.left_out)
+        self._phase = _Phase.RECEIVING
+        self._receive(now)  # some pictures came before the answer to PLAY
+
+    def _receive(self, now: Reading) -> None:
+        """Take what has come; note when nothing more will."""
+        if self._over is not None or self._source is None:
+            return
+        try:
+            packets = self._source.take()
+        except CustosError as err:
+            self._over = err
+            return
+        for packet in packets:
+            self._last_us = now.mono_us
+            self._pictures += 1
+            if packet.is_key:
+                self._saw_key(now)
+            self.tap.take(packet)
+            self._queue.put(packet)
+        if self._stop is not None:
+            self._over = SourceEnded()
+        elif now.mono_us - self._last_us > MEDIA_DEADLINE_US:
+            self._over = SourceStalled() if self._pictures else SourceSilent()
+        elif now.mono_us - self._last_key_us > KEY_DEADLINE_US and self.tap.key() is None:
+            self._over = SourceWithoutKey()
+
+    def _saw_key(self, now: Reading) -> None:
+        if self.tap.key() is not None:
+            self._set(key_interval_s=round((now.mono_us - self._last_key_us) / SECOND_US, 2))
+        self._last_key_us = now.mono_us
+
+    def _store_if_due(self, now: Reading) -> None:
+        if len(self._queue) and (self._over is not None or now.mono_us - self._stored_us >= STORE_PERIOD_US):
+            self._stored_us = now.mono_us
+            self._job = self._run_store(self._store)
+        elif self._over is not None:
+            self._seal(self._close)
+
+    def _seal(self, how: Callable[[], None]) -> None:
+        self.tap.clear()
+        self._phase = _Phase.SEALING
+        self._job = self._run_store(how)
+
+    def _let_go(self) -> None:
+        self._phase = _Phase.LETTING_GO
+        source = self._source
+        self._job = self._run_store(source.release if source is not None else _nothing)
+
+    def _rest(self, now: Reading) -> None:
+        """Back off, or end."""
+        self._source = None
+        if self._stop is not None:
+            self._phase = _Phase.STOPPED
+            self._set(state=SessionState.STOPPED)
+            return
+        wait_s = self._over.wait_s if isinstance(self._over, SourceError) else 0.0
+        seconds = max(self._back_off_s, wait_s) * (1 + BACK_OFF_JITTER * self._jitter())
+        self._back_off_s = min(self._back_off_s * 2, BACK_OFF_MOST_S)
+        self._due_us = now.mono_us + round(seconds * SECOND_US)
+        self._phase = _Phase.WAITING
+        with self._lock:
+            self._status = replace(self._status, reconnects=self._status.reconnects + 1)
+        self._set(state=SessionState.BACKING_OFF)
+
+    # -- jobs: these may block
+
+    def _open(self) -> None:
+        """Finish what a failed attempt left, then connect."""
         recording = Recording(self._book, self.camera.stream_id, self._segment_us, self._cause, self._detail)
         self._mind_the_clock(recording)
-        source, queue = self._factory(self.camera), PacketQueue()
-        self._source = source
-        reader = threading.Thread(
-            target=_read, args=(source, queue, self._connects), name=f"read-{self.camera.id}", daemon=True
-        )
-        reader.start()
+        self._mind_long_outage(recording)
+        self._recording = recording
+        source = self._factory(self.camera)
+        with self._lock:
+            self._source = source
+        if self._stop is not None:
+            raise SourceEnded
         try:
-            self._pump(recording, queue)
-        except SourceError as err:
-            self._end(recording, err.cause, str(err))
-            raise
-        except StoreError as err:
-            self._gap_is(err.cause if isinstance(err, StorageError) else Cause.STORAGE_ERROR, str(err))
-            raise
+            self.track = source.open()
         finally:
-            source.close()
-            recording.abandon()
-            self._source = None
+            with self._lock:
+                is_deserted = self._is_deserted
+            if is_deserted:
+                source.release()
 
-    def _pump(self, recording: Recording, queue: PacketQueue) -> None:
-        last_us = self._clock.read().mono_us
-        begun = False
-        while not self._stop.is_set():
-            packet = queue.get(POLL_S)
-            now = self._clock.read()
-            if packet is None:
-                # Connecting has its own time-outs; the deadline is about media.
-                if begun and now.mono_us - last_us > MEDIA_DEADLINE_US:
-                    raise SourceStalled if recording.frames else SourceSilent
-                continue
-            if isinstance(packet, Overflow):
+    def _store(self) -> None:
+        """Store what has been queued."""
+        recording = self._recording
+        assert recording is not None
+        last: Packet | None = None
+        lost = count = size = 0
+        while (entry := self._queue.get()) is not None:
+            if isinstance(entry, Overflow):
                 self._end(recording, Cause.OVERLOAD, "")
                 continue
-            if isinstance(packet, Track):
-                recording.begin(packet)
-                begun, last_us = True, now.mono_us
-                self._set(tracks_left_out=packet.left_out)
-                continue
-            last_us = now.mono_us
-            recording.feed(packet)
-            self._saw(recording, packet, queue)
-        self._end(recording, *self._cause_at_stop)
+            recording.feed(entry)
+            last, count, size = entry, count + 1, size + len(entry.data)
+            lost += entry.lost_packets or 0
+        if last is not None:
+            self._stored(recording, last, count, size, lost)
+
+    def _close(self) -> None:
+        """Seal what is open, under the cause for which nothing follows."""
+        recording, over = self._recording, self._over
+        if over is not None and self._stop is None:
+            self._went_wrong(over)
+        if recording is None:
+            if isinstance(over, StorageError):
+                self._gap_is(over.cause, str(over))
+            if self._stop is not None:
+                self._leave()
+            return
+        try:
+            if isinstance(over, StoreError):
+                self._gap_is(over.cause if isinstance(over, StorageError) else Cause.STORAGE_ERROR, str(over))
+                if self._stop is not None:
+                    self._leave()
+            elif self._stop is not None:
+                self._end(recording, *self._stop)
+            elif isinstance(over, SourceError):
+                self._end(recording, over.cause, str(over))
+        finally:
+            recording.abandon()
+
+    def _leave(self) -> None:
+        """Stopped in the middle of an outage: write down what it was, before it passes for the box being down."""
+        if (self._cause, self._detail) != self._stop:
+            self._write_gap(self._cause, self._detail)
+
+    # -- the record
 
     def _end(self, recording: Recording, cause: Cause, detail: str) -> None:
         """Seal what is open; what could not be recorded from there on has this cause."""
@@ -309,6 +415,12 @@ class Session:
             detail = "the clock of the box stands earlier than its record"
             recording.head = self._book.commit_gap(self.camera.stream_id, now_us, Cause.CLOCK_STEP, detail)
 
+    def _mind_long_outage(self, recording: Recording) -> None:
+        """A long outage is written down meanwhile."""
+        now_us = self._clock.read().utc_us
+        if now_us - recording.head.t1_us > GAP_PIECE_US:
+            recording.head = self._book.commit_gap(self.camera.stream_id, now_us, self._cause, self._detail)
+
     def _gap_is(self, cause: Cause, detail: str) -> None:
         self._cause, self._detail = cause, detail
         self._set(cause=cause)
@@ -320,65 +432,56 @@ class Session:
         if now_us > head.t1_us:
             self._book.commit_gap(self.camera.stream_id, now_us, cause, detail)
 
-    def _wait(self) -> None:
-        """Back off; a long outage is written down meanwhile."""
-        self._set(state=SessionState.BACKING_OFF)
-        seconds = max(self._back_off_s, self._wait_s) * (1 + BACK_OFF_JITTER * self._jitter())
-        self._back_off_s = min(self._back_off_s * 2, BACK_OFF_MOST_S)
-        self._clock.wait(self._stop, seconds)
+    # -- the status
+
+    def _went_wrong(self, err: CustosError) -> None:
+        log.warning("camera is not recorded", camera=self.camera.id, code=err.code, reason=str(err))
+        self._set(problem_code=err.code, problem_text=str(err))
+
+    def _stored(self, recording: Recording, last: Packet, count: int, size: int, lost: int) -> None:
+        segmenter = recording.segmenter
+        assert segmenter is not None
+        counts = segmenter.counts
         with self._lock:
-            self._status = replace(self._status, reconnects=self._status.reconnects + 1)
-        try:
-            head = self._book.resume(self.camera.stream_id)
-            if self._clock.read().utc_us - head.t1_us > GAP_PIECE_US:
-                self._write_gap(self._cause, self._detail)
-        except CustosError as err:
-            self._went_wrong(err.code, str(err))
-
-    def _leave(self) -> None:
-        """Stopped in the middle of an outage: write down what it was, before it passes for the box being down."""
-        if (self._cause, self._detail) == self._cause_at_stop:
-            return
-        try:
-            self._write_gap(self._cause, self._detail)
-        except CustosError as err:
-            self._went_wrong(err.code, str(err))
-
-    def _went_wrong(self, code: str, text: str) -> None:
-        log.warning("camera is not recorded", camera=self.camera.id, code=code, reason=text)
-        self._set(problem_code=code, problem_text=text)
-
-    def _saw(self, recording: Recording, packet: Packet, queue: PacketQueue) -> None:
-        counts = recording.segmenter.counts if recording.segmenter else None
-        with self._lock:
-            first = self._status.state is not SessionState.RECORDING
-            if counts is not None and recording.segmenter is not None and recording.segmenter.recording:
+            status = self._status
+            changes: dict[str, object] = {}
+            if segmenter.recording:
                 self._back_off_s = BACK_OFF_FIRST_S
-                self._status = replace(
-                    self._status,
-                    state=SessionState.RECORDING,
-                    since_us=packet.arrived.utc_us if first else self._status.since_us,
-                    problem_code=None,
-                    problem_text=None,
-                    cause=None,
-                    nudged=counts.nudged,
-                    invented=counts.invented,
-                    dropped_before_key=counts.dropped_before_key,
-                )
+                changes = {"state": SessionState.RECORDING, "problem_code": None, "problem_text": None, "cause": None}
+                if status.state is not SessionState.RECORDING:
+                    changes["since_us"] = last.arrived.utc_us
+            if last.lost_packets is not None:
+                changes["lost_packets"] = (status.lost_packets or 0) + lost
             self._status = replace(
-                self._status,
-                last_media_us=packet.arrived.utc_us,
-                frames=self._status.frames + 1,
-                bytes=self._status.bytes + len(packet.data),
-                dropped_overload=queue.dropped,
-                clock_offset_us=packet.clock_offset_us,
-                stamps_stand_still=packet.stamps_stand_still,
+                status,
+                last_media_us=last.arrived.utc_us,
+                frames=status.frames + count,
+                bytes=status.bytes + size,
+                nudged=counts.nudged,
+                invented=counts.invented,
+                dropped_before_key=counts.dropped_before_key,
+                dropped_overload=self._queue.dropped,
+                clock_offset_us=last.clock_offset_us,
+                clock_drift_ppm=self._drift(last),
+                stamps_stand_still=last.stamps_stand_still,
+                **changes,  # type: ignore[arg-type]  # named fields of the status
             )
-            if packet.lost_packets is not None:
-                lost = (self._status.lost_packets or 0) + packet.lost_packets
-                self._status = replace(self._status, lost_packets=lost)
-            self._recent.append((packet.arrived.mono_us, len(packet.data)))
-            self._forget_old(packet.arrived.mono_us)
+            self._recent.append((last.arrived.mono_us, size))
+            self._forget_old(last.arrived.mono_us)
+
+    def _drift(self, last: Packet) -> float | None:
+        """How fast the camera's clock runs away from ours, since it was first told; a step begins it anew."""
+        offset_us, now_us = last.clock_offset_us, last.arrived.mono_us
+        if offset_us is None:
+            self._offset_first = None
+            return None
+        before_us = self._status.clock_offset_us
+        if self._offset_first is None or (before_us is not None and abs(offset_us - before_us) > SECOND_US):
+            self._offset_first = (now_us, offset_us)
+        since_us, first_us = self._offset_first
+        if now_us - since_us < DRIFT_LEAST_US:
+            return None
+        return round((offset_us - first_us) * 1e6 / (now_us - since_us), 1)
 
     def _forget_old(self, now_us: int) -> None:
         while self._recent and self._recent[0][0] < now_us - BITRATE_WINDOW_US:
@@ -396,18 +499,9 @@ class Session:
             self._status = replace(self._status, **changes)  # type: ignore[arg-type]  # named fields of the status
 
 
-def _read(source: Source, queue: PacketQueue, connects: threading.Semaphore) -> None:
-    """The reading thread: everything that may block on the camera happens here."""
-    try:
-        with connects:
-            queue.put(source.open())
-        for packet in source.packets():
-            queue.put(packet)
-        queue.fail(SourceEnded())
-    except CustosError as err:
-        queue.fail(err)
-    except Exception as err:  # top of a supervised thread: reported to the storing one, which tries again
-        log.exception("reading failed")
-        queue.fail(SourceInvalid(f"Reading met an error of the program itself ({type(err).__name__})."))
-    finally:
-        source.release()
+def _fault(err: BaseException) -> SourceInvalid:
+    return SourceInvalid(f"Recording met an error of the program itself ({type(err).__name__}).")
+
+
+def _nothing() -> None:
+    """There was no connection to let go of."""

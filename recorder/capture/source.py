@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from config.clock import Reading
 from recorder.store.records import CodecName
 
+READ_TICK_S = 0.03
+"""How long a source rests between two looks at what has come (ADR 8): at 4 Mbit/s that is about 15 KB."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Packet:
     """One picture as the camera sent it: an access unit of NAL units with start codes (Annex B)."""
 
@@ -37,33 +40,35 @@ class Track:
     """Parameter sets told before the first picture (SDP), for cameras that do not repeat them in the stream."""
     left_out: tuple[str, ...] = ()
     """Other tracks, in words: they are not recorded."""
+    description: bytes = b""
+    """What the camera said of itself, raw (SDP); empty where the source has none."""
 
 
 class Source(Protocol):
-    """One session with a camera. `open`, then `packets` until it ends; `close` may come from another thread."""
+    """One session with a camera: `open`, then `take` until it raises; `close` may come from another thread."""
 
     def open(self) -> Track:
-        """Connect and agree on the track.
+        """Connect and agree on the track; blocks, within limits.
 
         Raises:
             SourceError: one of its kinds.
         """
         ...
 
-    def packets(self) -> Iterator[Packet]:
-        """Pictures as they arrive.
+    def take(self) -> Sequence[Packet]:
+        """The pictures that have come since it was last asked; never waits. One thread at a time.
 
         Raises:
-            SourceError: the session ended; a camera that says goodbye ends it too.
+            SourceError: the session ended, and all that came before was handed out; a goodbye ends it too.
         """
         ...
 
     def close(self) -> None:
-        """Ask `packets` to end soon; from any thread, harmless when done already."""
+        """Ask `open` to give up soon; from any thread, harmless when done already."""
         ...
 
     def release(self) -> None:
-        """Let go of the connection: by the thread that reads, when it is done."""
+        """Say goodbye and let go of the connection; may take a moment. Nothing is asked of the source afterwards."""
         ...
 
 

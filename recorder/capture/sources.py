@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
+from threading import Event
 from urllib.parse import urlsplit
 
 import av
@@ -16,7 +18,7 @@ from recorder.capture.nal import parameter_sets, with_sets
 from recorder.capture.rtsp.connection import Target
 from recorder.capture.rtsp.source import RtspSource
 from recorder.capture.rtsp.transport import Transport
-from recorder.capture.source import Packet, Source, Track
+from recorder.capture.source import READ_TICK_S, Packet, Source, Track
 from recorder.capture.timeline import TICKS_PER_S
 from recorder.errors import SourceEnded, SourceInvalid, SourceSilent
 from recorder.store.records import CodecName
@@ -73,12 +75,20 @@ def probe(source: Source, clock: Clock) -> ProbeResult:
         source.release()
 
 
+def packets(source: Source, clock: Clock) -> Iterator[Packet]:
+    """Pictures as they arrive, for who has nothing else to do; ends with the error that ends the session."""
+    never = Event()
+    while True:
+        yield from source.take()
+        clock.wait(never, READ_TICK_S)
+
+
 def _look(source: Source, clock: Clock) -> list[Packet]:
     """The first key picture and what follows it for a while."""
     begun_us = clock.read().mono_us
     found: list[Packet] = []
     try:
-        for packet in source.packets():
+        for packet in packets(source, clock):
             if found or packet.is_key:
                 found.append(packet)
             if found and packet.arrived.mono_us - found[0].arrived.mono_us > PROBE_US:

@@ -19,6 +19,7 @@ import errno
 import fcntl
 import mmap
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -192,6 +193,10 @@ def sync_volume(root: Path) -> None:
             os.close(handle)
 
 
+LOCK_PATIENCE_S = 3.0
+"""The capture processes of a box that was killed hold its lock for some moments more."""
+
+
 def lock(path: Path) -> int:
     """Take the exclusive lock of a data directory; it is given back when the descriptor closes or the box dies.
 
@@ -199,9 +204,14 @@ def lock(path: Path) -> int:
         DataDirInUse: another process holds it.
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as err:
-        os.close(handle)
-        raise DataDirInUse(f"{DataDirInUse.sentence()} ({path.parent})") from err
-    return handle
+    ends_s = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as err:
+            if time.monotonic() >= ends_s:
+                os.close(handle)
+                raise DataDirInUse(f"{DataDirInUse.sentence()} ({path.parent})") from err
+            time.sleep(0.05)
+        else:
+            return handle

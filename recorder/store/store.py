@@ -212,6 +212,11 @@ class Store:
     # -- identity
 
     @property
+    def lock_descriptor(self) -> int | None:
+        """The lock of the data directory, to be held by processes that write to it too; None: it is not held."""
+        return self._lock
+
+    @property
     def box_id(self) -> str:
         """This installation."""
         return self.facts.box_id

@@ -1,7 +1,7 @@
 """The thin shell around the machines: sockets, TLS, and the carrying out of what the client machine commands.
 
-`open` blocks, within its limits; afterwards `poll` never does. There is no waiting for a socket: every `READ_TICK_S`
-whoever owns connections polls them, and one call takes what dozens of packets brought. Waking up for each packet
+`open` blocks, within its limits; afterwards `take` never does. There is no waiting for a socket: every `READ_TICK_S`
+whoever owns connections asks them, and one call takes what dozens of packets brought. Waking up for each packet
 costs several times as much (ADR 8).
 """
 
@@ -43,9 +43,6 @@ from recorder.errors import (
 
 CONNECT_LIMIT_S = 10
 """For the TCP connection, and again for TLS."""
-
-READ_TICK_S = 0.03
-"""How long sockets rest between two reads: at 4 Mbit/s one then holds about 15 KB, far below its buffer."""
 
 READS_LIMIT = 32
 """Reads of one socket in one poll: a flood must not keep other cameras waiting."""

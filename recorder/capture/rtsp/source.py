@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from config.clock import Clock, Reading
 from config.times import SECOND_US
 from recorder.capture.nal import parameter_sets
 from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.stamps import Stamps
-from recorder.capture.rtsp.connection import READ_TICK_S, RtspConnection, Target
+from recorder.capture.rtp.units import AccessUnit
+from recorder.capture.rtsp.connection import RtspConnection, Target
 from recorder.capture.rtsp.sdp import sets_from_fmtp
 from recorder.capture.source import Packet, Track
 from recorder.capture.sps import reorder_depth
-from recorder.errors import SourceEnded
 from recorder.store.records import CodecName
 
 CLOCK_WAS_SET_US = 978_307_200 * SECOND_US
@@ -40,23 +40,26 @@ class RtspSource:
         agreed = self.connection.open(self._closing.is_set)
         codec = _CODECS[agreed.media.encoding]
         self._stamps = Stamps(agreed.media.clock_rate_hz)
-        self._track = Track(codec, sets_from_fmtp(agreed.media, codec), agreed.left_out)
+        sets = sets_from_fmtp(agreed.media, codec)
+        self._track = Track(codec, sets, agreed.left_out, self.connection.description)
         return self._track
 
-    def packets(self) -> Iterator[Packet]:
-        """Pictures as they arrive; always ends with an error, were it that the camera said goodbye."""
+    def take(self) -> Sequence[Packet]:
+        """Pictures that have come; always ends with an error, were it that the camera said goodbye."""
+        units = self.connection.take()
+        if not units:
+            return ()
+        arrived = self._clock.read()
+        return [self._packet(unit, arrived) for unit in units]
+
+    def _packet(self, unit: AccessUnit, arrived: Reading) -> Packet:
         assert self._stamps is not None
-        while not self._clock.wait(self._closing, READ_TICK_S):
-            units = self.connection.take()
-            arrived = self._clock.read()
-            for unit in units:
-                if unit.is_key:
-                    self._learn_order(unit.data, self._stamps)
-                dts, pts = self._stamps.take(unit.timestamp, arrived.mono_us)
-                offset_us = clock_offset_us(self.connection.receiver, arrived)
-                still = self._stamps.stands_still
-                yield Packet(unit.data, dts, pts, unit.is_key, arrived, self._newly_lost(), offset_us, still)
-        raise SourceEnded
+        if unit.is_key:
+            self._learn_order(unit.data, self._stamps)
+        dts, pts = self._stamps.take(unit.timestamp, arrived.mono_us)
+        offset_us = clock_offset_us(self.connection.receiver, arrived)
+        still = self._stamps.stands_still
+        return Packet(unit.data, dts, pts, unit.is_key, arrived, self._newly_lost(), offset_us, still)
 
     def _learn_order(self, picture: bytes, stamps: Stamps) -> None:
         """At each key picture: its sets, or else those told before, say whether pictures are swapped."""
@@ -72,7 +75,7 @@ class RtspSource:
         return self._lost - before
 
     def close(self) -> None:
-        """Ask `packets` to end; it does within a tick."""
+        """Ask `open` to give up; it does within a tenth of a second."""
         self._closing.set()
 
     def release(self) -> None:

@@ -1,0 +1,225 @@
+"""Capture processes: how the main process starts one, and what one is made of.
+
+`python -m appliance.wiring.capture FD` is the process: it speaks by the Unix socket of that descriptor and by nothing
+else. It holds the data directory's lock beside the main process, so that no other box starts on it while a picture
+may still be written; and it ends at once when the main process is gone, for nobody would write down what it records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+import uvloop
+from pydantic import SecretStr
+
+from config import logs
+from config.clock import Clock, SystemClock
+from recorder.capture.book import RemoteBook
+from recorder.capture.channel import Asked, Channel, error_of
+from recorder.capture.fleet import order_of, status_body
+from recorder.capture.nal import parameter_sets, with_sets
+from recorder.capture.session import SessionStatus
+from recorder.capture.source import Source, WantedCamera
+from recorder.capture.sources import source_of
+from recorder.capture.worker import Order, Pools, Worker, run
+from recorder.store.layout import Layout
+
+END_S: Final = 3.0
+"""How long a killed process may take to be gone."""
+
+ARENAS: Final = "2"
+"""glibc's memory arenas: by default each thread has its own, and what one frees the others cannot use."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every capture process of a box is told."""
+
+    data_dir: Path
+    box_id: str
+    segment_us: int
+    lock: int | None
+    """The descriptor of the data directory's lock; None: nobody holds it, as in tests."""
+
+
+class CaptureProcess:
+    """Obeys `fleet.Process`."""
+
+    def __init__(self, child: subprocess.Popen[bytes], channel: Channel) -> None:
+        self._child = child
+        self.channel = channel
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._child.pid
+
+    def end(self) -> None:
+        """Kill it: what it has begun is read back by its successor."""
+        self._child.kill()
+        self._child.wait(END_S)
+
+    def ending(self) -> str:
+        """How it ended."""
+        code = self._child.poll()
+        if code is None:
+            return ""
+        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def spawner(terms: Terms) -> Callable[..., CaptureProcess]:
+    """What starts capture processes (`fleet.Spawn`)."""
+
+    def spawn(
+        number: int, connects_at_once: int, handle: Callable[[Asked], None], gone: Callable[[], None]
+    ) -> CaptureProcess:
+        ours, theirs = socket.socketpair()
+        kept = [theirs.fileno()] + ([] if terms.lock is None else [terms.lock])
+        child = subprocess.Popen(  # noqa: S603 - this very program, and a number
+            [sys.executable, "-m", "appliance.wiring.capture", str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=kept,
+            env={"MALLOC_ARENA_MAX": ARENAS, **os.environ},
+            process_group=0,  # a Ctrl-C is for the main process, which stops its cameras in order
+        )
+        theirs.close()
+        channel = Channel(ours, handle, gone, name=f"capture-{number}")
+        channel.start()
+        channel.tell(
+            "begin",
+            {
+                "number": number,
+                "data_dir": str(terms.data_dir),
+                "box": terms.box_id,
+                "segment_us": terms.segment_us,
+                "connects": connects_at_once,
+                "level": logging.getLevelName(logging.getLogger().getEffectiveLevel()),
+            },
+        )
+        return CaptureProcess(child, channel)
+
+    return spawn
+
+
+class _Program:
+    """The process itself: messages in, cameras stepped."""
+
+    def __init__(self, descriptor: int, clock: Clock) -> None:
+        self._clock = clock
+        self._secrets: dict[str, Mapping[str, Any]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()
+        self._begun: asyncio.Future[Mapping[str, Any]] = self._loop.create_future()
+        self._worker: Worker | None = None
+        self._channel = Channel(socket.socket(fileno=descriptor), self._handle, self._orphaned, name="main")
+        self._channel.start()
+
+    async def live(self) -> None:
+        """Until the main process says so, or is gone."""
+        terms = await self._begun
+        logs.configure(level=terms["level"], clock=self._clock)
+        structlog.contextvars.bind_contextvars(process=f"capture-{terms['number']}")
+        pools = Pools(terms["connects"])
+        book = RemoteBook(self._channel, Layout(Path(terms["data_dir"])), terms["box"])
+        self._worker = Worker(
+            book,
+            self._source,
+            self._clock,
+            segment_us=terms["segment_us"],
+            connect=pools.connect,
+            store=pools.store,
+        )
+        await run(self._worker, self._clock, self._tell, self._end)
+
+    # -- the channel's thread
+
+    def _handle(self, asked: Asked) -> None:
+        if asked.kind == "begin":
+            self._loop.call_soon_threadsafe(self._begun.set_result, asked.body)
+        else:
+            self._loop.call_soon_threadsafe(self._act, asked)
+
+    def _orphaned(self) -> None:
+        """The main process is gone: end at once, from whichever thread notices, whatever the others do."""
+        os._exit(0)
+
+    # -- the loop
+
+    def _act(self, asked: Asked) -> None:
+        if self._worker is None:  # `begin` came before it, and is still being carried out
+            self._loop.call_later(0.01, self._act, asked)
+        elif asked.kind == "apply":
+            self._apply(self._worker, asked)
+        elif asked.kind == "stop":
+            self._worker.stop(lambda: self._stopped(asked))
+        elif asked.kind == "key":
+            self._key(self._worker, asked)
+        elif asked.kind == "description":
+            asked.answer(blob=self._worker.description(asked.body["camera"]))
+
+    def _apply(self, worker: Worker, asked: Asked) -> None:
+        orders: list[Order] = []
+        for body in asked.body["orders"]:
+            order = order_of(body)
+            self._secrets[order.camera.id] = body["secret"]
+            orders.append(order)
+        worker.apply(orders, asked.answer)
+
+    def _stopped(self, asked: Asked) -> None:
+        asked.answer()
+        self._end.set()
+
+    def _key(self, worker: Worker, asked: Asked) -> None:
+        found = worker.key_picture(asked.body["camera"])
+        if found is None:
+            asked.answer()
+            return
+        track, packet = found
+        sets = () if parameter_sets(packet.data, track.codec) else track.sets
+        body = {"codec": track.codec.value, "arrived_us": packet.arrived.mono_us}
+        asked.answer(body, with_sets(sets, packet.data))
+
+    def _tell(self, statuses: Sequence[SessionStatus]) -> None:
+        self._channel.tell("statuses", {"cameras": [status_body(one) for one in statuses]})
+
+    # -- any thread
+
+    def _source(self, camera: WantedCamera) -> Source:
+        """A session with a camera; its password is known to this process alone, and kept out of all logs."""
+        secret = self._secrets[camera.id]
+        if "code" in secret:
+            raise error_of(secret["code"], secret["text"])
+        password = None if secret["password"] is None else SecretStr(secret["password"])
+        if password is not None:
+            logs.register_secret(password.get_secret_value())
+        return source_of(camera.url, camera.username, password, camera.transport, self._clock, ca_file=camera.ca_file)
+
+
+def main(descriptor: int) -> None:
+    """Be a capture process."""
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, signal.SIG_IGN)  # the main process says when to stop, after it has stopped what asks
+    logs.configure(level="WARNING")
+
+    async def live() -> None:
+        await _Program(descriptor, SystemClock()).live()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(live())
+    os._exit(0)  # threads that still wait for a camera keep nobody
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

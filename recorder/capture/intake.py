@@ -1,0 +1,105 @@
+"""Between reading from a camera and storing: a bounded queue, and the last group of pictures in memory.
+
+A slow disk never makes a camera's connection stall: what cannot be stored in time waits here, up to a bound. Past it
+packets are dropped, and the record says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from recorder.capture.source import Packet
+
+QUEUE_LIMIT_PACKETS = 1500
+QUEUE_LIMIT_BYTES = 64 * 1024 * 1024
+"""About a minute of an ordinary camera: a disk that is slower for longer is an overload, and is called so."""
+
+TAP_LIMIT_PACKETS = 1500
+TAP_LIMIT_BYTES = 8 * 1024 * 1024
+"""What a camera's newest group of pictures may take in memory; of a longer one only the key picture is kept."""
+
+
+class Overflow:
+    """Stands in the queue where packets were dropped: what comes behind it does not follow what came before."""
+
+
+class PacketQueue:
+    """One thread puts, another drains: bounded by count and bytes."""
+
+    def __init__(self) -> None:
+        self._packets: deque[Packet | Overflow] = deque()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._dropping = False
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    def put(self, packet: Packet) -> None:
+        """Add a packet.
+
+        Where there is no room it is dropped, and so is all until the next key frame that finds half of the room
+        free: half a group of pictures cannot be decoded.
+        """
+        with self._lock:
+            if not self._takes(packet):
+                if not self._dropping:
+                    self._packets.append(Overflow())
+                self._dropping = True
+                self.dropped += 1
+                return
+            self._dropping = False
+            self._packets.append(packet)
+            self._bytes += len(packet.data)
+
+    def _takes(self, packet: Packet) -> bool:
+        share = 2 if self._dropping else 1
+        room = (
+            len(self._packets) < QUEUE_LIMIT_PACKETS // share
+            and self._bytes + len(packet.data) <= QUEUE_LIMIT_BYTES // share
+        )
+        return room and (packet.is_key or not self._dropping)
+
+    def get(self) -> Packet | Overflow | None:
+        """The oldest entry; None: there is none."""
+        with self._lock:
+            if not self._packets:
+                return None
+            packet = self._packets.popleft()
+            self._bytes -= len(packet.data) if isinstance(packet, Packet) else 0
+            return packet
+
+
+class Tap:
+    """The newest key picture of a stream and all that followed it: where a live view begins, and stills come from."""
+
+    def __init__(self) -> None:
+        self._packets: list[Packet] = []
+        self._bytes = 0
+        self.is_cut_off = False
+        """Whether the group was longer than the bound, so that only its key picture is here."""
+
+    def take(self, packet: Packet) -> None:
+        """A picture came."""
+        if packet.is_key:
+            self._packets, self._bytes, self.is_cut_off = [packet], len(packet.data), False
+        elif self._packets and not self.is_cut_off:
+            self._packets.append(packet)
+            self._bytes += len(packet.data)
+            if self._bytes > TAP_LIMIT_BYTES or len(self._packets) > TAP_LIMIT_PACKETS:
+                del self._packets[1:]
+                self.is_cut_off = True
+
+    def key(self) -> Packet | None:
+        """The newest key picture."""
+        return self._packets[0] if self._packets else None
+
+    def since_key(self) -> tuple[Packet, ...]:
+        """The newest group of pictures, from its key picture on."""
+        return tuple(self._packets)
+
+    def clear(self) -> None:
+        """The session ended: what follows does not continue it."""
+        self._packets, self._bytes, self.is_cut_off = [], 0, False
