@@ -7,7 +7,7 @@ has none, ``S`` other parameter sets (and size) from the next key picture on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from config.errors import CustosError
 from recorder.capture.source import Packet, Track, WantedCamera
@@ -62,7 +62,7 @@ class ScriptedSource:
     def __init__(
         self, script: Iterable[Packet], error: CustosError, *, refuse: bool = False, left_out: tuple[str, ...] = ()
     ) -> None:
-        self._script = script
+        self._script = iter(script)
         self._error = error
         self._refuse = refuse
         self._left_out = left_out
@@ -74,11 +74,10 @@ class ScriptedSource:
             raise self._error
         return Track(CodecName.H264, (), self._left_out)
 
-    def packets(self) -> Iterator[Packet]:
+    def take(self) -> Sequence[Packet]:
+        """One packet at a time, so that the clock of the script and that of the session go together."""
         for packet in self._script:
-            if self.closed:
-                return
-            yield packet
+            return [packet]
         raise self._error
 
     def close(self) -> None:

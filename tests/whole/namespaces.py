@@ -6,7 +6,7 @@ import ctypes
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +75,9 @@ class SourceOnHost:
                 raise OSError(ctypes.get_errno(), "setns")
         return self._source.open()
 
-    def packets(self) -> Iterator[Packet]:
+    def take(self) -> Sequence[Packet]:
         """As the source has them."""
-        return self._source.packets()
+        return self._source.take()
 
     def close(self) -> None:
         """As the source does."""

@@ -16,7 +16,6 @@ import pytest
 from pydantic import SecretStr
 
 from config.clock import SystemClock
-from recorder.capture.fleet import Fleet
 from recorder.capture.nal import KEY_SLICES, unit_type, units
 from recorder.capture.source import Source, WantedCamera
 from recorder.capture.sources import probe, source_of
@@ -27,6 +26,7 @@ from recorder.store.records import CodecName, Gap, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.certificates import identity
+from tests.fakes.stepping import RunningWorker
 from tests.fakes.video import access_units
 from tests.whole.namespaces import CAMERA_ADDRESS, Hosts, SourceOnHost, hosts, missing
 
@@ -127,6 +127,12 @@ def test_every_frame_of_a_multicast_group_is_stored_once_in_order(tmp_path: Path
         record_and_compare(tmp_path, codec, "multicast", both)
 
 
+def frames_of(fleet: RunningWorker, camera_id: str) -> int:
+    """Pictures stored so far."""
+    status = fleet.snapshot().get(camera_id)
+    return 0 if status is None else status.frames
+
+
 def record_and_compare(tmp_path: Path, codec: CodecName, way: str, both: Hosts | None = None) -> None:
     """Record the film whole, and compare what is stored with what was sent."""
     film, sent = film_of(tmp_path, codec)
@@ -144,11 +150,11 @@ def record_and_compare(tmp_path: Path, codec: CodecName, way: str, both: Hosts |
 
     with gst_camera(film, codec, None if shown is None else shown.both, both and both.camera) as url:
         camera = store.cameras.add("gst", "GStreamer", url, username=USER, password=SecretStr(PASSWORD))
-        fleet = Fleet(store, on_its_host, clock, segment_s=30 if LENGTH_S > 60 else 3)
+        fleet = RunningWorker(store, on_its_host, clock, segment_s=30 if LENGTH_S > 60 else 3)
         fleet.apply([WantedCamera(camera.id, camera.stream_id, url, USER, "")])
         turn = Event()
         for _ in range((LENGTH_S + 30) * 10):
-            if fleet.snapshot()["gst"].frames >= len(sent):
+            if frames_of(fleet, "gst") >= len(sent):
                 break
             turn.wait(0.1)
         assert fleet.stop()
@@ -184,11 +190,11 @@ def test_a_file_that_is_played_again_and_again_is_recorded_and_explained(tmp_pat
         assert server.stdout is not None
         url = f"rtsp://127.0.0.1:{server.stdout.readline().strip()}/main"
         camera = store.cameras.add("loop", "Loop", url)
-        fleet = Fleet(store, lambda one: source_of(one.url, None, None, "tcp", clock), clock, segment_s=2)
+        fleet = RunningWorker(store, lambda one: source_of(one.url, None, None, "tcp", clock), clock, segment_s=2)
         fleet.apply([WantedCamera(camera.id, camera.stream_id, url, None, "")])
         turn = Event()
         for _ in range(300):
-            if fleet.snapshot()["loop"].frames >= 6 * FPS:
+            if frames_of(fleet, "loop") >= 6 * FPS:
                 break
             turn.wait(0.1)
         seen = fleet.snapshot()["loop"]

@@ -1,16 +1,17 @@
 """One camera's session, and the fleet, with scripted cameras and a real store."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from config.errors import CustosError
-from recorder.capture.fleet import Fleet, plan
-from recorder.capture.session import QUEUE_LIMIT_PACKETS, Overflow, PacketQueue, Session, SessionState
-from recorder.capture.source import Packet, Source, WantedCamera
+from recorder.capture.intake import QUEUE_LIMIT_PACKETS, Overflow, PacketQueue
+from recorder.capture.session import Session
+from recorder.capture.source import READ_TICK_S, Packet, Source, Track, WantedCamera
+from recorder.capture.worker import plan
 from recorder.causes import Cause
 from recorder.errors import (
     SourceCodecUnknown,
@@ -26,12 +27,12 @@ from recorder.errors import (
     SourceWithoutVideo,
 )
 from recorder.store.fsck import check
-from recorder.store.parts import PartFile
-from recorder.store.records import Gap, SegmentHeader
+from recorder.store.records import CodecName, Gap
 from recorder.store.store import Store
 from tests.fakes.box import SEGMENT_US, new_store, segments
 from tests.fakes.camera import ScriptedSource, packets, wanted
 from tests.fakes.clock import FakeClock
+from tests.fakes.stepping import at_once, attempt, stopped, until_recorded
 
 SECOND = "I" + "P" * 9
 WAIT_S = 10
@@ -44,7 +45,8 @@ def session_of(store: Store, clock: FakeClock, sources: Iterator[Source]) -> Ses
         lambda camera: next(sources),
         clock,
         segment_us=SEGMENT_US,
-        connects=threading.Semaphore(1),
+        connect=at_once,
+        store=at_once,
         jitter=lambda: 0.0,
     )
 
@@ -59,8 +61,7 @@ def test_a_stream_that_ends_is_sealed_and_its_end_is_the_cause(tmp_path: Path) -
     store = new_store(tmp_path, clock, "gate")
     session = session_of(store, clock, iter([ScriptedSource(packets(SECOND * 5, clock), SourceEnded())]))
 
-    with pytest.raises(SourceEnded):
-        session.attempt()
+    assert attempt(session, clock).problem_code == SourceEnded.code
 
     assert sum(one.frames for one in segments(store, clock)) == 50
     assert session.status().cause is Cause.UNREACHABLE
@@ -76,8 +77,7 @@ def test_what_a_session_tells_of_the_way_and_of_the_clock(tmp_path: Path) -> Non
         for index, packet in enumerate(packets(SECOND * 2, clock))
     )
     session = session_of(store, clock, iter([ScriptedSource(told, SourceEnded())]))
-    with pytest.raises(SourceEnded):
-        session.attempt()
+    assert attempt(session, clock).problem_code == SourceEnded.code
 
     assert (session.status().lost_packets, session.status().clock_offset_us) == (40, 19_000)
 
@@ -103,11 +103,9 @@ def test_each_failure_makes_a_gap_of_its_cause(tmp_path: Path, error: CustosErro
     session = session_of(store, clock, iter([refused, refused, good]))
     for _ in range(2):
         clock.advance(5)
-        with pytest.raises(type(error)):
-            session.attempt()
+        assert attempt(session, clock).problem_code == error.code
     clock.advance(20)
-    with pytest.raises(SourceEnded):
-        session.attempt()
+    assert attempt(session, clock).problem_code == SourceEnded.code
 
     assert [Cause.NO_MEDIA, cause] == [gap.cause for gap in gaps(store, clock)]
     assert check(store) == []
@@ -120,11 +118,9 @@ def test_a_clock_set_back_while_nobody_looked_is_told(tmp_path: Path) -> None:
     first = ScriptedSource(packets(SECOND * 3, clock), SourceEnded())
     second = ScriptedSource(packets(SECOND * 3, clock), SourceEnded())
     session = session_of(store, clock, iter([first, second]))
-    with pytest.raises(SourceEnded):
-        session.attempt()
+    assert attempt(session, clock).problem_code == SourceEnded.code
     clock.set_wall("2016-03-01T00:00:00Z")
-    with pytest.raises(SourceEnded):
-        session.attempt()
+    assert attempt(session, clock).problem_code == SourceEnded.code
 
     steps = [
         gap for gap in store.items("gate.main", 0, 2**60) if isinstance(gap, Gap) and gap.cause is Cause.CLOCK_STEP
@@ -139,23 +135,13 @@ def test_a_stopped_session_seals_what_is_open(tmp_path: Path) -> None:
     """A camera that is still sending when the box stops loses nothing that had arrived."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
-    sent, more = threading.Event(), threading.Event()
-
-    def script() -> Iterator[Packet]:
-        yield from packets(SECOND * 3, clock)
-        sent.set()
-        more.wait(WAIT_S)
-
-    session = session_of(store, clock, iter([ScriptedSource(script(), SourceEnded())]))
-    session.start()
-    assert sent.wait(WAIT_S)
-    wait_for(lambda: session.status().frames == 30)
+    session = session_of(store, clock, iter([Lingering(packets(SECOND * 3, clock))]))
+    until_recorded(session, clock, 30)
     session.stop(Cause.BOX_DOWN)
-    more.set()
 
-    assert session.join(WAIT_S)
-    assert session.status().state is SessionState.STOPPED
+    assert stopped(session, clock)
     assert sum(one.frames for one in segments(store, clock)) == 30
+    assert check(store) == []
 
 
 def test_an_outage_cut_short_by_a_stop_keeps_its_cause(tmp_path: Path) -> None:
@@ -163,14 +149,36 @@ def test_an_outage_cut_short_by_a_stop_keeps_its_cause(tmp_path: Path) -> None:
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     refused = ScriptedSource([], SourceUnreachable(), refuse=True)
-    session = session_of(store, clock, iter([refused] * 10_000))
-    session.start()
-    wait_for(lambda: session.status().reconnects > 3)
+    session = session_of(store, clock, iter([refused] * 10))
+    for _ in range(3):
+        attempt(session, clock)
     session.stop(Cause.BOX_DOWN)
 
-    assert session.join(WAIT_S)
+    assert stopped(session, clock)
     assert gaps(store, clock)[-1].cause is Cause.UNREACHABLE
     assert gaps(store, clock)[-1].t1_us == clock.read().utc_us
+
+
+def test_a_camera_that_is_stopped_while_it_connects(tmp_path: Path) -> None:
+    """Nobody waits for an address that does not answer: the stop is done at once, the connection let go of later."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    source = ScriptedSource([], SourceUnreachable())
+    opening: list[tuple[Callable[[], None], Future[None]]] = []
+
+    def later(job: Callable[[], None]) -> Future[None]:
+        opening.append((job, Future()))
+        return opening[0][1]
+
+    session = Session(
+        wanted(), store, lambda camera: source, clock, segment_us=SEGMENT_US, connect=later, store=at_once
+    )
+    session.step(clock.read())
+    source.open = lambda: session.stop(Cause.OPERATOR) or (stopped(session, clock) and Track(CodecName.H264))  # type: ignore[assignment, method-assign, return-value]
+    opening[0][0]()
+
+    assert session.is_stopped
+    assert source.released
 
 
 def test_an_error_of_our_own_does_not_end_recording(tmp_path: Path) -> None:
@@ -185,8 +193,7 @@ def test_an_error_of_our_own_does_not_end_recording(tmp_path: Path) -> None:
     good = ScriptedSource(packets(SECOND * 3, clock), SourceEnded())
     session = session_of(store, clock, iter([ScriptedSource(broken(), SourceEnded()), good]))
     for error in (SourceInvalid, SourceEnded):
-        with pytest.raises(error):
-            session.attempt()
+        assert attempt(session, clock).problem_code == error.code
 
     assert sum(one.frames for one in segments(store, clock)) == 40
 
@@ -198,46 +205,44 @@ def test_a_queue_that_runs_over_says_where_and_goes_on_at_a_key_frame() -> None:
 
     for packet in stream:
         queue.put(packet)
-    taken = [queue.get(0) for _ in range(QUEUE_LIMIT_PACKETS)]
+    taken = [queue.get() for _ in range(QUEUE_LIMIT_PACKETS)]
     for packet in stream[1:12]:
         queue.put(packet)
 
     assert taken == stream[:QUEUE_LIMIT_PACKETS]
-    assert isinstance(queue.get(0), Overflow)
-    assert [queue.get(0), queue.get(0)] == stream[10:12]
-    assert queue.get(0) is None
+    assert isinstance(queue.get(), Overflow)
+    assert [queue.get(), queue.get()] == stream[10:12]
+    assert queue.get() is None
     assert queue.dropped == 2000 - QUEUE_LIMIT_PACKETS + 9
 
 
 def test_an_overflow_is_a_gap_called_overload(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is slow for longer than the queue holds costs frames, and the record says which."""
-    monkeypatch.setattr("recorder.capture.session.QUEUE_LIMIT_PACKETS", 40)
+    monkeypatch.setattr("recorder.capture.intake.QUEUE_LIMIT_PACKETS", 40)
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
-    script = list(packets(SECOND * 12, clock))
-    read = threading.Event()
-    slow = store.begin
+    waiting: list[tuple[Callable[[], None], Future[None]]] = []
 
-    class Source(ScriptedSource):
-        def packets(self) -> Iterator[Packet]:
-            yield from script[:20]
-            wait_for(begun.is_set)
-            yield from script[20:]
-            read.set()
-            raise SourceEnded
+    def slowly(job: Callable[[], None]) -> Future[None]:
+        """The disk takes sixty pictures' time for the third job."""
+        jobs.append(job)
+        if len(jobs) != 3:
+            return at_once(job)
+        waiting.append((job, Future()))
+        return waiting[0][1]
 
-    begun = threading.Event()
-
-    def begin_slowly(header: SegmentHeader) -> PartFile:
-        begun.set()
-        assert read.wait(WAIT_S)
-        return slow(header)
-
-    monkeypatch.setattr(store, "begin", begin_slowly)
-    session = session_of(store, clock, iter([Source([], SourceEnded())]))
-
-    with pytest.raises(SourceEnded):
-        session.attempt()
+    jobs: list[Callable[[], None]] = []
+    source = ScriptedSource(packets(SECOND * 12, clock), SourceEnded())
+    session = Session(
+        wanted(), store, lambda camera: source, clock, segment_us=SEGMENT_US, connect=at_once, store=slowly
+    )
+    while not waiting:
+        session.step(clock.read())
+    for _ in range(60):
+        session.step(clock.read())
+    waiting[0][0]()
+    waiting[0][1].set_result(None)
+    attempt(session, clock)
 
     assert [gap.cause for gap in gaps(store, clock)][-1] is Cause.OVERLOAD
     assert 0 < sum(one.frames for one in segments(store, clock)) < 120
@@ -253,40 +258,7 @@ def test_wanted_against_running_stops_before_it_starts() -> None:
     todo = plan([same, new, changed], {"old": old, "same": same, "changed": changed_before})
 
     assert todo.stop == ("changed", "old")
-    assert [camera.id for camera in todo.start] == ["new", "changed"]
-
-
-def test_a_fleet_runs_what_is_wanted_and_stops_the_rest(tmp_path: Path) -> None:
-    """Cameras come and go; each one's record says why."""
-    clock = FakeClock()
-    store = new_store(tmp_path, clock, "gate", "yard")
-    done = threading.Event()
-
-    def factory(camera: WantedCamera) -> Source:
-        def script() -> Iterator[Packet]:
-            yield from packets(SECOND * 2, FakeClock())
-            done.wait(WAIT_S)
-
-        return ScriptedSource(script(), SourceEnded())
-
-    fleet = Fleet(store, factory, clock, segment_s=2)
-    fleet.apply([wanted("gate"), wanted("yard")])
-    wait_for(lambda: all(one.frames == 20 for one in fleet.snapshot().values()))
-    fleet.apply([wanted("yard")])
-    assert set(fleet.snapshot()) == {"yard"}
-    done.set()
-    assert fleet.stop()
-    assert [len(segments(store, clock, one)) for one in ("gate", "yard")] == [1, 1]
-
-
-def wait_for(true: Callable[[], bool]) -> None:
-    """Wait, bounded, for what another thread is about to do."""
-    turn = threading.Event()
-    for _ in range(WAIT_S * 100):
-        if true():
-            return
-        turn.wait(0.01)
-    pytest.fail("it did not happen in time")
+    assert todo.start == ("new", "changed")
 
 
 @pytest.mark.parametrize(("error", "least_s"), [(SourceUnreachable(), 1), (SourceRefusedUs(), 30), (SourceMixed(), 65)])
@@ -297,45 +269,35 @@ def test_how_long_a_camera_is_left_alone(tmp_path: Path, error: SourceError, lea
     tried_us: list[int] = []
 
     def sources() -> Iterator[Source]:
-        for _ in range(2):
+        while True:
             tried_us.append(clock.read().mono_us)
             yield ScriptedSource([], error, refuse=True)
-        session.stop(Cause.OPERATOR)
-        yield ScriptedSource([], error, refuse=True)
 
     session = session_of(store, clock, sources())
-    session.run()
+    attempt(session, clock)
+    attempt(session, clock)
 
-    assert tried_us[1] - tried_us[0] == least_s * 1_000_000
+    assert 0 <= tried_us[1] - tried_us[0] - least_s * 1_000_000 < 5 * READ_TICK_S * 1_000_000
 
 
-class SilentAfterwards(ScriptedSource):
+class Lingering(ScriptedSource):
     """Plays its packets; then the camera's plug is pulled: no goodbye, no packet, only time that passes."""
 
-    def __init__(self, script: Iterator[Packet], clock: FakeClock) -> None:
+    def __init__(self, script: Iterator[Packet]) -> None:
         super().__init__(script, SourceEnded())
-        self._clock = clock
-        self._closed = threading.Event()
 
-    def packets(self) -> Iterator[Packet]:
-        yield from self._script
-        while not self._closed.wait(0.01):
-            self._clock.advance(1)
-        raise SourceEnded
-
-    def close(self) -> None:
-        super().close()
-        self._closed.set()
+    def take(self) -> Sequence[Packet]:
+        one = next(self._script, None)
+        return [] if one is None else [one]
 
 
 def test_quirk_12_a_camera_that_is_cut_off_without_a_word(tmp_path: Path) -> None:
     """Its connection stands for ever; ten seconds without a picture end the session as `stalled`, with all it sent."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
-    session = session_of(store, clock, iter([SilentAfterwards(packets(SECOND * 3, clock), clock)]))
+    session = session_of(store, clock, iter([Lingering(packets(SECOND * 3, clock))]))
 
-    with pytest.raises(SourceStalled):
-        session.attempt()
+    assert attempt(session, clock).problem_code == SourceStalled.code
 
     assert sum(one.frames for one in segments(store, clock)) == 30
     assert session.status().cause is Cause.STALLED
@@ -346,9 +308,8 @@ def test_quirk_13_a_camera_that_plays_and_sends_no_picture(tmp_path: Path) -> No
     """It answered everything: that is `no_media`, not `stalled`."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
-    session = session_of(store, clock, iter([SilentAfterwards(iter(()), clock)]))
+    session = session_of(store, clock, iter([Lingering(iter(()))]))
 
-    with pytest.raises(SourceSilent):
-        session.attempt()
+    assert attempt(session, clock).problem_code == SourceSilent.code
 
     assert session.status().cause is Cause.NO_MEDIA

@@ -21,6 +21,7 @@ from recorder.capture.rtsp.connection import RtspConnection, Target
 from recorder.capture.rtsp.source import RtspSource
 from recorder.capture.rtsp.transport import Transport
 from recorder.capture.source import Packet, Track
+from recorder.capture.sources import packets as packets_of
 from recorder.errors import (
     SourceBusy,
     SourceEnded,
@@ -53,7 +54,9 @@ def watched(behaviour: Behaviour, count: int | None = None) -> tuple[Track, list
     with camera(behaviour) as url:
         one = source(url)
         try:
-            return one.open(), list(islice(one.packets(), len(behaviour.shots) if count is None else count))
+            return one.open(), list(
+                islice(packets_of(one, SystemClock()), len(behaviour.shots) if count is None else count)
+            )
         finally:
             one.close()
             one.release()
@@ -175,7 +178,7 @@ def test_quirk_14_a_hole_in_the_stream() -> None:
     with camera(behaviour) as url:
         one = source(url)
         one.open()
-        seen = list(islice(one.packets(), len(behaviour.shots) - 1))
+        seen = list(islice(packets_of(one, SystemClock()), len(behaviour.shots) - 1))
         assert one.connection.receiver.tally.lost == 1
         assert sum(packet.lost_packets or 0 for packet in seen) == 1
         one.release()
@@ -341,7 +344,7 @@ def test_datagrams_that_overtake_each_other_among_those_of_somebody_else() -> No
     with camera(behaviour) as url:
         one = RtspSource(Target(url, None, None, Transport.UDP), SystemClock())
         one.open()
-        seen = list(islice(one.packets(), 9))
+        seen = list(islice(packets_of(one, SystemClock()), 9))
         tally = one.connection.receiver.tally
         one.release()
 
@@ -483,7 +486,7 @@ def test_a_redirection_to_another_port() -> None:
         with camera(Elsewhere()) as first:
             one = source(first)
             one.open()
-            assert len(list(islice(one.packets(), 25))) == 25
+            assert len(list(islice(packets_of(one, SystemClock()), 25))) == 25
             one.release()
 
 

@@ -9,6 +9,7 @@ from config.clock import SystemClock
 from recorder.capture.rtsp.connection import Target
 from recorder.capture.rtsp.source import RtspSource
 from recorder.capture.rtsp.transport import Transport
+from recorder.capture.sources import packets
 from recorder.errors import SourceCertificate
 from tests.fakes.certificates import Identity, identity
 from tests.fakes.rtsp_camera import Behaviour, camera
@@ -27,7 +28,7 @@ def seen(shown: Identity, believed: Path | None) -> bool:
         target = Target(url, None, None, Transport.TCP, ca_file=None if believed is None else str(believed))
         one = RtspSource(target, SystemClock())
         one.open()
-        found = [packet.data for packet in islice(one.packets(), 5)]
+        found = [packet.data for packet in islice(packets(one, SystemClock()), 5)]
         one.release()
     return found == behaviour.shots
 
