@@ -242,6 +242,12 @@ class CameraStatus(BaseModel):
     clock_offset_s: Annotated[
         float | None, Field(description="How far the camera's clock is ahead of the box's; null: it did not tell.")
     ] = None
+    clock_drift_ppm: Annotated[
+        float | None, Field(description="How fast that grows, in millionths; null: not watched for long enough.")
+    ] = None
+    key_interval_s: Annotated[
+        float | None, Field(description="Seconds between the camera's last two key pictures; null: not known yet.")
+    ] = None
 
 
 class VolumeStatus(BaseModel):

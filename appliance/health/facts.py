@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from appliance.health.outcomes import Outcome
+from recorder.capture.fleet import WorkerFacts
 from recorder.store.records import CheckpointRecord, VolumeState
 
 CameraState = Literal["recording", "connecting", "backing_off", "disabled", "retired", "stopped"]
@@ -38,6 +39,10 @@ class CameraFacts:
     """None: what reads the camera cannot tell."""
     clock_offset_s: float | None = None
     """How far the camera's clock is ahead of the box's; None: it did not tell."""
+    clock_drift_ppm: float | None = None
+    """How fast that grows; None: not watched for long enough."""
+    key_interval_s: float | None = None
+    """Between its last two key pictures."""
     stamps_stand_still: bool = False
     """All its pictures have one time stamp."""
     left_out: Sequence[str] = ()
@@ -66,6 +71,8 @@ class Facts:
     outcomes: Sequence[Outcome]
     checkpoint_age_s: float | None
     floor_days: int
+    workers: Sequence[WorkerFacts] = ()
+    """The capture processes."""
     overwrite_asked: bool = False
     """`[retention] when_full = "overwrite"` is configured."""
     target_days: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from appliance.health.facts import CameraFacts, CameraState, Facts
@@ -10,6 +10,7 @@ from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
 from config.times import DAY_US
+from recorder.capture.fleet import WorkerFacts
 from recorder.capture.session import SessionStatus
 from recorder.store.records import Camera
 from recorder.store.store import Store
@@ -32,9 +33,17 @@ class Gatherer:
     """Knows whom to ask."""
 
     def __init__(
-        self, store: Store, snapshot: Snapshot, survey: Survey, outcomes: Outcomes, clock: Clock, terms: Terms
+        self,
+        store: Store,
+        snapshot: Snapshot,
+        survey: Survey,
+        outcomes: Outcomes,
+        clock: Clock,
+        terms: Terms,
+        workers: Callable[[], Sequence[WorkerFacts]] = tuple,
     ) -> None:
         self._store = store
+        self._workers = workers
         self._snapshot = snapshot
         self._survey = survey
         self._outcomes = outcomes
@@ -65,6 +74,7 @@ class Gatherer:
             outcomes=self._outcomes.all(),
             checkpoint_age_s=None if checkpoint is None else max(0, now_us - checkpoint.at_us) / 1e6,
             floor_days=self._terms.floor_days,
+            workers=self._workers(),
             overwrite_asked=self._terms.when_full == "overwrite",
             target_days=self._terms.target_days,
             now_us=now_us,
@@ -117,5 +127,7 @@ def _with_session(facts: CameraFacts, session: SessionStatus, now_us: int) -> Ca
         left_out=session.tracks_left_out,
         lost_packets=session.lost_packets,
         stamps_stand_still=session.stamps_stand_still,
+        clock_drift_ppm=session.clock_drift_ppm,
+        key_interval_s=session.key_interval_s,
         clock_offset_s=None if session.clock_offset_us is None else session.clock_offset_us / 1e6,
     )

@@ -34,6 +34,16 @@ _CAMERA_GAUGES: Final[tuple[tuple[str, str, _Gauge], ...]] = (
         "How far the camera's clock is ahead of the box's, by its sender reports.",
         lambda one: one.clock_offset_s,
     ),
+    (
+        "custos_camera_clock_drift_ppm",
+        "How fast the camera's clock runs away from the box's, in millionths.",
+        lambda one: one.clock_drift_ppm,
+    ),
+    (
+        "custos_camera_key_interval_seconds",
+        "Between the camera's last two key pictures.",
+        lambda one: one.key_interval_s,
+    ),
 )
 _CAMERA_COUNTERS: Final[tuple[tuple[str, str, Callable[[CameraFacts], int | None]], ...]] = (
     ("custos_camera_frames", "Frames recorded since the box was started.", lambda one: one.frames),
@@ -87,6 +97,12 @@ def _of_box(facts: Facts) -> Iterable[Metric]:
         state.add_metric([name], float(name == now))
     yield state
     yield _gauge("custos_up_seconds", "Since the box was started.", (facts.now_us - facts.started_us) / 1e6)
+    restarts = CounterMetricFamily(
+        "custos_capture_restarts", "Capture processes that ended and were started again.", labels=["process"]
+    )
+    for one in facts.workers:
+        restarts.add_metric([str(one.number)], one.restarts)
+    yield restarts
     yield _gauge("custos_log_leaves", "Leaves in the log.", facts.log_size)
     yield _gauge("custos_checkpoint_age_seconds", "Since the log was last signed.", facts.checkpoint_age_s)
     yield _gauge(

@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import Final, Literal
 
 from appliance.health.facts import Facts
+from config.times import HOUR_US
 from recorder.errors import SourceError, StorageError
 
 MEDIA_LATE_S: Final = 15.0
@@ -24,6 +25,12 @@ MEDIA_LATE_S: Final = 15.0
 
 CLOCK_OFF_S: Final = 10.0
 """A camera's clock that is further off: the time that it writes into its pictures contradicts the record's."""
+
+KEYS_RARE_S: Final = 4.0
+"""Longer between key pictures, and segments become long, seeking slow, and a cut-off one costs more."""
+
+RESTART_TOLD_US: Final = HOUR_US
+"""For so long it is told that a capture process ended."""
 
 CHECKPOINT_LATE_S: Final = 180.0
 """Three beats: a log unsigned for longer is a problem. One beat may be late behind a slow disk."""
@@ -68,6 +75,7 @@ def problems_of(facts: Facts, language: str = "en") -> list[Problem]:
         *_of_volumes(facts, chinese),
         *_of_log(facts, chinese),
         *_of_duties(facts, chinese),
+        *_of_workers(facts, chinese),
         *_of_cameras(facts, chinese),
         *_of_keeping(facts, chinese),
     ]
@@ -97,6 +105,13 @@ def _of_duties(facts: Facts, chinese: bool) -> Iterator[Problem]:
             yield Problem("sync_slow", _SYNC_SLOW[chinese].format(seconds=outcome.took_s), Weight.DEGRADED)
 
 
+def _of_workers(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    for one in facts.workers:
+        if one.ended_us is not None and facts.now_us - one.ended_us < RESTART_TOLD_US:
+            text = _RESTARTED[chinese].format(cameras=one.cameras, how=one.ending, count=one.restarts)
+            yield Problem("capture_restarted", text, Weight.DEGRADED)
+
+
 def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
     for camera in facts.cameras:
         if not camera.is_wanted:
@@ -109,6 +124,9 @@ def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
         elif silent_s > MEDIA_LATE_S:
             text = _CAMERA_SILENT[chinese].format(name=camera.name, seconds=round(silent_s))
             yield Problem("camera_silent", text, Weight.DEGRADED, camera.id)
+        if camera.key_interval_s is not None and camera.key_interval_s > KEYS_RARE_S:
+            text = _KEYS_RARE[chinese].format(name=camera.name, seconds=camera.key_interval_s)
+            yield Problem("camera_keys_rare", text, Weight.NOTICE, camera.id)
         if camera.stamps_stand_still:
             text = _STAMPS_STILL[chinese].format(name=camera.name)
             yield Problem("camera_stamps_still", text, Weight.NOTICE, camera.id)
@@ -206,6 +224,18 @@ _SHORT: Final = (
     "Nothing younger is discarded; recording would stop.",
     "按当前码率只能保存 {days:.0f} 天录像，而规定须保存 {floor} 天：请增加磁盘或降低码率。"
     "未到期录像不会被删除，届时录像将停止。",
+)
+_RESTARTED: Final = (
+    "A capture process of {cameras} cameras ended ({how}) and was started again; {count} times since the box was "
+    "started. Its cameras have a gap that says so. If it happens again, report it with the log.",
+    "承载 {cameras} 台采集设备的采集进程结束（{how}）并已重新启动，本机启动以来共 {count} 次；相应缺失已记录。"
+    "若再次发生，请附日志报告。",
+)
+_KEYS_RARE: Final = (
+    "Camera {name} sends a key picture only every {seconds:.0f} s, so segments become long and a lost one costs more: "
+    "set its key frame interval (GOP) to 1 or 2 s, and switch “smart” coding off.",
+    "采集设备 {name} 每 {seconds:.0f} 秒才发送一个关键帧，录像段会过长，丢失时代价更大："
+    "请将其关键帧间隔设为 1 至 2 秒，并关闭智能编码。",
 )
 _STAMPS_STILL: Final = (
     "Camera {name} gives all its pictures the same time stamp, so the record goes by when they arrived: the network's "

@@ -93,6 +93,8 @@ def _camera(one: CameraFacts, days_required: int) -> CameraStatus:
         left_out=list(one.left_out),
         lost_packets=one.lost_packets,
         clock_offset_s=one.clock_offset_s,
+        clock_drift_ppm=one.clock_drift_ppm,
+        key_interval_s=one.key_interval_s,
     )
 
 

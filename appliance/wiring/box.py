@@ -181,7 +181,9 @@ class RecordingBox:
         self._fleet_lock = Lock()
         self._stopping = False
         terms = Terms(settings.retention.floor_days, settings.retention.target_days, settings.retention.when_full)
-        self._gatherer = Gatherer(store, self._fleet.snapshot, self._survey, self._outcomes, clock, terms)
+        self._gatherer = Gatherer(
+            store, self._fleet.snapshot, self._survey, self._outcomes, clock, terms, self._fleet.workers
+        )
         self.app = create_app(self._ports())
 
     def _ports(self) -> Ports:

@@ -96,3 +96,13 @@ class RunningWorker:
         while not self._end.wait(READ_TICK_S):
             with self._lock:
                 self._worker.tick()
+
+
+def until(true: Callable[[], object]) -> None:
+    """Wait, bounded, for what another thread is about to do."""
+    turn = threading.Event()
+    for _ in range(1000):
+        if true():
+            return
+        turn.wait(0.01)
+    raise AssertionError("it did not happen in time")

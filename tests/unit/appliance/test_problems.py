@@ -17,6 +17,7 @@ from appliance.health.problems import (
     problems_of,
     state_of,
 )
+from recorder.capture.fleet import WorkerFacts
 from recorder.store.records import VolumeState
 
 GATE = CameraFacts("gate", "Gate", "recording", 0.2, 100.0, None, None, days_held=3, days_forecast=90)
@@ -157,3 +158,26 @@ def test_outcome_is_remembered() -> None:
     outcomes.succeeded("beat", 40, 0.5)
     assert outcomes.all() == (Outcome("beat", 40, 0.5, failures=3),)
     assert outcomes.failed("beat", 50, "storage_failed", "broken")
+
+
+def test_quirk_9_key_pictures_are_rare() -> None:
+    """More than four seconds between them is told, with what to set; it changes no state."""
+    facts = replace(WELL, cameras=[replace(GATE, key_interval_s=10.0)])
+    problems = problems_of(facts)
+
+    assert [problem.code for problem in problems] == ["camera_keys_rare"]
+    assert "10 s" in problems[0].text
+    assert "关键帧间隔" in problems_of(facts, "zh-CN")[0].text
+    assert state_of(problems) == "ok"
+    assert codes(replace(WELL, cameras=[replace(GATE, key_interval_s=4.0)])) == []
+
+
+def test_a_capture_process_ended() -> None:
+    """For an hour the box is degraded and says how it ended; then it is only counted."""
+    ended = WorkerFacts(0, 12, 2, 1_000_000, "killed by signal 9")
+    facts = replace(WELL, workers=[ended], now_us=2_000_000)
+
+    assert codes(facts) == ["capture_restarted"]
+    assert "killed by signal 9" in problems_of(facts)[0].text
+    assert "12 台" in problems_of(facts, "zh-CN")[0].text
+    assert codes(replace(facts, now_us=3_700_000_000)) == []

@@ -1,0 +1,50 @@
+"""Part files without a database, and the ids of what becomes of them."""
+
+from pathlib import Path
+
+import pytest
+
+from recorder.errors import SegmentUnknown, VolumeMissing
+from recorder.store.layout import Layout
+from recorder.store.parts import PartFile, Parts
+from recorder.store.records import SegmentHeader
+from recorder.store.segments import parse_segment_id
+from tests.fakes.box import new_store
+from tests.fakes.clock import FakeClock
+
+HEADER = SegmentHeader("0" * 16, "gate", "gate.main", 0, 0, 1_772_323_200_000_000, "ab" * 32)
+
+
+def test_a_part_lies_where_its_segment_will(tmp_path: Path) -> None:
+    """Begun by who has no database; finished, it tells size and hash of what was appended."""
+    store = new_store(tmp_path, FakeClock(), "gate")
+    parts = Parts(store.layout)
+    part = parts.begin(HEADER)
+    part.append(b"abc")
+    finished = part.finish()
+
+    assert part.path == parts.part_place(HEADER)
+    assert part.path.read_bytes() == b"abc"
+    assert (finished.header, finished.bytes, finished.sha256[:8]) == (HEADER, 3, "ba7816bf")
+    assert parts.place(HEADER).name == "0-20260301T000000.000Z.mp4"
+    with pytest.raises(AssertionError):
+        part.append(b"more")
+
+
+def test_nothing_is_begun_where_the_volume_is_missing(tmp_path: Path) -> None:
+    """An empty mount point is not written to, nor one of another box's disks."""
+    layout = Layout(tmp_path)
+    with pytest.raises(VolumeMissing):
+        Parts(layout).begin(HEADER)
+    layout.volume().mkdir(parents=True)
+    layout.volume_file().write_text('{"volume": "other"}')
+    with pytest.raises(VolumeMissing):
+        Parts(layout).begin(HEADER)
+    assert PartFile(HEADER, tmp_path / "x.part").sha256().startswith("e3b0c442")
+
+
+@pytest.mark.parametrize("text", ["", "gate.main", "gate.main.-1", "gate.main.1e3", "gate.main." + "9" * 16, ".7"])
+def test_what_is_no_id_of_a_segment(text: str) -> None:
+    """It is refused before anything is looked for."""
+    with pytest.raises(SegmentUnknown):
+        parse_segment_id(text)

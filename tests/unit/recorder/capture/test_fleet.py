@@ -1,0 +1,171 @@
+"""The capture processes, with processes that are only channels: what the fleet tells and does when one ends."""
+
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from recorder.capture.book import RemoteBook
+from recorder.capture.channel import Asked, Channel
+from recorder.capture.fleet import CAMERAS_A_PROCESS, Fleet, order_of, status_body, status_of
+from recorder.capture.session import SessionState, SessionStatus
+from recorder.causes import Cause
+from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import wanted
+from tests.fakes.clock import FakeClock
+from tests.fakes.stepping import until
+
+WAIT_S = 10.0
+
+
+class HollowProcess:
+    """Obeys `fleet.Process`: the far end of its channel is here, and does as a test says."""
+
+    def __init__(self, connects: int, handle: Callable[[Asked], None], gone: Callable[[], None]) -> None:
+        ours, theirs = socket.socketpair()
+        self.connects = connects
+        self.asked: list[Asked] = []
+        self.code = ""
+        self.channel = Channel(ours, handle, gone, name="main")
+        self.far = Channel(theirs, self._take, lambda: None, name="far")
+        self.channel.start()
+        self.far.start()
+
+    def _take(self, asked: Asked) -> None:
+        self.asked.append(asked)
+        asked.answer()
+
+    def die(self) -> None:
+        self.code = "killed by signal 9"
+        self.far.close()
+
+    def end(self) -> None:
+        self.code = self.code or "killed by signal 9"
+        self.far.close()
+
+    def ending(self) -> str:
+        return self.code
+
+    def orders(self) -> list[Mapping[str, Any]]:
+        """Those of the last `apply`."""
+        last = [one for one in self.asked if one.kind == "apply"][-1]
+        return list(last.body["orders"])
+
+
+class Spawner:
+    """Obeys `fleet.Spawn`."""
+
+    def __init__(self) -> None:
+        self.made: list[HollowProcess] = []
+
+    def __call__(
+        self, number: int, connects_at_once: int, handle: Callable[[Asked], None], gone: Callable[[], None]
+    ) -> HollowProcess:
+        self.made.append(HollowProcess(connects_at_once, handle, gone))
+        return self.made[-1]
+
+
+def fleet_of(tmp_path: Path, clock: FakeClock, spawner: Spawner, **more: Any) -> Fleet:
+    store = new_store(tmp_path, clock, "gate")
+    return Fleet(store, spawner, clock, secrets=lambda camera: {"password": "p"}, **more)
+
+
+def test_cameras_are_spread_over_processes_and_stay(tmp_path: Path) -> None:
+    """A process for each hundred; one more camera moves nobody; connecting is shared among them."""
+    spawner, cameras = Spawner(), [wanted(f"c{n}") for n in range(CAMERAS_A_PROCESS + 1)]
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply(cameras[:1])
+    fleet.apply(cameras)
+    until(lambda: len(spawner.made) == 2 and bool(spawner.made[1].asked))
+
+    first, second = ({one["camera"]["id"] for one in process.orders()} for process in spawner.made)
+    assert "c0" in first
+    assert first | second == {one.id for one in cameras}
+    assert not first & second
+    assert [one.connects for one in spawner.made] == [20, 10]
+    assert fleet.stop()
+
+
+def test_a_process_that_ends_is_replaced_and_its_cameras_gap_says_so(tmp_path: Path) -> None:
+    """At once, with the cause and how it ended; whoever watches is called."""
+    spawner, called, clock = Spawner(), threading.Event(), FakeClock()
+    fleet = fleet_of(tmp_path, clock, spawner, troubled=called.set)
+    fleet.apply([wanted()])
+    told = SessionStatus("gate", SessionState.RECORDING, 5, bitrate_bps=7)
+    spawner.made[0].far.tell("statuses", {"cameras": [status_body(told)]})
+    until(lambda: fleet.snapshot() == {"gate": told})
+    spawner.made[0].die()
+    assert called.wait(WAIT_S)
+    until(lambda: fleet.watch() or len(spawner.made) == 2)
+    until(lambda: bool(spawner.made[1].asked))
+
+    order = order_of(spawner.made[1].orders()[0])
+    assert order.cause is Cause.BOX_DOWN
+    assert "killed by signal 9" in order.detail
+    assert (fleet.snapshot()["gate"].state, fleet.snapshot()["gate"].cause) == (SessionState.CONNECTING, Cause.BOX_DOWN)
+    assert [(one.restarts, one.ending) for one in fleet.workers()] == [(1, "killed by signal 9")]
+    fleet.stop()
+
+
+def test_a_process_that_hangs_is_replaced(tmp_path: Path) -> None:
+    """It says every second how its cameras do; long silence is no life."""
+    spawner = Spawner()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+    fleet._slots[0].heard_s = -1e9
+    until(lambda: fleet.watch() or len(spawner.made) == 2)
+
+    assert fleet.workers()[0].ending == "it hung"
+    fleet.stop()
+    fleet.watch()
+    assert len(spawner.made) == 2
+
+
+def test_a_process_that_keeps_dying_is_not_started_ever_faster(tmp_path: Path) -> None:
+    """Each time after twice as long."""
+    spawner = Spawner()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+    waits = []
+    for _ in range(3):
+        fleet._slots[0].bury("", 0)
+        waits.append(round(fleet._slots[0]._wait_s, 3))
+        fleet._slots[0].due_s = 0
+        fleet.watch()
+
+    assert waits == [0.2, 0.4, 0.8]
+    fleet.stop()
+
+
+def test_a_stop_that_nobody_answers_is_told(tmp_path: Path, monkeypatch: Any) -> None:
+    """Then the process is ended all the same."""
+    monkeypatch.setattr("recorder.capture.fleet.STOP_TIMEOUT_S", 0.05)
+    spawner = Spawner()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+    spawner.made[0]._take = lambda asked: None  # type: ignore[method-assign]
+    spawner.made[0].far._handle = lambda asked: None  # type: ignore[method-assign]
+
+    assert not fleet.stop()
+    assert spawner.made[0].code
+
+
+def test_what_a_process_has_written_is_committed_here(tmp_path: Path) -> None:
+    """Its book obeys the same interface as the store: a recording by way of messages is the same record."""
+    clock, spawner = FakeClock(), Spawner()
+    store = new_store(tmp_path, clock, "gate")
+    fleet = Fleet(store, spawner, clock, secrets=lambda camera: {"password": None})
+    fleet.apply([wanted()])
+    book = RemoteBook(spawner.made[0].far, store.layout, store.box_id)
+    record(book, clock, ("I" + "P" * 9) * 5)  # type: ignore[arg-type]  # what recording needs of a store
+
+    assert sum(one.frames for one in segments(store, clock)) == 50
+    fleet.stop()
+
+
+def test_a_status_goes_by_message_unchanged() -> None:
+    """Every field."""
+    status = SessionStatus("gate", SessionState.BACKING_OFF, 1, cause=Cause.STALLED, tracks_left_out=("audio (pcma)",))
+
+    assert status_of(status_body(status)) == status

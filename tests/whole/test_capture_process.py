@@ -1,0 +1,97 @@
+"""Capture processes of a real box: one is killed, the main process is killed, the terminal's Ctrl-C reaches all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from appliance.wiring.capture import Terms, spawner
+from tests.whole.machine import Machine, until
+
+pytestmark = pytest.mark.whole
+
+
+def capture_processes(machine: Machine) -> list[int]:
+    """Those of the running box."""
+    tasks = Path(f"/proc/{machine.pid}/task").glob("*/children")
+    children = [int(child) for task in tasks for child in task.read_text().split()]
+    return [one for one in children if "appliance.wiring.capture" in command_of(one)]
+
+
+def command_of(pid: int) -> str:
+    """Of a process; empty when it has ended, be it not yet buried."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def gaps_of(machine: Machine) -> list[dict[str, str]]:
+    start, end = machine.get("/api/v1/cameras/demo")["registered"], machine.get("/api/v1/status")["box"]["now"]
+    items = machine.get("/api/v1/cameras/demo/coverage", start=start, end=end)["items"]
+    return [item for item in items if item["kind"] == "gap"]
+
+
+def test_a_killed_capture_process(machine: Machine) -> None:
+    """Another is there within two seconds, its cameras record again, and their gap says what happened."""
+    machine.start()
+    until("it is recorded", lambda: machine.status_of("demo")["state"] == "recording", 30)
+    (killed,) = capture_processes(machine)
+    os.kill(killed, signal.SIGKILL)
+    begun_s = time.monotonic()
+    until("another is there", lambda: [one for one in capture_processes(machine) if one != killed], 2)
+    print(f"another process after {time.monotonic() - begun_s:.2f} s")
+    until("it is recorded again", lambda: machine.status_of("demo")["state"] == "recording", 30)
+
+    def told() -> list[dict[str, str]]:
+        return [one for one in gaps_of(machine) if one["cause"] == "box_down"]
+
+    (gap,) = until("the gap is written down", told, 30)
+    assert "killed by signal 9" in gap["detail"]
+    assert machine.problem("capture_restarted") is not None
+    assert machine.stop() == 0
+    assert machine.command("verify").code == 0
+    assert "Traceback" not in machine.log
+
+
+def test_a_killed_main_process(machine: Machine) -> None:
+    """Its capture processes end with it, and the next start finds the directory free and reads back what they left."""
+    machine.start()
+    until("it is recorded", lambda: machine.status_of("demo")["state"] == "recording", 30)
+    orphans = capture_processes(machine)
+    machine.kill()
+    until("they have ended", lambda: not any(command_of(one) for one in orphans), 5)
+    machine.start()
+    until("it is recorded again", lambda: machine.status_of("demo")["state"] == "recording", 30)
+    assert machine.stop() == 0
+    assert machine.command("verify").code == 0
+
+
+def test_signals_meant_for_the_main_process(machine: Machine) -> None:
+    """A service manager tells every process to end; the capture processes wait for the main one to say so."""
+    machine.start()
+    until("it is recorded", lambda: machine.status_of("demo")["state"] == "recording", 30)
+    (one,) = capture_processes(machine)
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        os.kill(one, kind)
+    assert machine.stop() == 0
+    assert command_of(one) == ""
+    assert machine.command("fsck").code == 0
+
+
+def test_a_process_alone(tmp_path: Path) -> None:
+    """Started and ended without a box around it: it waits for orders, and says how it ended."""
+    heard: list[str] = []
+    process = spawner(Terms(tmp_path, "0" * 16, 2_000_000, None))(0, 4, lambda asked: heard.append(asked.kind), bool)
+    assert process.ending() == ""
+    until("it says that it lives", lambda: "statuses" in heard, 30)
+    process.channel.call("apply", {"orders": []}, timeout_s=10)
+    process.end()
+
+    assert process.ending() == f"killed by signal {int(signal.SIGKILL)}"
+    assert os.getpid() != process.pid
+    process.channel.close()
