@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -22,6 +22,25 @@ INTERVAL_LIMIT_DAYS = 400
 """The longest interval that is answered at once."""
 
 
+class StillOut(Protocol):
+    """A picture to be handed out."""
+
+    @property
+    def jpeg(self) -> bytes:
+        """Its bytes."""
+        ...
+
+    @property
+    def age_s(self) -> float:
+        """How old it is."""
+        ...
+
+    @property
+    def utc_us(self) -> int:
+        """When it came."""
+        ...
+
+
 @dataclass(frozen=True)
 class Ports:
     """The box, as the ways in see it."""
@@ -32,6 +51,8 @@ class Ports:
     """Takes the language, `en` or `zh-CN`."""
     metrics: Callable[[], bytes]
     ready: Callable[[], Readiness]
+    still: Callable[[str, float], StillOut]
+    """A camera's newest key picture as a JPEG, at most so many seconds old; raises `StillUnavailable`."""
     cameras_changed: Callable[[], None]
     """To be called after the registry changed, so that the cameras are started and stopped at once."""
     token_needed: bool

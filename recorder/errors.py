@@ -145,6 +145,12 @@ class HoldUnknown(Unknown):
     code = "hold_unknown"
 
 
+class StillUnavailable(Unknown):
+    """There is no picture of this camera now: it is not being recorded, or has sent no key picture yet."""
+
+    code = "still_unavailable"
+
+
 class MediaGone(StoreError):
     """The media of this segment was discarded; its entries in the log remain."""
 

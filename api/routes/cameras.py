@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from email.utils import formatdate
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import PlainTextResponse
 
 from api.deps import Box
 from api.schemas import CameraChange, CameraList, CameraNew, CameraOut
+from config.logs import redact
 from config.times import format_us
 from recorder.store.records import Camera, ManagedBy
 
@@ -59,6 +64,35 @@ def retire(camera_id: str, box: Box) -> CameraOut:
     retired = box.store.cameras.retire(camera_id, ManagedBy.API)
     box.cameras_changed()
     return shown(retired)
+
+
+@router.get("/{camera_id}/sdp", summary="What the camera says of itself", response_class=PlainTextResponse)
+def description(camera_id: str, box: Box) -> PlainTextResponse:
+    """Its SDP, raw but for what looks like a password, when it was last connected to; empty: it has not been yet."""
+    text = box.store.cameras.description(camera_id).decode("utf-8", "replace")
+    return PlainTextResponse(redact(text), media_type="application/sdp")
+
+
+@router.get(
+    "/{camera_id}/still.jpg",
+    summary="The newest key picture",
+    response_class=Response,
+    responses={200: {"content": {"image/jpeg": {}}}, 404: {"description": "None is new enough."}},
+)
+def still(
+    camera_id: str,
+    box: Box,
+    max_age_s: Annotated[float, Query(ge=0, le=3600, description="Older ones are answered with 404.")] = 30.0,
+) -> Response:
+    """As it came from the camera, decoded now; `Age` says how many seconds ago that was."""
+    box.store.cameras.get(camera_id)
+    found = box.still(camera_id, max_age_s)
+    headers = {
+        "Age": str(round(found.age_s)),
+        "Last-Modified": formatdate(found.utc_us / 1e6, usegmt=True),
+        "Cache-Control": "no-store",
+    }
+    return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
 
 def shown(camera: Camera) -> CameraOut:

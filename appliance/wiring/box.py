@@ -37,6 +37,7 @@ from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Wake, liste
 from appliance.wiring.camera import DEMO_ID, DEMO_NAME, DEMO_URL, DemoCamera, demo_is_due, is_demo
 from appliance.wiring.capture import Terms as CaptureTerms
 from appliance.wiring.capture import spawner
+from appliance.wiring.decoder import Stills
 from appliance.wiring.program import IN_FORCE, boot_fields, cfg_fields, version
 from appliance.wiring.registry import Add, Change, FileCamera, Retire, faults, steps
 from appliance.wiring.running import remove_running, url_of, write_running
@@ -180,6 +181,7 @@ class RecordingBox:
         self._fleet = self._made_fleet()
         self._fleet_lock = Lock()
         self._stopping = False
+        self._stills = Stills(self._fleet, clock)
         terms = Terms(settings.retention.floor_days, settings.retention.target_days, settings.retention.when_full)
         self._gatherer = Gatherer(
             store, self._fleet.snapshot, self._survey, self._outcomes, clock, terms, self._fleet.workers
@@ -202,6 +204,7 @@ class RecordingBox:
             clock=self._clock,
             status=lambda language: status(facts(), identity, language),
             metrics=exposition(facts),
+            still=self._stills.newest,
             ready=lambda: readiness(facts(), self._begun),
             cameras_changed=self._wake_cameras.call,
             token_needed=not is_loopback(settings.http.host),
@@ -244,6 +247,7 @@ class RecordingBox:
     def end(self) -> None:
         """Stop recording, sign what was recorded, and take the address back; harmless when done already."""
         self._stop_recording()
+        self._stills.close()
         if self._begun and not self._ended:
             self._ended = True
             with _reported("the log could not be signed at the end; it is at the next start"):

@@ -10,19 +10,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 import uvloop
 from pydantic import SecretStr
 
+from appliance.wiring.children import ChildProcess, orphaned, start, wait_for_orders
 from config import logs
 from config.clock import Clock, SystemClock
 from recorder.capture.book import RemoteBook
@@ -34,12 +33,6 @@ from recorder.capture.source import Source, WantedCamera
 from recorder.capture.sources import source_of
 from recorder.capture.worker import Order, Pools, Worker, run
 from recorder.store.layout import Layout
-
-END_S: Final = 3.0
-"""How long a killed process may take to be gone."""
-
-ARENAS: Final = "2"
-"""glibc's memory arenas: by default each thread has its own, and what one frees the others cannot use."""
 
 
 @dataclass(frozen=True)
@@ -53,51 +46,15 @@ class Terms:
     """The descriptor of the data directory's lock; None: nobody holds it, as in tests."""
 
 
-class CaptureProcess:
-    """Obeys `fleet.Process`."""
-
-    def __init__(self, child: subprocess.Popen[bytes], channel: Channel) -> None:
-        self._child = child
-        self.channel = channel
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._child.pid
-
-    def end(self) -> None:
-        """Kill it: what it has begun is read back by its successor."""
-        self._child.kill()
-        self._child.wait(END_S)
-
-    def ending(self) -> str:
-        """How it ended."""
-        code = self._child.poll()
-        if code is None:
-            return ""
-        return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-
-
-def spawner(terms: Terms) -> Callable[..., CaptureProcess]:
+def spawner(terms: Terms) -> Callable[..., ChildProcess]:
     """What starts capture processes (`fleet.Spawn`)."""
 
     def spawn(
         number: int, connects_at_once: int, handle: Callable[[Asked], None], gone: Callable[[], None]
-    ) -> CaptureProcess:
-        ours, theirs = socket.socketpair()
-        kept = [theirs.fileno()] + ([] if terms.lock is None else [terms.lock])
-        child = subprocess.Popen(  # noqa: S603 - this very program, and a number
-            [sys.executable, "-m", "appliance.wiring.capture", str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=kept,
-            env={"MALLOC_ARENA_MAX": ARENAS, **os.environ},
-            process_group=0,  # a Ctrl-C is for the main process, which stops its cameras in order
-        )
-        theirs.close()
-        channel = Channel(ours, handle, gone, name=f"capture-{number}")
-        channel.start()
-        channel.tell(
+    ) -> ChildProcess:
+        held = [] if terms.lock is None else [terms.lock]
+        child = start("appliance.wiring.capture", handle, gone, name=f"capture-{number}", keep=held)
+        child.channel.tell(
             "begin",
             {
                 "number": number,
@@ -108,7 +65,7 @@ def spawner(terms: Terms) -> Callable[..., CaptureProcess]:
                 "level": logging.getLevelName(logging.getLogger().getEffectiveLevel()),
             },
         )
-        return CaptureProcess(child, channel)
+        return child
 
     return spawn
 
@@ -123,7 +80,7 @@ class _Program:
         self._end = asyncio.Event()
         self._begun: asyncio.Future[Mapping[str, Any]] = self._loop.create_future()
         self._worker: Worker | None = None
-        self._channel = Channel(socket.socket(fileno=descriptor), self._handle, self._orphaned, name="main")
+        self._channel = Channel(socket.socket(fileno=descriptor), self._handle, orphaned, name="main")
         self._channel.start()
 
     async def live(self) -> None:
@@ -140,6 +97,7 @@ class _Program:
             segment_us=terms["segment_us"],
             connect=pools.connect,
             store=pools.store,
+            described=self._described,
         )
         await run(self._worker, self._clock, self._tell, self._end)
 
@@ -150,10 +108,6 @@ class _Program:
             self._loop.call_soon_threadsafe(self._begun.set_result, asked.body)
         else:
             self._loop.call_soon_threadsafe(self._act, asked)
-
-    def _orphaned(self) -> None:
-        """The main process is gone: end at once, from whichever thread notices, whatever the others do."""
-        os._exit(0)
 
     # -- the loop
 
@@ -166,8 +120,6 @@ class _Program:
             self._worker.stop(lambda: self._stopped(asked))
         elif asked.kind == "key":
             self._key(self._worker, asked)
-        elif asked.kind == "description":
-            asked.answer(blob=self._worker.description(asked.body["camera"]))
 
     def _apply(self, worker: Worker, asked: Asked) -> None:
         orders: list[Order] = []
@@ -191,6 +143,9 @@ class _Program:
         body = {"codec": track.codec.value, "arrived_us": packet.arrived.mono_us}
         asked.answer(body, with_sets(sets, packet.data))
 
+    def _described(self, camera_id: str, description: bytes) -> None:
+        self._channel.tell("described", {"camera": camera_id}, description)
+
     def _tell(self, statuses: Sequence[SessionStatus]) -> None:
         self._channel.tell("statuses", {"cameras": [status_body(one) for one in statuses]})
 
@@ -209,8 +164,7 @@ class _Program:
 
 def main(descriptor: int) -> None:
     """Be a capture process."""
-    for kind in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(kind, signal.SIG_IGN)  # the main process says when to stop, after it has stopped what asks
+    wait_for_orders()
     logs.configure(level="WARNING")
 
     async def live() -> None:

@@ -65,11 +65,15 @@ class Book(Protocol):
         """Write down why nothing was recorded."""
         ...
 
+    def keep_description(self, camera_id: str, description: bytes) -> None:
+        """What a camera said of itself, for support."""
+        ...
+
 
 class BookService:
     """Carries out what a `RemoteBook` asks for."""
 
-    KINDS = frozenset({"resume", "segment", "gap"})
+    KINDS = frozenset({"resume", "segment", "gap", "described"})
 
     def __init__(self, book: Book) -> None:
         self._book = book
@@ -85,6 +89,9 @@ class BookService:
             return _told(self._book.resume(body["stream"]))
         if asked.kind == "gap":
             return _told(self._book.commit_gap(body["stream"], body["t1_us"], Cause(body["cause"]), body["detail"]))
+        if asked.kind == "described":
+            self._book.keep_description(body["camera"], asked.blob)
+            return Answer({})
         part = FinishedPart(SegmentHeader(**body["header"]), body["bytes"], body["sha256"])
         return _told(self._book.commit_finished(part, _facts(body["facts"])))
 

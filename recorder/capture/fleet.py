@@ -18,7 +18,6 @@ from typing import Any, Protocol
 import structlog
 
 from config.clock import Clock
-from config.times import SECOND_US
 from recorder.capture.book import Book, BookService
 from recorder.capture.channel import Answer, Asked, Channel
 from recorder.capture.session import SessionState, SessionStatus
@@ -179,19 +178,14 @@ class Fleet:
         Raises:
             PeerGone: its process does not answer.
         """
-        answer = self._of(camera_id, "key", timeout_s)
-        if answer is None or not answer.blob:
+        place = self._place.get(camera_id)
+        process = self._slots[place].process if place is not None else None
+        if process is None:
+            return None
+        answer = process.channel.call("key", {"camera": camera_id}, timeout_s=timeout_s)
+        if not answer.blob:
             return None
         return KeyPicture(answer.body["codec"], answer.blob, answer.body["arrived_us"])
-
-    def description(self, camera_id: str, timeout_s: float) -> bytes:
-        """What a camera said of itself (SDP) in its last session; empty: nothing.
-
-        Raises:
-            PeerGone: its process does not answer.
-        """
-        answer = self._of(camera_id, "description", timeout_s)
-        return b"" if answer is None else answer.blob
 
     def stop(self) -> bool:
         """Stop all cameras, sealing what is open; false when some took longer than `STOP_TIMEOUT_S`."""
@@ -247,13 +241,6 @@ class Fleet:
             log.error("a capture process ended", number=slot.number, how=slot.ending)
         if now_s >= slot.due_s:
             self._start(slot)
-
-    def _of(self, camera_id: str, kind: str, timeout_s: float) -> Answer | None:
-        place = self._place.get(camera_id)
-        process = self._slots[place].process if place is not None else None
-        if process is None:
-            return None
-        return process.channel.call(kind, {"camera": camera_id}, timeout_s=timeout_s)
 
 
 class _Slot:
@@ -362,8 +349,3 @@ def order_body(order: Order, secret: Mapping[str, Any]) -> Mapping[str, Any]:
 def order_of(body: Mapping[str, Any]) -> Order:
     """And back, without what is secret."""
     return Order(WantedCamera(**body["camera"]), Cause(body["cause"]), body["detail"])
-
-
-def seconds_since(picture: KeyPicture, clock: Clock) -> float:
-    """How old a key picture is."""
-    return max(0, clock.read().mono_us - picture.arrived_us) / SECOND_US

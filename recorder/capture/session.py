@@ -139,8 +139,24 @@ class Session:
         cause: Cause = Cause.NO_MEDIA,
         detail: str = "",
         jitter: Callable[[], float] = random.random,
+        described: Callable[[str, bytes], None] = lambda camera_id, description: None,
     ) -> None:
-        """`connect` and `store` do jobs elsewhere; `cause` is that of the gap up to the first frame."""
+        """What it works with.
+
+        Args:
+            camera: which.
+            book: where its record stands.
+            factory: makes a connection with it.
+            clock: time.
+            segment_us: how long a segment is.
+            connect: does jobs that may block on the camera.
+            store: does jobs that may block on the disk.
+            cause: of the gap up to the first frame, with `detail`.
+            detail: more of it.
+            jitter: a number from 0 to 1, for each back-off.
+            described: told what the camera says of itself (SDP) whenever it connects.
+        """
+        self._described = described
         self.camera = camera
         self.tap = Tap()
         self.track: Track | None = None
@@ -268,6 +284,7 @@ class Session:
         self._recording.begin(self.track)
         self._last_us = self._last_key_us = self._stored_us = now.mono_us
         self._set(tracks_left_out=self.track.left_out)
+        self._described(self.camera.id, self.track.description)
         self._phase = _Phase.RECEIVING
         self._receive(now)  # some pictures came before the answer to PLAY
 

@@ -56,8 +56,18 @@ class Worker:
     """The sessions of one process. All methods belong to the thread of its loop."""
 
     def __init__(
-        self, book: StreamBook, factory: SourceFactory, clock: Clock, *, segment_us: int, connect: Run, store: Run
+        self,
+        book: StreamBook,
+        factory: SourceFactory,
+        clock: Clock,
+        *,
+        segment_us: int,
+        connect: Run,
+        store: Run,
+        described: Callable[[str, bytes], None] = lambda camera_id, description: None,
     ) -> None:
+        """`described` is told what a camera says of itself (SDP) whenever it connects."""
+        self._described = described
         self._book = book
         self._factory = factory
         self._clock = clock
@@ -118,11 +128,6 @@ class Worker:
             return None
         return session.track, packet
 
-    def description(self, camera_id: str) -> bytes:
-        """What the camera said of itself (SDP) in its last session; empty: nothing yet."""
-        session = self._sessions.get(camera_id)
-        return session.track.description if session is not None and session.track is not None else b""
-
     # -- inside
 
     def _leave(self, ending: list[Session], stopped: Callable[[], None]) -> None:
@@ -151,6 +156,7 @@ class Worker:
             store=self._store,
             cause=order.cause,
             detail=order.detail,
+            described=self._described,
         )
 
     def _tell_stopped(self) -> None:

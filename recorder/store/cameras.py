@@ -167,6 +167,25 @@ class Cameras:
             first, _, _ = path.read_text(encoding="utf-8").partition("\n")
         return SecretStr(first.rstrip("\r"))
 
+    def describe(self, camera_id: str, description: bytes) -> None:
+        """Keep what a camera said of itself (SDP), raw, for support; the last stands. No leaf: it proves nothing."""
+        chosen = tables.cameras.c.id == camera_id
+        differs = tables.cameras.c.description.is_distinct_from(description)
+        with self._database.write() as connection:
+            connection.execute(update(tables.cameras).where(chosen, differs).values(description=description))
+
+    def description(self, camera_id: str) -> bytes:
+        """What a camera said of itself when it was last connected to; empty: nothing yet.
+
+        Raises:
+            CameraUnknown: there is none of that id.
+        """
+        with self._database.read() as connection:
+            _get(connection, camera_id)
+            chosen = tables.cameras.c.id == camera_id
+            found = connection.execute(select(tables.cameras.c.description).where(chosen)).scalar()
+            return bytes(found or b"")
+
     def _password_path(self, camera_id: str) -> Path:
         return self._layout.passwords / camera_id
 

@@ -277,6 +277,10 @@ class Store:
         if self.catalogue.last_cause(stream_id) is not Cause.RETIRED:
             self.commit_gap_until_now(stream_id, Cause.RETIRED)
 
+    def keep_description(self, camera_id: str, description: bytes) -> None:
+        """What a camera said of itself (SDP) when it was last connected to."""
+        self.cameras.describe(camera_id, description)
+
     def sync(self) -> float:
         """Make everything written so far durable; how many seconds that took."""
         started = time.monotonic()

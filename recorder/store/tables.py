@@ -57,6 +57,7 @@ cameras = Table(
     Column("enabled", Boolean, nullable=False),
     Column("transport", String, nullable=False, server_default="tcp"),
     Column("ca_file", String),  # of cameras of the configuration file
+    Column("description", LargeBinary),  # its SDP, raw, when it was last connected to: for support
     Column("managed_by", String, nullable=False),
     Column("registered_us", BigInteger, nullable=False),
     Column("retired_us", BigInteger),

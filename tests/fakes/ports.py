@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from api.deps import Ports
 from api.schemas import BoxStatus, LogStatus, Readiness, RetentionStatus, Status
 from config.times import format_us
+from recorder.errors import StillUnavailable
 from recorder.store.store import Store
 from tests.fakes.clock import FakeClock
 
 
+@dataclass(frozen=True)
+class Still:
+    """Obeys `api.deps.StillOut`."""
+
+    jpeg: bytes
+    age_s: float
+    utc_us: int
+
+
+def no_still(camera_id: str, max_age_s: float) -> Still:
+    """Nothing is recorded here."""
+    raise StillUnavailable
+
+
 def ports_of(
-    store: Store, clock: FakeClock, *, token_needed: bool = False, changed: Callable[[], None] = lambda: None
+    store: Store,
+    clock: FakeClock,
+    *,
+    token_needed: bool = False,
+    changed: Callable[[], None] = lambda: None,
+    still: Callable[[str, float], Still] = no_still,
 ) -> Ports:
     """Ports whose status says little, and the truth."""
 
@@ -32,5 +53,6 @@ def ports_of(
 
     return Ports(
         store=store, clock=clock, status=status, metrics=lambda: b"custos_up 1\n",
-        ready=lambda: Readiness(ready=True), cameras_changed=changed, token_needed=token_needed, program="0",
+        ready=lambda: Readiness(ready=True), cameras_changed=changed, token_needed=token_needed,
+        program="0", still=still,
     )  # fmt: skip

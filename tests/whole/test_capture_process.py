@@ -1,4 +1,4 @@
-"""Capture processes of a real box: one is killed, the main process is killed, the terminal's Ctrl-C reaches all."""
+"""The processes of a real box: one that captures is killed, the main one, one that decodes; Ctrl-C reaches all."""
 
 from __future__ import annotations
 
@@ -7,19 +7,26 @@ import signal
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from appliance.wiring.capture import Terms, spawner
+from appliance.wiring.children import END_S
+from appliance.wiring.decoder import NICE
 from tests.whole.machine import Machine, until
 
 pytestmark = pytest.mark.whole
 
 
-def capture_processes(machine: Machine) -> list[int]:
-    """Those of the running box."""
+def children_of(machine: Machine) -> list[int]:
+    """The processes of the running box."""
     tasks = Path(f"/proc/{machine.pid}/task").glob("*/children")
-    children = [int(child) for task in tasks for child in task.read_text().split()]
-    return [one for one in children if "appliance.wiring.capture" in command_of(one)]
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def capture_processes(machine: Machine) -> list[int]:
+    """Those that record."""
+    return [one for one in children_of(machine) if "appliance.wiring.capture" in command_of(one)]
 
 
 def command_of(pid: int) -> str:
@@ -95,3 +102,24 @@ def test_a_process_alone(tmp_path: Path) -> None:
     assert process.ending() == f"killed by signal {int(signal.SIGKILL)}"
     assert os.getpid() != process.pid
     process.channel.close()
+
+
+def test_a_still_of_a_camera(machine: Machine) -> None:
+    """The newest key picture, decoded in a process that is nobody else's; when that one is killed, the next still
+    gets another."""
+    machine.start()
+    until("it is recorded", lambda: machine.status_of("demo")["state"] == "recording", 30)
+    path = f"{machine.url}/api/v1/cameras/demo/still.jpg"
+    for _ in range(2):
+        got = until("a still", lambda: (one := httpx.get(path, trust_env=False)).is_success and one, 20)
+        assert got.content[:3] == b"\xff\xd8\xff"
+        assert 0 <= int(got.headers["age"]) <= 30
+        (decoder,) = [one for one in children_of(machine) if "appliance.wiring.decoder" in command_of(one)]
+        assert os.getpriority(os.PRIO_PROCESS, decoder) >= NICE
+        os.kill(decoder, signal.SIGKILL)
+        until("it is gone", lambda one=decoder: not command_of(one), END_S)
+    assert httpx.get(path, params={"max_age_s": 0}, trust_env=False).json()["code"] == "still_unavailable"
+    told = httpx.get(f"{machine.url}/api/v1/cameras/demo/sdp", trust_env=False)
+    assert "m=video" in told.text
+    assert machine.stop() == 0
+    assert "Traceback" not in machine.log

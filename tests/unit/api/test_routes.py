@@ -17,13 +17,14 @@ from api.routes import cameras, footage, health, holds, log, media
 from api.routes.media import Span, byte_range, matches_none
 from config.times import format_us
 from recorder.causes import Cause
+from recorder.errors import StillUnavailable
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
 from recorder.store.store import Store
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
-from tests.fakes.ports import ports_of
+from tests.fakes.ports import Still, ports_of
 
 SECOND = "I" + "P" * 9
 PAGES = (cameras, footage, health, holds, log, media)
@@ -316,3 +317,36 @@ async def test_a_box_on_the_network_asks_for_its_token(box: Box) -> None:
 def test_every_page_has_its_routes() -> None:
     """A page that is not part of the application would be dead code."""
     assert all(page.router.routes for page in PAGES)
+
+
+async def test_a_still_has_its_age(tmp_path: Path) -> None:
+    """The picture as it is handed out, how old it is and when it came; no camera, no picture, too old: 404."""
+    box = Box(tmp_path)
+
+    def newest(camera_id: str, max_age_s: float) -> Still:
+        if max_age_s < 2.4:
+            raise StillUnavailable("The newest key picture is 2.4 s old.")
+        return Still(b"\xff\xd8x\xff\xd9", 2.4, box.clock.utc_us)
+
+    box.app = create_app(ports_of(box.store, box.clock, still=newest))
+    good = await box.ask("GET", "/api/v1/cameras/gate/still.jpg")
+    old = await box.ask("GET", "/api/v1/cameras/gate/still.jpg", params={"max_age_s": 1})
+    nobody = await box.ask("GET", "/api/v1/cameras/nobody/still.jpg")
+
+    assert (good.status_code, good.content, good.headers["content-type"]) == (200, b"\xff\xd8x\xff\xd9", "image/jpeg")
+    assert good.headers["age"] == "2"
+    assert good.headers["last-modified"].endswith("GMT")
+    assert (old.status_code, old.json()["code"]) == (404, "still_unavailable")
+    assert (nobody.status_code, nobody.json()["code"]) == (404, "camera_unknown")
+
+
+async def test_what_a_camera_says_of_itself(box: Box) -> None:
+    """Its SDP as it came, the last one; what looks like a password in it is hidden."""
+    empty = await box.ask("GET", "/api/v1/cameras/gate/sdp")
+    box.store.keep_description("gate", b"v=0\r\na=control:rtsp://ann:planted-secret@192.0.2.1/x\r\n")
+    told = await box.ask("GET", "/api/v1/cameras/gate/sdp")
+
+    assert (empty.status_code, empty.text) == (200, "")
+    assert told.text.startswith("v=0\r\n")
+    assert "planted-secret" not in told.text
+    assert (await box.ask("GET", "/api/v1/cameras/nobody/sdp")).status_code == 404

@@ -105,7 +105,6 @@ def test_the_newest_key_picture_is_at_hand(tmp_path: Path) -> None:
     assert found is not None
     assert found[1].is_key
     assert worker.key_picture("yard") is None
-    assert worker.description("gate") == b""
 
 
 def test_pools_do_jobs_elsewhere() -> None:
