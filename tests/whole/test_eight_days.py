@@ -1,0 +1,88 @@
+"""Days of recording in simulated time: the clock and the camera are handed in, store, files and log are real.
+
+Eight days by `make soak`, a night in CI.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from config.times import DAY_US, HOUR_US, SECOND_US, format_us
+from recorder.capture.session import Session
+from recorder.causes import Cause
+from recorder.store.fsck import check
+from recorder.store.records import Gap, Segment
+from tests.fakes.box import new_store
+from tests.fakes.camera import wanted
+from tests.fakes.clock import FakeClock
+from tests.fakes.clockwork_camera import ClockworkCamera
+from tests.fakes.stepping import at_once, stopped
+
+pytestmark = pytest.mark.whole
+
+LENGTH_US = 8 * DAY_US if os.environ.get("CUSTOS_LONG") else 9 * HOUR_US
+PERIOD_US = SECOND_US
+"""A picture a second: 691,200 in eight days."""
+
+SEGMENT_US = 60 * SECOND_US
+CHECKPOINT_US = HOUR_US
+DRIFT_LIMIT_US = SECOND_US
+GROWTH_LIMIT_BYTES = 16 * 1024 * 1024
+"""What a process may grow by in a week: SQLite's and Python's caches fill up once; a leak of a byte a frame shows."""
+
+
+def resident_bytes() -> int:
+    """Of this process."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("drift_ppm", [100.0, -250.0])
+def test_media_time_stays_with_utc_for_days(tmp_path: Path, drift_ppm: float) -> None:
+    """Stamps and numbers wrap, the camera's clock runs wrong, the network delays: the record stays within a second of
+    UTC, is whole, and nothing grows; what the camera's clock does is told."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    camera = ClockworkCamera(clock, period_us=PERIOD_US, drift_ppm=drift_ppm, delay_us=80_000, seed=1)
+    session = Session(wanted(), store, lambda one: camera, clock, segment_us=SEGMENT_US, connect=at_once, store=at_once)
+    begun_us, worst_us, settled_bytes, signed_us = clock.read().mono_us, 0, 0, 0
+    while (passed_us := clock.read().mono_us - begun_us) < LENGTH_US:
+        session.step(clock.read())
+        clock.advance(0.1 if passed_us % PERIOD_US == 0 else 0.9)
+        if passed_us - signed_us >= CHECKPOINT_US:
+            signed_us = passed_us
+            store.checkpoint()
+            # What is recorded was taken at most a segment and the picture that is held back ago.
+            late_us = clock.read().utc_us - store.head("gate.main").t1_us
+            worst_us = max(worst_us, -late_us, late_us - SEGMENT_US - 10 * PERIOD_US)
+            settled_bytes = settled_bytes or (resident_bytes() if passed_us > LENGTH_US // 4 else 0)
+    status = session.status()
+    session.stop(Cause.BOX_DOWN)
+    assert stopped(session, clock)
+    store.checkpoint()
+
+    items = store.items("gate.main", 0, clock.read().utc_us + DAY_US)
+    segments = [one for one in items if isinstance(one, Segment)]
+    end_us = clock.read().utc_us - segments[-1].t1_us
+    grown = resident_bytes() - settled_bytes
+    print(
+        f"\n{LENGTH_US // HOUR_US} h at {drift_ppm:+g} ppm: {camera.sent} pictures, {len(segments)} segments, record "
+        f"ends {end_us / 1e6:+.3f} s before now at {format_us(segments[-1].t1_us)}, worst {worst_us / 1e6:.3f} s, "
+        f"told drift {status.clock_drift_ppm} ppm, offset {(status.clock_offset_us or 0) / 1e6:.2f} s, "
+        f"grown {grown / 1e6:+.1f} MB"
+    )
+    assert sum(one.frames for one in segments) == camera.sent
+    assert [one.cause for one in items if isinstance(one, Gap)] in ([], [Cause.NO_MEDIA])
+    assert all(before.t1_us == after.t0_us for before, after in pairwise(segments))
+    assert len({one.run for one in segments}) == 1
+    assert abs(end_us) < DRIFT_LIMIT_US + PERIOD_US
+    assert worst_us < DRIFT_LIMIT_US
+    assert status.clock_drift_ppm is not None
+    assert abs(status.clock_drift_ppm - drift_ppm) < 5
+    assert grown < GROWTH_LIMIT_BYTES
+    assert check(store) == []
