@@ -8,6 +8,7 @@ may still be written; and it ends at once when the main process is gone, for nob
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -33,6 +34,9 @@ from recorder.capture.source import Source, WantedCamera
 from recorder.capture.sources import source_of
 from recorder.capture.worker import Order, Pools, Worker, run
 from recorder.store.layout import Layout
+
+COLLECT: Final = (50_000, 20, 50)
+"""When Python looks for rings of garbage: pictures come and go by the thousand, and none is ever part of one."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,7 @@ class _Program:
 def main(descriptor: int) -> None:
     """Be a capture process."""
     wait_for_orders()
+    gc.set_threshold(*COLLECT)
     logs.configure(level="WARNING")
 
     async def live() -> None:

@@ -55,7 +55,7 @@ BACK_OFF_JITTER = 0.2
 GAP_PIECE_US = 600 * SECOND_US
 """A long outage is written down in pieces, so that the record never says nothing for longer than this."""
 
-STORE_PERIOD_US = 250_000
+STORE_PERIOD_US = 500_000
 """How long pictures gather before a job stores them: fewer jobs cost less, and a power cut costs at most this more."""
 
 DRIFT_LEAST_US = 60 * SECOND_US

@@ -9,8 +9,8 @@ from typing import Protocol
 from config.clock import Reading
 from recorder.store.records import CodecName
 
-READ_TICK_S = 0.03
-"""How long a source rests between two looks at what has come (ADR 8): at 4 Mbit/s that is about 15 KB."""
+READ_TICK_S = 0.05
+"""How long a source rests between two looks at what has come (ADR 8): at 4 Mbit/s that is about 25 KB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ from recorder.store.records import CodecName
 FRAGMENT_US = 2_000_000
 """A fragment is what a crash can cost: cut at key frames and at least this often."""
 
+BUFFER_BYTES = 256 * 1024
+"""What the muxer hands over at once: each time costs a call into Python and one into the kernel."""
+
 TIME_BASE = Fraction(1, TIMESCALE_HZ)
 
 _FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc"}
@@ -111,7 +114,7 @@ class SegmentWriter:
         self.lost_packets: int | None = None
         self.clock_offset_us: int | None = None
         self._sink = Sink(part)
-        container = av.open(self._sink, "w", format="mp4", options=_OPTIONS)
+        container = av.open(self._sink, "w", format="mp4", options=_OPTIONS, buffer_size=BUFFER_BYTES)
         assert isinstance(container, OutputContainer)
         self._container = container
         self._stream = container.add_stream_from_template(template)

@@ -62,8 +62,10 @@ def stopped(session: Session, clock: FakeClock) -> bool:
 class RunningWorker:
     """A worker in a thread of this process, with the store itself for its book: for cameras that are real."""
 
-    def __init__(self, book: StreamBook, factory: SourceFactory, clock: Clock, *, segment_s: float) -> None:
-        pools = Pools(4)
+    def __init__(
+        self, book: StreamBook, factory: SourceFactory, clock: Clock, *, segment_s: float, connects: int = 4
+    ) -> None:
+        pools = Pools(connects)
         self._worker = Worker(
             book, factory, clock, segment_us=round(segment_s * 1e6), connect=pools.connect, store=pools.store
         )

@@ -65,11 +65,11 @@ def test_media_time_stays_with_utc_for_days(tmp_path: Path, drift_ppm: float) ->
     session.stop(Cause.BOX_DOWN)
     assert stopped(session, clock)
     store.checkpoint()
+    grown = resident_bytes() - settled_bytes  # before the rows of eight days are read at once
 
     items = store.items("gate.main", 0, clock.read().utc_us + DAY_US)
     segments = [one for one in items if isinstance(one, Segment)]
     end_us = clock.read().utc_us - segments[-1].t1_us
-    grown = resident_bytes() - settled_bytes
     print(
         f"\n{LENGTH_US // HOUR_US} h at {drift_ppm:+g} ppm: {camera.sent} pictures, {len(segments)} segments, record "
         f"ends {end_us / 1e6:+.3f} s before now at {format_us(segments[-1].t1_us)}, worst {worst_us / 1e6:.3f} s, "

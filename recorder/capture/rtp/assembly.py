@@ -26,14 +26,15 @@ class Assembly:
         "_is_key",
         "_markers_lie",
         "_sent_stamp",
-        "_stamp",
         "damaged",
         "has_slice",
+        "stamp",
     )
 
     def __init__(self) -> None:
         self._data = bytearray()
-        self._stamp: int | None = None
+        self.stamp: int | None = None
+        """Of the picture."""
         self._sent_stamp: int | None = None
         self._fragment_at = -1
         self._is_key = False
@@ -50,11 +51,11 @@ class Assembly:
 
     def at(self, stamp: int) -> Sequence[AccessUnit]:
         """The next packet has this stamp: the picture before, where it is complete by that."""
-        if stamp == self._stamp:
+        if stamp == self.stamp:
             self._hole = False
             return NOTHING
         done = self._done() if self._data or self.damaged else NOTHING
-        self._stamp = stamp
+        self.stamp = stamp
         self.damaged = self.damaged or self._hole
         self._hole = False
         return done
@@ -84,9 +85,10 @@ class Assembly:
 
     def more(self, data: memoryview) -> None:
         """It goes on."""
+        self._hole = False
         if self._fragment_at < 0:
             self.damaged = True
-        elif self._has_room(len(data)):
+        elif len(self._data) + len(data) <= UNIT_LIMIT_BYTES or self._has_room(len(data)):
             self._data += data
 
     def end_fragment(self, *, is_slice: bool, is_first: bool, is_key: bool) -> None:
@@ -115,7 +117,7 @@ class Assembly:
         return False
 
     def _note(self, is_slice: bool, is_first: bool, is_key: bool) -> None:
-        if is_slice and not is_first and not self.has_slice and self._stamp == self._sent_stamp:
+        if is_slice and not is_first and not self.has_slice and self.stamp == self._sent_stamp:
             self._markers_lie = True
             self.damaged = True
         self.has_slice = self.has_slice or is_slice
@@ -125,9 +127,9 @@ class Assembly:
         self.drop_fragment()
         if not self.has_slice:
             return NOTHING
-        assert self._stamp is not None
-        done = AccessUnit(bytes(self._data), self._stamp, self._is_key, self.damaged)
-        self._sent_stamp = self._stamp
+        assert self.stamp is not None
+        done = AccessUnit(bytes(self._data), self.stamp, self._is_key, self.damaged)
+        self._sent_stamp = self.stamp
         self._data.clear()
         self._is_key = self.has_slice = self.damaged = False
         return (done,)

@@ -28,6 +28,9 @@ class H264Depacketiser:
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet (RFC 6184, 5.2)."""
         picture = self._picture
+        if timestamp == picture.stamp and not marker and _is_middle(payload):  # nine packets in ten
+            picture.more(payload[2:])
+            return NOTHING
         done = picture.at(timestamp)
         kind = payload[0] & 0x1F if payload else 0
         if kind == _FU_A and len(payload) > 2:
@@ -79,6 +82,11 @@ class H264Depacketiser:
             kind = flags & 0x1F
             is_first = picture.fragment_first_byte(1) > 0x7F
             picture.end_fragment(is_slice=1 <= kind <= 5, is_first=is_first, is_key=kind == _IDR)
+
+
+def _is_middle(payload: memoryview) -> bool:
+    """Whether it is a piece of a unit (FU-A) that neither begins nor ends it."""
+    return len(payload) > 2 and payload[0] & 0x1F == _FU_A and not payload[1] & 0xC0
 
 
 def _is_recovery_point(unit: memoryview) -> bool:

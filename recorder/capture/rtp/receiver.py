@@ -28,6 +28,9 @@ REPORT_PERIOD_US = 5 * SECOND_US
 _HEADER = Struct("!BBHII")
 _NONE: tuple[AccessUnit, ...] = ()
 
+_PLAIN = 0x80
+"""The first byte of a packet without padding, extension and contributing sources."""
+
 
 @dataclass
 class Tally:
@@ -64,6 +67,7 @@ class TrackReceiver:
         self._others = 0
         self._sequence = SequenceTracker(clock_rate_hz)
         self._stamps = TimestampUnwrapper()
+        self._stamp = 0
         self._reported_us: int | None = None
         self.tally = Tally()
         self.last_report: SenderReport | None = None
@@ -81,6 +85,16 @@ class TrackReceiver:
             self.tally.malformed += 1
             return _NONE
         first, second, number, stamp, ssrc = _HEADER.unpack_from(data)
+        if (
+            first == _PLAIN
+            and ssrc == self._ssrc
+            and second & 0x7F == self._payload_type
+            and size > 12
+            and self._sequence.follows(number, stamp)
+        ):
+            self._others = 0
+            self.tally.packets += 1
+            return self._depacketiser.feed(data[12:], self._stamp, second > 0x7F)
         if ssrc != self._ssrc and not self._is_ours(ssrc):
             return _NONE
         self._others = 0
@@ -103,7 +117,8 @@ class TrackReceiver:
         self.tally.packets += 1
         if begin == size:  # without payload: sent to keep paths open
             return _NONE
-        return self._depacketiser.feed(data[begin:size], self._stamps.take(stamp), second > 0x7F)
+        self._stamp = self._stamps.take(stamp)
+        return self._depacketiser.feed(data[begin:size], self._stamp, second > 0x7F)
 
     def _is_ours(self, ssrc: int) -> bool:
         """Whether a packet of a source that was not the last one's belongs to this track."""

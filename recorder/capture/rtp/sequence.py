@@ -43,6 +43,14 @@ class SequenceTracker:
         """Of arrival against time stamps, in ticks."""
         self.lost = 0
 
+    def follows(self, number: int, stamp: int) -> bool:
+        """Whether this is simply the next packet of the same picture: taken then, and nothing else need be done."""
+        if stamp != self._last_stamp or number != (self.extended_highest + 1) & 0xFFFF:
+            return False
+        self.extended_highest += 1
+        self._received += 1
+        return True
+
     def take(self, number: int, stamp: int, now_us: int) -> int:
         """How many packets are missing before this one; -1 when it is late, a duplicate, or not to be believed yet."""
         ahead = (number - self.extended_highest) & 0xFFFF

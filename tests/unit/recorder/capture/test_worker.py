@@ -54,7 +54,7 @@ def test_cameras_come_and_go(tmp_path: Path) -> None:
     store = new_store(tmp_path, clock, "gate", "yard")
     worker, told = worker_of(store, clock), list[str]()
     worker.apply([Order(wanted("gate")), Order(wanted("yard"))], lambda: told.append("started"))
-    ticks(worker, clock, 60)
+    ticks(worker, clock, 45)
     assert {one.camera_id: one.frames > 0 for one in worker.statuses()} == {"gate": True, "yard": True}
     worker.apply([Order(wanted("yard"))], lambda: told.append("stopped"))
     assert told == ["started"]
