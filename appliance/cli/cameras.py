@@ -137,10 +137,16 @@ def probe(
         "height": found.height,
         "frames_per_s": found.frames_per_s,
         "left_out": list(found.left_out),
+        "key_interval_s": found.key_interval_s,
+        "clock_offset_s": found.clock_offset_s,
     }
     if not at.answer(body):
         rate = f", {found.frames_per_s:g} frames a second" if found.frames_per_s else ""
         at.console.print(f"{found.codec.value}, {found.width} x {found.height}{rate}")
+        if found.key_interval_s is not None:
+            at.console.print(f"A key picture every {found.key_interval_s:g} s 关键帧间隔 {found.key_interval_s:g} 秒")
+        if found.clock_offset_s is not None:
+            at.console.print(f"Its clock is {found.clock_offset_s:+g} s from this machine's 时钟偏差")
         if found.left_out:
             at.console.print(f"Not recorded: {', '.join(found.left_out)}.")
 

@@ -141,6 +141,13 @@ def _of_cameras(facts: Facts) -> Iterable[Metric]:
             if number is not None:
                 counter.add_metric([one.id], number)
         yield counter
+    problems = GaugeMetricFamily(
+        "custos_camera_problem", "1 while this keeps the camera from being recorded.", labels=["camera", "code"]
+    )
+    for one in facts.cameras:
+        if one.is_wanted and one.problem_code:
+            problems.add_metric([one.id, one.problem_code], 1)
+    yield problems
     gaps = GaugeMetricFamily("custos_camera_gap_seconds", "Not recorded, by cause.", labels=["camera", "cause"])
     for one in facts.cameras:
         for cause, seconds in sorted(one.gap_seconds.items()):

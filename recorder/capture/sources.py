@@ -43,6 +43,10 @@ class ProbeResult:
     height: int
     frames_per_s: float | None
     left_out: tuple[str, ...]
+    key_interval_s: float | None = None
+    """Between key pictures, where two came while it was looked at."""
+    clock_offset_s: float | None = None
+    """How far the camera's clock is ahead of ours; None: it did not tell meanwhile."""
 
 
 def source_of(
@@ -70,7 +74,9 @@ def probe(source: Source, clock: Clock) -> ProbeResult:
         track = source.open()
         pictures = _look(source, clock)
         width, height = _size(track, pictures[0])
-        return ProbeResult(track.codec, width, height, _rate(pictures), track.left_out)
+        return ProbeResult(
+            track.codec, width, height, _rate(pictures), track.left_out, _key_interval(pictures), _offset(pictures)
+        )
     finally:
         source.release()
 
@@ -109,6 +115,16 @@ def _size(track: Track, key: Packet) -> tuple[int, int]:
             return video.width, video.height
     except av.error.FFmpegError as err:
         raise SourceInvalid("The camera's first picture cannot be read.") from err
+
+
+def _key_interval(pictures: list[Packet]) -> float | None:
+    keys = [one.pts for one in pictures if one.is_key and one.pts is not None]
+    return None if len(keys) < 2 else round((keys[1] - keys[0]) / TICKS_PER_S, 2)
+
+
+def _offset(pictures: list[Packet]) -> float | None:
+    told = [one.clock_offset_us for one in pictures if one.clock_offset_us is not None]
+    return round(told[-1] / SECOND_US, 3) if told else None
 
 
 def _rate(pictures: list[Packet]) -> float | None:

@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from appliance.health.facts import CameraFacts, Facts
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcome
+from recorder.capture.fleet import WorkerFacts
 from recorder.store.records import VolumeState
 
 FACTS = Facts(
@@ -73,3 +74,13 @@ def test_nothing_is_known_yet() -> None:
     assert ("custos_floor_margin_days", ()) not in seen
     assert ("custos_checkpoint_age_seconds", ()) not in seen
     assert seen["custos_state", (("state", "ok"),)] == 1
+
+
+def test_why_a_camera_is_not_recorded() -> None:
+    """By the code of its problem, as the status has it; a capture process that was started again is counted."""
+    gate = CameraFacts("gate", "Gate", "backing_off", problem_code="source_auth_refused", problem_text="No.")
+    workers = [WorkerFacts(0, 1, 3, None, "")]
+    seen = scrape(Facts([gate], [], [], None, 30, workers=workers))
+
+    assert seen["custos_camera_problem", (("camera", "gate"), ("code", "source_auth_refused"))] == 1
+    assert seen["custos_capture_restarts_total", (("process", "0"),)] == 3

@@ -36,5 +36,6 @@ def test_a_camera_is_looked_at(codec: CodecName) -> None:
         found = probe(source_of(url, None, None, "tcp", clock), clock)
 
     assert (found.codec, found.frames_per_s, found.left_out) == (codec, 25.0, ())
+    assert found.key_interval_s is not None
     assert found.width > 0
     assert found.height > 0
