@@ -23,6 +23,10 @@ from recorder.errors import SourceInvalid
 BUFFER_BYTES = 160 * 1024
 """More than the largest packet (64 KB), or a message with head and body: what is never whole in it is an error."""
 
+MOVED_BYTES = 2048
+"""The beginning of a packet is moved to the buffer's front: hundreds of buffers that are used to their ends would push
+each other out of the processor's cache."""
+
 NOISE_LIMIT_BYTES = 64 * 1024
 """Bytes that are neither packet nor message. Some cameras leave some behind; a stream of them is no RTSP."""
 
@@ -51,8 +55,8 @@ class Framer:
 
     def room(self) -> memoryview:
         """Where the next bytes go; never empty."""
-        if self._begin and (self._begin == self._end or self._end > BUFFER_BYTES // 2):
-            left = self._end - self._begin
+        left = self._end - self._begin
+        if self._begin and (left <= MOVED_BYTES or self._end > BUFFER_BYTES // 2):
             self._buffer[:left] = bytes(self._buffer[self._begin : self._end])
             self._begin, self._end = 0, left
         return self._buffer[self._end :]
