@@ -6,6 +6,7 @@ logging in stand with the client (`rtsp/test_source.py`), those about silence wi
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import pytest
 from config.clock import SystemClock
 from recorder.capture.fleet import CONNECTS_AT_ONCE
 from recorder.capture.nal import units
+from recorder.capture.rtp.rtcp import NTP_EPOCH_S
 from recorder.capture.session import SessionStatus
 from recorder.capture.source import Packet, Source, Track, WantedCamera
 from recorder.capture.sources import source_of
@@ -24,7 +26,7 @@ from recorder.causes import Cause
 from recorder.store.fsck import check
 from recorder.store.records import CodecName, Gap, Item, Segment
 from recorder.store.store import Store
-from tests.fakes.rtsp_camera import Asked, Behaviour, camera, interleaved, rtp
+from tests.fakes.rtsp_camera import SSRC, Asked, Behaviour, camera, interleaved, rtp
 from tests.fakes.stepping import RunningWorker, until
 from tests.fakes.video import access_units
 from tests.unit.recorder.capture.rtp.packets import h264_payloads
@@ -217,6 +219,56 @@ def test_quirk_19_a_camera_that_replays_what_it_had_buffered(tmp_path: Path) -> 
     assert seen.frames == 200
     assert seen.segments[0].t0_us == begun_us  # nothing is placed before the camera was registered
     assert abs(film_s(seen) - 8) < 0.2
+
+
+class Wrong(Drawn):
+    """Its clock is off by so much, which its sender reports say."""
+
+    def __init__(self, off_us: int) -> None:
+        super().__init__(shots(), [n * STEP for n in range(75)])
+        self._off_us = off_us
+
+    def media(self) -> Iterator[bytes]:
+        now_us = SystemClock().read().utc_us + self._off_us
+        whole, part = divmod(now_us, 1_000_000)
+        report = struct.pack("!BBHIIIIII", 0x80, 200, 6, SSRC, whole + NTP_EPOCH_S, (part << 32) // 1_000_000, 0, 1, 1)
+        yield interleaved(rtp(b"", 0xFFFF, 0, False)) + interleaved(report, 1)
+        yield from super().media()
+
+
+def test_two_cameras_whose_clocks_differ(tmp_path: Path) -> None:
+    """An hour ahead and a day behind: both are recorded by the box's clock, and each segment says how far off its
+    camera was."""
+    off_us = (3_600_000_000, -86_400_000_000)
+    seen = [recorded(tmp_path / f"{n}", Wrong(off), partial(stored, 75)) for n, off in enumerate(off_us)]
+    now_us = SystemClock().read().utc_us
+
+    for one, off in zip(seen, off_us, strict=True):
+        assert one.frames == 75
+        assert 0 <= now_us - one.segments[0].t0_us < 60_000_000
+        assert all(abs((segment.clock_offset_us or 0) - off) < 10_000_000 for segment in one.segments)
+
+
+class SoundLater(Drawn):
+    """After its first session it says that it has sound only."""
+
+    def __init__(self) -> None:
+        super().__init__(shots(10), [n * STEP for n in range(10)])
+        self.stays = False
+
+    def sdp(self) -> str:
+        if sum(one.method == "DESCRIBE" for one in self.asked) < 2:
+            return super().sdp()
+        return "v=0\r\nm=audio 0 RTP/AVP 8\r\na=control:track1\r\n"
+
+
+def test_a_camera_that_comes_back_with_sound_only(tmp_path: Path) -> None:
+    """That is no recording: it is told at once, and what was recorded before is whole."""
+    seen = recorded(tmp_path, SoundLater(), lambda status: status.problem_code == "source_no_video")
+
+    assert seen.frames == 10
+    assert seen.status.state != "recording"
+    assert seen.causes[-1] is Cause.STREAM_INVALID
 
 
 class Slow:
