@@ -19,7 +19,7 @@ from config.clock import SystemClock
 from recorder.capture.fleet import CONNECTS_AT_ONCE
 from recorder.capture.nal import units
 from recorder.capture.rtp.rtcp import NTP_EPOCH_S
-from recorder.capture.session import SessionStatus
+from recorder.capture.session import SessionState, SessionStatus
 from recorder.capture.source import Packet, Source, Track, WantedCamera
 from recorder.capture.sources import source_of
 from recorder.causes import Cause
@@ -264,7 +264,11 @@ class SoundLater(Drawn):
 
 def test_a_camera_that_comes_back_with_sound_only(tmp_path: Path) -> None:
     """That is no recording: it is told at once, and what was recorded before is whole."""
-    seen = recorded(tmp_path, SoundLater(), lambda status: status.problem_code == "source_no_video")
+    seen = recorded(
+        tmp_path,
+        SoundLater(),
+        lambda status: status.problem_code == "source_no_video" and status.state is SessionState.BACKING_OFF,
+    )
 
     assert seen.frames == 10
     assert seen.status.state != "recording"
