@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The Debian packages that tests need: a browser, media tools, and an RTSP server that this project did not write.
-# Installs them where it may; says which are missing where it may not.
+# Installs them, or only those that are named, where it may; says which are missing where it may not.
 set -euo pipefail
 
 packages=(
@@ -8,6 +8,9 @@ packages=(
   python3-gi glib-networking gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
 )
+if [ $# -gt 0 ]; then
+  packages=("$@")
+fi
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   echo "This is no Debian: install the like of these by hand: ${packages[*]}"
@@ -26,7 +29,7 @@ fi
 run=()
 if [ "$(id -u)" -ne 0 ]; then
   if ! sudo -n true 2>/dev/null; then
-    echo "Tests need Debian packages that are not here: sudo apt-get install ${missing[*]}"
+    echo "Debian packages are missing: sudo apt-get install ${missing[*]}"
     exit 1
   fi
   run=(sudo)

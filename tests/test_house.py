@@ -5,6 +5,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+NO_PRODUCT = {"tests", "bench"}
+"""Packages that nobody installs."""
 
 
 def steps(text: str) -> list[str]:
@@ -36,12 +38,33 @@ def test_the_container_runs_as_nobody_in_particular_and_has_no_compiler() -> Non
 
 def test_every_floor_is_in_the_container() -> None:
     """Every package of the product is copied, and let through by .dockerignore."""
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - NO_PRODUCT
     dockerfile, ignore = (ROOT / "Dockerfile").read_text(), (ROOT / ".dockerignore").read_text()
 
     for name in packages:
         assert f"COPY {name} ./{name}" in dockerfile
         assert f"!{name}" in ignore
+
+
+def test_what_is_no_product_is_not_delivered() -> None:
+    """Neither in the wheel nor in the container."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["setuptools"]["packages"]["find"]["include"]
+    dockerfile, ignore = (ROOT / "Dockerfile").read_text(), (ROOT / ".dockerignore").read_text()
+
+    for name in NO_PRODUCT:
+        assert f"{name}*" not in wheel
+        assert not re.search(rf"^COPY {name}\b", dockerfile, re.M)
+        assert f"!{name}" not in ignore
+
+
+def test_make_says_what_it_can() -> None:
+    """Every target for people is in its help."""
+    text = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^\.PHONY: (.*)$", text, re.M)[0].split()) - {"help", "clean-env"}
+
+    for name in targets:
+        assert f'@echo "make {name} ' in text, name
 
 
 def test_locks_are_complete_checked_and_name_no_index() -> None:

@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = ("config", "recorder", "retention", "api", "appliance")
 SOURCES = sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py"))
+TOOLS = sorted((ROOT / "bench").rglob("*.py"))
+"""No product, yet read by people: the rules of writing hold here too."""
 
 TESTED_ELSEWHERE = {
     "recorder/store/migrations/env.py": "Alembic's entry: every test of the store runs it",
@@ -19,6 +21,7 @@ TESTED_ELSEWHERE = {
     "recorder/store/migrations/versions/s0003_description.py": "test_store compares it with the tables",
     "appliance/__main__.py": "test_cli and the tests of the whole box run `python -m appliance`",
     "appliance/demo/__main__.py": "tests/whole/machine.py runs `python -m appliance.demo` as its cameras",
+    "bench/pyav_threads.py": "test_bench runs `python -m bench.pyav_threads`",
     "appliance/cli/box.py": "a page of `appliance.cli`, which test_cli runs",
     "appliance/cli/footage.py": "a page of `appliance.cli`, which test_cli runs",
     "appliance/cli/holds.py": "a page of `appliance.cli`, which test_cli runs",
@@ -40,9 +43,16 @@ def module_of(path: Path) -> str:
 
 def test_there_are_five_floors() -> None:
     """A new subject gets a room inside a floor, not a sixth package."""
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
 
     assert packages == set(FLOORS)
+
+
+def test_the_product_does_not_know_its_tools() -> None:
+    """What measures and tests it may use it; never the other way round."""
+    knowing = [path for path in SOURCES if re.search(r"^\s*(from|import) (bench|tests)\b", path.read_text(), re.M)]
+
+    assert knowing == []
 
 
 def test_imports_go_down_only() -> None:
@@ -53,7 +63,7 @@ def test_imports_go_down_only() -> None:
     assert answer.returncode == 0, answer.stdout
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", SOURCES + TOOLS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_source_file_is_named_by_a_test(path: Path) -> None:
     """A file that no test imports from, nor names, is tested by accident at best."""
     if path.name == "__init__.py" or str(path.relative_to(ROOT)) in TESTED_ELSEWHERE:
@@ -68,7 +78,7 @@ def test_every_source_file_is_named_by_a_test(path: Path) -> None:
     assert imported or from_parent or own_test, f"no test names {module}"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", SOURCES + TOOLS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_is_left_unfinished(path: Path) -> None:
     """No note to self stands in the product; a broad `except` says that it reports; every task has an owner."""
     text = path.read_text()
@@ -80,7 +90,7 @@ def test_nothing_is_left_unfinished(path: Path) -> None:
             assert "#" in line, f"{path.name}:{number} catches everything without saying why"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", SOURCES + TOOLS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_module_says_what_it_promises(path: Path) -> None:
     """And so does every public class and function."""
     tree = ast.parse(path.read_text())
@@ -123,7 +133,7 @@ def test_no_function_is_longer_than_sixty_lines() -> None:
     """About ten is the rule; what grows past sixty is two functions."""
     long = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-        for path in SOURCES
+        for path in SOURCES + TOOLS
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno is not None
