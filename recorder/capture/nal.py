@@ -48,6 +48,17 @@ def parameter_sets(data: bytes, codec: CodecName) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def renewed_sets(known: tuple[bytes, ...], brought: tuple[bytes, ...], codec: CodecName) -> tuple[bytes, ...]:
+    """What is known after a picture brought these: of a type that it brought none of, what was known stays.
+
+    A packet with one of the sets may be lost on the way. In the order of their types, because each refers to the one
+    before.
+    """
+    types = {unit_type(unit, codec) for unit in brought}
+    kept = (unit for unit in known if unit_type(unit, codec) not in types)
+    return tuple(sorted((*kept, *brought), key=lambda unit: unit_type(unit, codec)))
+
+
 def holds_key_picture(data: bytes, codec: CodecName) -> bool:
     """Whether an access unit has a slice that decoding can begin with."""
     wanted = KEY_SLICES[codec]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from config.clock import STEP_LIMIT_US, Reading, step_us
 from config.times import SECOND_US
-from recorder.capture.nal import parameter_sets, with_sets
+from recorder.capture.nal import parameter_sets, renewed_sets, with_sets
 from recorder.capture.source import Packet, Track
 from recorder.capture.timeline import TICKS_PER_S, Timeline, ticks_to_us
 from recorder.causes import Cause
@@ -173,7 +173,8 @@ class Segmenter:
     def _begin(self, packet: Packet) -> None:
         self._origin_dts = packet.dts if packet.dts is not None else packet.pts or 0
         self._reference = packet.arrived
-        self._sets = parameter_sets(packet.data, self._track.codec) or self._sets
+        brought = parameter_sets(packet.data, self._track.codec)
+        self._sets = renewed_sets(self._sets, brought, self._track.codec)
         self.counts = replace(self.counts, runs=self.counts.runs + 1)
 
     def _time(self, packet: Packet) -> _Timed:
@@ -201,8 +202,8 @@ class Segmenter:
         return ahead > JUMP_AHEAD_TICKS or ahead < -JUMP_BACK_TICKS
 
     def _other_sets(self, packet: Packet) -> bool:
-        sets = parameter_sets(packet.data, self._track.codec)
-        return bool(sets) and set(sets) != set(self._sets)
+        """Fewer than before are no change: where packets are lost, one with a set may be among them."""
+        return not set(parameter_sets(packet.data, self._track.codec)) <= set(self._sets)
 
     def _settled(self, packet: Packet) -> bool:
         assert self._reference is not None

@@ -1,11 +1,14 @@
 """The segmenter, on cameras drawn as strings (`tests.fakes.camera`)."""
 
 import itertools
+from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from config.times import SECOND_US
+from recorder.capture.nal import parameter_sets, unit_type, units
 from recorder.capture.segmenter import Command, CutSegment, EndRun, OpenSegment, Segmenter, StartRun, WritePacket
 from recorder.capture.source import Packet, Track
 from recorder.capture.timeline import ticks_to_us
@@ -13,6 +16,9 @@ from recorder.causes import Cause
 from recorder.store.records import CodecName
 from tests.fakes.camera import packets
 from tests.fakes.clock import FakeClock
+
+SPS, PPS = 7, 8
+"""Types of NAL units (H.264, table 7-1)."""
 
 SECOND = "I" + "P" * 9
 """Ten pictures a second, a key picture first."""
@@ -140,6 +146,36 @@ def test_repeated_parameter_sets_change_nothing() -> None:
     _, commands = run(SECOND * 6, segment_s=60)
 
     assert len(of(StartRun, commands)) == 1
+
+
+def without(packet: Packet, unit_type_lost: int) -> Packet:
+    """A picture of which the packets with that kind of unit were lost."""
+    left = (unit for unit in units(packet.data) if unit_type(unit, CodecName.H264) != unit_type_lost)
+    return replace(packet, data=b"".join(b"\0\0\0\1" + unit for unit in left))
+
+
+@pytest.mark.parametrize("lost", [SPS, PPS])
+def test_a_parameter_set_is_lost_on_the_way(lost: int) -> None:
+    """What the key picture brings of its sets is no other than before: the run goes on."""
+    machine = Segmenter(Track(CodecName.H264), 10 * SECOND_US, 0)
+    sent = list(packets(SECOND * 3, FakeClock()))
+    sent[10] = without(sent[10], lost)
+    commands = [command for packet in sent for command in machine.feed(packet)]
+
+    assert len(of(StartRun, commands)) == 1
+    assert not of(EndRun, commands)
+
+
+@pytest.mark.parametrize("lost", [SPS, PPS])
+def test_a_run_begins_with_a_set_missing(lost: int) -> None:
+    """Behind a jump of time stamps, what the picture lacks is taken from the run before."""
+    machine = Segmenter(Track(CodecName.H264), 10 * SECOND_US, 0)
+    sent = list(packets(SECOND + "J" + SECOND, FakeClock()))
+    sent[10] = without(sent[10], lost)
+    commands = [command for packet in sent for command in machine.feed(packet)] + list(machine.stop(None))
+
+    first, second = of(StartRun, commands)
+    assert parameter_sets(second.sample, CodecName.H264) == parameter_sets(first.sample, CodecName.H264)
 
 
 def test_a_clock_set_during_a_run_ends_it() -> None:
