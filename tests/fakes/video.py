@@ -20,9 +20,18 @@ _QUIET = {
 
 @lru_cache(maxsize=16)
 def access_units(
-    codec: CodecName = CodecName.H264, frames: int = 50, gop: int = 10, width: int = WIDTH, height: int = HEIGHT
+    codec: CodecName = CodecName.H264,
+    frames: int = 50,
+    gop: int = 10,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    grain: int = 0,
 ) -> tuple[tuple[bytes, bool], ...]:
-    """`frames` access units in Annex B with whether each is a key picture; parameter sets before every key picture."""
+    """`frames` access units in Annex B with whether each is a key picture; parameter sets before every key picture.
+
+    `grain` is the strength of noise in the pictures (0 to 127): without it they have a few hundred bytes each.
+    """
+    chance = np.random.default_rng(0)
     name, container_format = _ENCODERS[codec]
     buffer = io.BytesIO()
     out = av.open(buffer, "w", format=container_format)
@@ -31,6 +40,8 @@ def access_units(
     for n in range(frames):
         picture = np.full((height, width, 3), (n * 7) % 256, np.uint8)
         picture[:, (n * 3) % width] = 255
+        if grain:
+            picture = picture // 2 + chance.integers(0, grain, picture.shape, np.uint8)
         out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
     out.mux(stream.encode())
     out.close()
