@@ -19,7 +19,7 @@ class AccessUnit(NamedTuple):
     is_key: bool
     """Whether decoding can begin here; always so for sound and JPEG."""
     damaged: bool
-    """Whether packets of it are missing, or could not be understood."""
+    """Whether packets of it are missing, or could not be understood. Of JPEG, which has no parts: before it."""
 
 
 class Depacketiser(Protocol):

@@ -1,4 +1,4 @@
-"""NAL units into RTP payloads, as cameras do it (RFC 6184, RFC 7798): for tests of the way back."""
+"""Pictures into RTP payloads, as cameras do it (RFC 6184, RFC 7798, RFC 2435): for tests of the way back."""
 
 from collections.abc import Iterator
 
@@ -39,3 +39,31 @@ def h265_payloads(units: list[bytes], most: int) -> Iterator[tuple[bytes, bool]]
 def annex_b(units: list[bytes]) -> bytes:
     """Units with start codes."""
     return b"".join(START + unit for unit in units)
+
+
+def jpeg_segments(picture: bytes) -> tuple[dict[int, bytes], bytes]:
+    """The contents of a JPEG file's marker segments, those of one kind behind each other; and its scan, with EOI."""
+    found: dict[int, bytes] = {}
+    at = 2
+    while True:
+        marker, size = picture[at + 1], int.from_bytes(picture[at + 2 : at + 4], "big")
+        found[marker] = found.get(marker, b"") + picture[at + 4 : at + 2 + size]
+        at += 2 + size
+        if marker == 0xDA:
+            return found, picture[at:]
+
+
+def jpeg_payloads(picture: bytes, most: int, q: int = 255, *, tables: bool = True) -> Iterator[tuple[bytes, bool]]:
+    """Likewise for JPEG with the usual Huffman codes; with Q from 128 on its tables are sent, or with `tables` not."""
+    found, scan = jpeg_segments(picture)
+    frame, quantisers = found[0xC0], found[0xDB]
+    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    kind = {b"\x21\x11\x11": 0, b"\x22\x11\x11": 1}[frame[7::3]]
+    restarts = found[0xDD] + b"\xff\xff" if 0xDD in found else b""
+    sides = bytes((-(-side // 8) if side <= 2040 else 0) for side in (width, height))
+    numbers = b"".join(quantisers[at + 1 : at + 65] for at in range(0, len(quantisers), 65)) if tables else b""
+    for at in range(0, len(scan), most):
+        head = b"\0" + at.to_bytes(3, "big") + bytes((kind | (0x40 if restarts else 0), q)) + sides + restarts
+        if at == 0 and q >= 128:
+            head += b"\0\0" + len(numbers).to_bytes(2, "big") + numbers
+        yield head + scan[at : at + most], at + most >= len(scan)
