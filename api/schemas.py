@@ -121,7 +121,7 @@ class SegmentOut(BaseModel):
     end: Instant
     bytes: int
     frames: int
-    codec: Literal["h264", "h265"]
+    codec: Literal["h264", "h265", "mjpeg"]
     width: int
     height: int
     sha256: Annotated[str, Field(description="Of the file, as the log has it.")]

@@ -27,6 +27,7 @@ from pydantic import SecretStr
 
 from config.clock import Clock
 from config.errors import CustosError
+from config.times import SECOND_US
 from recorder.capture.nal import parameter_sets
 from recorder.capture.source import Packet, Track
 from recorder.capture.timeline import TICKS_PER_S
@@ -58,7 +59,10 @@ so does what feeds it."""
 PUT_S = 0.25
 """How often a thread that waits for room looks whether anybody still wants packets."""
 
-_CODECS = {"h264": CodecName.H264, "hevc": CodecName.H265}
+MULTIPART = "mpjpeg"
+"""libav's name of JPEG pictures in an endless answer of HTTP. They bear no time; libav counts 25 a second, of any."""
+
+_CODECS = {"h264": CodecName.H264, "hevc": CodecName.H265, "mjpeg": CodecName.MJPEG}
 _FILTERS = {CodecName.H264: "h264_mp4toannexb", CodecName.H265: "hevc_mp4toannexb"}
 _UNREACHABLE = {
     errno.ECONNREFUSED,
@@ -86,6 +90,7 @@ class LibavSource:
         self._stream: VideoStream | None = None
         self._filter: BitStreamFilterContext | None = None
         self._codec: CodecName | None = None
+        self._without_times = False
         self._closing = threading.Event()
         self._packets: queue.Queue[Packet | CustosError] = queue.Queue(QUEUE_LIMIT_PACKETS)
         self._read_all = True
@@ -100,12 +105,13 @@ class LibavSource:
             )
         assert isinstance(container, InputContainer)
         self._container = container
+        self._without_times = container.format.name == MULTIPART
         if not container.streams.video:
             raise SourceWithoutVideo
         self._stream = container.streams.video[0]
         self._codec = _codec_of(self._stream)
         extradata = self._stream.codec_context.extradata or b""
-        if extradata[:1] == b"\x01":  # length-prefixed units, as in MP4 files
+        if self._codec in _FILTERS and extradata[:1] == b"\x01":  # length-prefixed units, as in MP4 files
             self._filter = BitStreamFilterContext(_FILTERS[self._codec], self._stream)
             extradata = b""
         left_out = tuple(_words(one) for one in container.streams if one is not self._stream)
@@ -185,7 +191,11 @@ class LibavSource:
             filtered = [packet] if self._filter is None else self._filter.filter(packet)
         for one in filtered:
             dts, pts = _ticks(one.dts, packet.time_base), _ticks(one.pts, packet.time_base)
-            yield Packet(bytes(one), dts, pts, bool(packet.is_keyframe), arrived)
+            if self._without_times:
+                dts = pts = arrived.mono_us * TICKS_PER_S // SECOND_US
+            yield Packet(
+                bytes(one), dts, pts, bool(packet.is_keyframe), arrived, stamps_stand_still=self._without_times
+            )
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """NAL units of H.264 (ITU-T H.264, Annex B) and H.265 (ITU-T H.265, Annex B). Pure.
 
 Only what recording needs: where units begin, what type they are, and which parameter sets a picture brings along.
+JPEG pictures have no units; what their frame header says stands in the place of parameter sets.
 """
 
 from __future__ import annotations
@@ -8,12 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from recorder.capture.jpeg import frame_header
 from recorder.store.records import CodecName
 
-PARAMETER_SETS = {CodecName.H264: frozenset({7, 8}), CodecName.H265: frozenset({32, 33, 34})}
+PARAMETER_SETS = {
+    CodecName.H264: frozenset({7, 8}),
+    CodecName.H265: frozenset({32, 33, 34}),
+    CodecName.MJPEG: frozenset[int](),
+}
 """SPS and PPS (H.264, table 7-1); VPS, SPS and PPS (H.265, table 7-1)."""
 
-KEY_SLICES = {CodecName.H264: frozenset({5}), CodecName.H265: frozenset(range(16, 22))}
+KEY_SLICES = {
+    CodecName.H264: frozenset({5}),
+    CodecName.H265: frozenset(range(16, 22)),
+    CodecName.MJPEG: frozenset[int](),
+}
 """IDR slices (H.264); intra random access point pictures: BLA, IDR, CRA (H.265)."""
 
 UNIT_LIMIT = 4096
@@ -41,8 +51,11 @@ def parameter_sets(data: bytes, codec: CodecName) -> tuple[bytes, ...]:
     """The parameter sets that an access unit carries, in order, each once.
 
     Two pictures belong to one run when these are equal: a camera that repeats its sets before every key picture
-    changes nothing by it.
+    changes nothing by it. Of a JPEG picture it is the header that tells its size and sampling.
     """
+    if codec is CodecName.MJPEG:
+        header = frame_header(data)
+        return () if header is None else (header,)
     wanted = PARAMETER_SETS[codec]
     found = dict.fromkeys(unit for unit in units(data) if unit_type(unit, codec) in wanted)
     return tuple(found)
@@ -60,9 +73,9 @@ def renewed_sets(known: tuple[bytes, ...], brought: tuple[bytes, ...], codec: Co
 
 
 def holds_key_picture(data: bytes, codec: CodecName) -> bool:
-    """Whether an access unit has a slice that decoding can begin with."""
+    """Whether an access unit has a slice that decoding can begin with; it can with every JPEG picture."""
     wanted = KEY_SLICES[codec]
-    return any(unit_type(unit, codec) in wanted for unit in units(data))
+    return codec is CodecName.MJPEG or any(unit_type(unit, codec) in wanted for unit in units(data))
 
 
 def with_sets(sets: tuple[bytes, ...], data: bytes) -> bytes:

@@ -225,7 +225,9 @@ class Segmenter:
         self._continue_us = None
         self._timeline = Timeline(t0_us)
         self._segment_dts = 0
-        yield StartRun(t0_us, self._track.codec, with_sets(self._sets, held[0].packet.data))
+        first = held[0].packet.data
+        sets = () if parameter_sets(first, self._track.codec) else self._sets
+        yield StartRun(t0_us, self._track.codec, with_sets(sets, first))
         yield OpenSegment(t0_us)
         for timed in held:
             yield from self._advance(timed)

@@ -15,7 +15,7 @@ READ_TICK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """One picture as the camera sent it: an access unit of NAL units with start codes (Annex B)."""
+    """One picture as the camera sent it: an access unit of NAL units with start codes (Annex B), or a JPEG file."""
 
     data: bytes
     dts: int | None

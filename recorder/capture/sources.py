@@ -31,7 +31,7 @@ PROBE_US = 2 * SECOND_US
 PROBE_PATIENCE_US = 15 * SECOND_US
 """How long a key picture is waited for: slow cameras send one every ten seconds."""
 
-_FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc"}
+_FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc", CodecName.MJPEG: "mjpeg"}
 
 
 @dataclass(frozen=True)

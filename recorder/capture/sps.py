@@ -24,6 +24,8 @@ _H264_SPS, _H265_SPS = 7, 33
 
 def reorder_depth(sets: Iterable[bytes], codec: CodecName) -> int | None:
     """How many pictures may come before one that is shown earlier than they; None: the sets do not say."""
+    if codec is CodecName.MJPEG:  # each picture stands by itself
+        return 0
     wanted = _H264_SPS if codec is CodecName.H264 else _H265_SPS
     read = _h264 if codec is CodecName.H264 else _h265
     for one in sets:

@@ -28,7 +28,7 @@ BUFFER_BYTES = 256 * 1024
 
 TIME_BASE = Fraction(1, TIMESCALE_HZ)
 
-_FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc"}
+_FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc", CodecName.MJPEG: "mjpeg"}
 
 _OPTIONS = {
     # empty_moov: all is said before the first frame; frag_discont: decode times are ours, not counted from zero;
@@ -78,7 +78,7 @@ class RunWriter:
     """Knows the stream of one run; makes the writers of its segments."""
 
     def __init__(self, codec: CodecName, sample: bytes) -> None:
-        """`sample`: a key access unit with its parameter sets (Annex B).
+        """`sample`: a key access unit with its parameter sets (Annex B), or a JPEG file.
 
         Raises:
             SourceInvalid: no picture size can be read from it.

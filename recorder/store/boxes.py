@@ -9,6 +9,7 @@ anything else, and nothing is read past its end.
 from __future__ import annotations
 
 import json
+import re
 import struct
 import uuid
 from collections.abc import Iterator
@@ -29,6 +30,17 @@ HEADER_LIMIT_BYTES = 64 * 1024
 
 TIMESCALE_HZ = 90_000
 """Media time of all segments: the clock of RTP video (RFC 6184, RFC 7798)."""
+
+_VISUAL_ENTRY_BYTES = 78
+"""Fixed fields of a visual sample entry before its boxes (14496-12, 12.1.3)."""
+
+_MJPEG = 0x6C
+"""Object type of ITU-T T.81 pictures (the registration authority's list for MP4)."""
+
+# Version; ES descriptor with its length, id and no options; decoder configuration with its length; object type.
+_ES_DESCRIPTOR = re.compile(
+    rb".{4}\x03[\x80-\xff]{0,3}[\x00-\x7f].{2}[\x00-\x1f]\x04[\x80-\xff]{0,3}[\x00-\x7f](.)", re.DOTALL
+)
 
 _DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
 _FIRST_FLAGS, _DATA_OFFSET = 0x4, 0x1
@@ -135,7 +147,7 @@ def init_of(data: bytes | memoryview) -> bytes:
 
 
 def sample_entry(init: bytes) -> tuple[str, int, int]:
-    """Codec (`h264`, `h265`), width and height from the first sample description (ISO/IEC 14496-12, 8.5.2).
+    """Codec (`h264`, `h265`, `mjpeg`), width and height from the first sample description (ISO/IEC 14496-12, 8.5.2).
 
     Raises:
         BoxesDamaged: there is none, or of another codec.
@@ -148,9 +160,24 @@ def sample_entry(init: bytes) -> tuple[str, int, int]:
     except struct.error as err:
         raise BoxesDamaged("The sample description is cut off.") from err
     codec = {b"avc1": "h264", b"avc3": "h264", b"hev1": "h265", b"hvc1": "h265"}.get(kind)
+    if kind == b"mp4v" and _object_type(init, found) == _MJPEG:
+        codec = "mjpeg"
     if codec is None:
         raise BoxesDamaged(f"The sample description is of {kind!r}, which is not recorded here.")
     return codec, width, height
+
+
+def _object_type(init: bytes, stsd: Box) -> int | None:
+    """What an `mp4v` entry holds, by its `esds` box (ISO/IEC 14496-14, 5.6; 14496-1, 7.2.6): 0x20 is MPEG-4 Visual."""
+    entry = next(boxes(init, stsd.content + 8, stsd.offset + stsd.size), None)
+    if entry is None:
+        return None
+    inside = boxes(init, entry.content + _VISUAL_ENTRY_BYTES, entry.offset + entry.size)
+    esds = next((one for one in inside if one.type == b"esds"), None)
+    if esds is None:
+        return None
+    found = _ES_DESCRIPTOR.match(init, esds.content, esds.offset + esds.size)
+    return None if found is None else found[1][0]
 
 
 def _descend(data: bytes, start: int, end: int, path: list[bytes]) -> Box | None:

@@ -28,6 +28,7 @@ class CodecName(StrEnum):
 
     H264 = "h264"
     H265 = "h265"
+    MJPEG = "mjpeg"
 
 
 class ManagedBy(StrEnum):

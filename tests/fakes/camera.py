@@ -38,21 +38,24 @@ def packets(drawing: str, clock: FakeClock, codec: CodecName = CodecName.H264, f
         elif letter == "?":
             without = True
         else:
-            unit = _picture(letter == "I", pictures, codec, width, height)
+            unit, is_key = _picture(letter == "I", pictures, codec, width, height)
             stamp = dts - TICKS if repeat else dts
-            yield Packet(unit, None if without else stamp, None if without else stamp, letter == "I", clock.read())
+            yield Packet(unit, None if without else stamp, None if without else stamp, is_key, clock.read())
             clock.advance(0.1)
             dts += 0 if repeat else TICKS
             repeat, without, pictures = False, False, pictures + 1
 
 
-def _picture(key: bool, n: int, codec: CodecName, width: int, height: int) -> bytes:
-    """The n-th picture of the film, where the drawing follows its groups; else one of the kind that was drawn."""
+def _picture(key: bool, n: int, codec: CodecName, width: int, height: int) -> tuple[bytes, bool]:
+    """The n-th picture of the film, where the drawing follows its groups; else one of the kind that was drawn.
+
+    And whether it is a key picture, which in MJPEG every one is, however it was drawn.
+    """
     film = access_units(codec, 50, 10, width, height)
     unit, is_key = film[n % len(film)]
-    if is_key == key:
-        return unit
-    alike = [one for one, its_key in film if its_key == key]
+    if is_key == key or codec is CodecName.MJPEG:
+        return unit, is_key
+    alike = [(one, its_key) for one, its_key in film if its_key == key]
     return alike[n % len(alike)]
 
 

@@ -15,14 +15,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from recorder.capture.nal import units
+from recorder.capture.rtp.jpeg import JpegDepacketiser
 from recorder.store.records import CodecName
 from tests.fakes.video import access_units
-from tests.unit.recorder.capture.rtp.packets import h264_payloads, h265_payloads
+from tests.unit.recorder.capture.rtp.packets import h264_payloads, h265_payloads, jpeg_payloads
 
 SDP = (
     "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
     "a=rtpmap:96 {name}/90000\r\na=control:track1\r\n"
 )
+ENCODINGS = {CodecName.H264: "H264", CodecName.H265: "H265", CodecName.MJPEG: "JPEG"}
 SSRC = 0x1234ABCD
 
 
@@ -47,16 +49,32 @@ def interleaved(packet: bytes, channel: int = 0) -> bytes:
 
 
 def film(codec: CodecName, pictures: int = 25) -> list[bytes]:
-    """Pictures as they should come out."""
+    """Pictures as they should come out; JPEG with those headers that RTP leaves out and the other side makes again."""
+    if codec is CodecName.MJPEG:
+        return [headed(shot) for shot, _ in access_units(codec, pictures)]
     return [b"".join(b"\0\0\0\1" + one for one in units(shot)) for shot, _ in access_units(codec, pictures, 25)]
+
+
+def headed(picture: bytes) -> bytes:
+    """A JPEG file as it comes out of RTP: the same scan behind other headers."""
+    depacketiser = JpegDepacketiser()
+    done = [depacketiser.feed(memoryview(one), 0, marker) for one, marker in jpeg_payloads(picture, 60_000)]
+    return done[-1][0].data
+
+
+def payloads(shot: bytes, codec: CodecName) -> Iterator[tuple[bytes, bool]]:
+    """A picture as RTP payloads with their marker bits."""
+    if codec is CodecName.MJPEG:
+        return jpeg_payloads(shot, 1000)
+    split = h264_payloads if codec is CodecName.H264 else h265_payloads
+    return split(list(units(shot)), 1000)
 
 
 def packets(shots: Iterable[bytes], codec: CodecName, first_stamp: int = 0, ssrc: int = SSRC) -> Iterator[bytes]:
     """A film as RTP packets, 25 pictures a second."""
-    split = h264_payloads if codec is CodecName.H264 else h265_payloads
     number = 0
     for index, shot in enumerate(shots):
-        for payload, marker in split(list(units(shot)), 1000):
+        for payload, marker in payloads(shot, codec):
             yield rtp(payload, number, first_stamp + index * 3600, marker, ssrc)
             number += 1
 
@@ -89,7 +107,7 @@ class Behaviour:
 
     def sdp(self) -> str:
         """What the camera says it sends."""
-        return SDP.format(name="H264" if self.codec is CodecName.H264 else "H265")
+        return SDP.format(name=ENCODINGS[self.codec])
 
     def transport(self) -> str:
         """What it agrees to."""

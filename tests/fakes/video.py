@@ -1,4 +1,4 @@
-"""Real video, made on the spot: H.264 and H.265 by PyAV, every picture different."""
+"""Real video, made on the spot: H.264, H.265 and MJPEG by PyAV, every picture different."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ import numpy as np
 from recorder.store.records import CodecName
 
 WIDTH, HEIGHT = 160, 120
-_ENCODERS = {CodecName.H264: ("libx264", "h264"), CodecName.H265: ("libx265", "hevc")}
+_ENCODERS = {
+    CodecName.H264: ("libx264", "h264"),
+    CodecName.H265: ("libx265", "hevc"),
+    CodecName.MJPEG: ("mjpeg", "mjpeg"),
+}
 _QUIET = {
     "libx264": {"x264-params": "scenecut=0:bframes=0", "preset": "ultrafast"},
     "libx265": {"x265-params": "log-level=none:scenecut=0:bframes=0", "preset": "ultrafast"},
+    "mjpeg": {"huffman": "default"},  # the codes that RTP leaves out
 }
 
 
@@ -36,7 +41,8 @@ def access_units(
     buffer = io.BytesIO()
     out = av.open(buffer, "w", format=container_format)
     stream = out.add_stream(name, rate=25, options=_QUIET[name])
-    stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", gop
+    stream.width, stream.height, stream.gop_size = width, height, gop
+    stream.pix_fmt = "yuvj420p" if codec is CodecName.MJPEG else "yuv420p"
     for n in range(frames):
         picture = np.full((height, width, 3), (n * 7) % 256, np.uint8)
         picture[:, (n * 3) % width] = 255

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 
 from pydantic import SecretStr
 
+from recorder.capture.jpeg import frame_header
 from recorder.capture.nal import parameter_sets, units
 from recorder.capture.rtp import rtcp
 from recorder.capture.rtp.h264 import H264Depacketiser
 from recorder.capture.rtp.h265 import H265Depacketiser
+from recorder.capture.rtp.jpeg import EOI, SOI, JpegDepacketiser
 from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.reorder import ReorderWindow
 from recorder.capture.rtp.stamps import Stamps
@@ -30,6 +32,9 @@ from recorder.errors import SourceError
 from recorder.store.records import CodecName
 
 LIMIT_S = 0.1
+
+HEADERS_LIMIT_BYTES = 1200
+"""Of a JPEG picture out of RTP: four tables of two-byte numbers, and 480 bytes that are always the same."""
 
 BASE = "rtsp://192.0.2.1/live"
 
@@ -118,9 +123,22 @@ def h265(data: bytes) -> None:
     _depacketised(data, H265Depacketiser(donl=data[:1] > b"\x80"))
 
 
+def jpeg(data: bytes) -> None:
+    """RTP packets of JPEG: each picture that comes out is a file whose headers can be read."""
+    depacketiser = JpegDepacketiser((3840, 2160) if data[:1] > b"\x80" else None)
+    receiver, scans = TrackReceiver(depacketiser, 96, 90_000, own_ssrc=1), 0
+    for index, packet in enumerate(_packets(data)):
+        for unit in receiver.rtp(packet, index * 1000):
+            assert unit.data.startswith(SOI)
+            assert unit.data.endswith(EOI)
+            assert frame_header(unit.data) is not None
+            scans += len(unit.data) - HEADERS_LIMIT_BYTES
+    assert scans <= len(data)
+
+
 def payloads(data: bytes) -> None:
-    """Payloads of both, without a header that could be wrong."""
-    for depacketiser in (H264Depacketiser(), H265Depacketiser()):
+    """Payloads of all of them, without a header that could be wrong."""
+    for depacketiser in (H264Depacketiser(), H265Depacketiser(), JpegDepacketiser()):
         for packet in _packets(data):
             if packet and packet[0] & 1:
                 depacketiser.lost()
@@ -138,7 +156,7 @@ def reports(data: bytes) -> None:
 
 
 def parameters(data: bytes) -> None:
-    """Parameter sets, alone and in pictures."""
+    """Parameter sets, alone and in pictures; the frame header of a JPEG."""
     for codec in CodecName:
         reorder_depth([data], codec)
         reorder_depth(parameter_sets(data, codec), codec)
@@ -147,7 +165,7 @@ def parameters(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     one.__name__: one
-    for one in (message, framing, sdp, headers, conversation, h264, h265, payloads, reports, parameters)
+    for one in (message, framing, sdp, headers, conversation, h264, h265, jpeg, payloads, reports, parameters)
 }
 
 RESPONSE = (
@@ -159,6 +177,7 @@ DESCRIPTION = (
     b"a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0IAHqs=,aM44gA==\r\na=control:track1\r\n"
 )
 RTP = b"\x80\xe0\x00\x01\x00\x00\x0e\x10\x00\x00\x00\x01"
+RTP_BEFORE = b"\x80\x60\x00\x00" + RTP[4:]
 
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "message": (RESPONSE % (1, 0, b""), b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
@@ -180,10 +199,16 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"\x10" + RTP + b"\x26\x01ab" + b"\x12" + RTP + b"\x62\x01\x93abc",
         b"\x13" + RTP + b"\x60\x01\x00\x03\x40\x01a",
     ),
-    "payloads": (b"\x05\x02\x65abc\x06\x00\x7c\x85abc\x05\x02\x62\x01\x53",),
+    "jpeg": (
+        b"\x17" + RTP_BEFORE + b"\0\0\0\0\x01\x32\x14\x0fabc" + b"\x17" + RTP + b"\0\0\0\x03\x01\x32\x14\x0fabc",
+        b"\x5e" + RTP + b"\0\0\0\0\x41\x80\0\0\0\1\xff\xff\0\0\0\x40" + bytes(64) + b"ab",
+        b"\xda" + RTP + b"\0\0\0\0\x00\xff\x14\x0f\0\2\0\xc0" + bytes(192) + b"ab",
+    ),
+    "payloads": (b"\x05\x02\x65abc\x06\x00\x7c\x85abc\x05\x02\x62\x01\x53\x0a\x02\0\0\0\0\x01\x32\x14\x0fa",),
     "reports": (b"\x80\xc8\x00\x06" + bytes(24) + b"\x81\xcb\x00\x01abcd", b"\x03\x00\x01a\x03\x00\x03b\x03\x00\x02c"),
     "parameters": (
         b"\x67\x64\x00\x1e\xac\xd9\x40\xa0\x2f\xf9\x70\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x16\x2d\x96",
+        b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08\x00\x78\x00\xa0\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01\xff\xd9",
         b"\x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x3c\xa0\x0a\x08\x0f\x16",
     ),
 }

@@ -15,6 +15,7 @@ from recorder.errors import StorageFull
 from recorder.store.boxes import init_of, outline
 from recorder.store.parts import PartFile
 from recorder.store.records import CodecName, Gap
+from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
 from tests.fakes.camera import packets
@@ -93,6 +94,78 @@ def test_other_parameter_sets_leave_no_gap(tmp_path: Path) -> None:
     assert len({one.run for one in found}) == 2
     assert all(one.t1_us == after.t0_us for one, after in itertools.pairwise(found))
     assert sum(one.frames for one in found) == 60
+
+
+def record_jpeg(store: Store, clock: FakeClock, drawing: str) -> list[bytes]:
+    """Record a drawn MJPEG camera; the pictures it sent."""
+    recording = Recording(store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.MJPEG))
+    sent = list(packets(drawing, clock, CodecName.MJPEG))
+    for packet in sent:
+        recording.feed(packet)
+    recording.stop(Cause.UNREACHABLE)
+    return [one.data for one in sent]
+
+
+def stored_frames(data: bytes) -> list[bytes]:
+    """The frames of a file, byte by byte."""
+    with av.open(io.BytesIO(data)) as container:
+        return [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def test_jpeg_pictures_are_stored_as_they_come(tmp_path: Path) -> None:
+    """Byte by byte, cut by time alone: decoding can begin with any of them."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    sent = record_jpeg(store, clock, "I" * 25 + "P" * 20)
+
+    found = segments(store, clock)
+    assert [one.frames for one in found] == [20, 20, 5]
+    assert {(one.codec, one.width, one.height) for one in found} == {(CodecName.MJPEG, 160, 120)}
+    assert [frame for one in found for frame in stored_frames(store.media_path(one).read_bytes())] == sent
+    assert verify(store) == []
+
+
+def test_jpeg_pictures_of_another_size_leave_no_gap(tmp_path: Path) -> None:
+    """As with other parameter sets: a run ends where the next one begins, and every file tells the size it holds."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    sent = record_jpeg(store, clock, "I" * 13 + "S" + "I" * 7)
+
+    found = segments(store, clock)
+    assert [(one.frames, one.width, one.height) for one in found] == [(13, 160, 120), (7, 176, 144)]
+    assert len({one.run for one in found}) == 2
+    assert found[0].t1_us == found[1].t0_us
+    assert [frame for one in found for frame in stored_frames(store.media_path(one).read_bytes())] == sent
+    assert verify(store) == []
+
+
+def test_a_crash_costs_two_jpeg_pictures(tmp_path: Path) -> None:
+    """What lies on the disk when the power goes is read back to its last whole picture, as what it is."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    recording = Recording(store, "gate.main", 60_000_000, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.MJPEG))
+    sent = list(packets("I" * 30, clock, CodecName.MJPEG))
+    for packet in sent:
+        recording.feed(packet)
+    (part,) = (tmp_path / "data" / "media").rglob("*.part")
+    with part.open("ab") as half:
+        half.write(b"\0\0\0\x68moof" + bytes(50))
+    store.close()
+    clock.advance(60)
+
+    store = Store.open(tmp_path / "data", clock)
+    store.recover()
+    store.checkpoint()
+
+    (found,) = segments(store, clock)
+    # The last picture waits for its duration, the one before for the end of its fragment.
+    assert (found.frames, found.recovered, found.codec) == (28, True, CodecName.MJPEG)
+    assert (found.width, found.height) == (160, 120)
+    assert stored_frames(store.media_path(found).read_bytes()) == [one.data for one in sent[:28]]
+    assert found.t1_us - found.t0_us == 2_800_000
+    assert verify(store) == []
 
 
 def feed_all(recording: Recording, drawing: str, clock: FakeClock) -> None:

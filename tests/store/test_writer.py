@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from recorder.capture.segmenter import WritePacket
 from recorder.capture.writer import RunWriter, Sink
 from recorder.errors import SourceInvalid, StorageFull
-from recorder.store.boxes import header_box, outline
+from recorder.store.boxes import BoxesDamaged, header_box, init_of, outline, sample_entry
 from recorder.store.parts import PartFile
 from recorder.store.records import CodecName, SegmentHeader
 from tests.fakes.video import access_units
@@ -63,6 +64,67 @@ def test_long_groups_are_cut_every_two_seconds(tmp_path: Path) -> None:
 
     lengths = [fragment.duration_ticks for fragment in outline(part.path.read_bytes()).fragments]
     assert max(lengths) <= 2 * 90_000 + 3600
+
+
+def test_every_jpeg_picture_is_a_fragment(tmp_path: Path) -> None:
+    """A crash costs the picture being written, and none is held back in memory for others."""
+    units = access_units(CodecName.MJPEG, 30)
+    part = PartFile(HEADER, tmp_path / "x.part")
+    writer = RunWriter(CodecName.MJPEG, units[0][0]).open(part)
+    for n, (data, is_key) in enumerate(units):
+        writer.write(WritePacket(data, n * 3600, n * 3600, 3600, is_key))
+
+    seen = outline(part.path.read_bytes())
+
+    assert [fragment.frames for fragment in seen.fragments] == [1] * 29
+    assert seen.fragments[-1].offset + seen.fragments[-1].size == part.bytes_written
+    assert max(one.size - len(data) for one, (data, _) in zip(seen.fragments, units[:29], strict=True)) < 128
+    writer.close()
+
+
+def described(codec: CodecName, tmp_path: Path) -> bytes:
+    """The beginning of a file of that codec."""
+    units = access_units(codec)
+    part = PartFile(HEADER, tmp_path / f"{codec.value}.part")
+    writer = RunWriter(codec, units[0][0]).open(part)
+    writer.write(WritePacket(units[0][0], 0, 0, 3600, True))
+    writer.close()
+    return init_of(part.path.read_bytes())
+
+
+def test_every_codec_is_told_by_its_file(tmp_path: Path) -> None:
+    """As the index is made again from files, so must be what they hold."""
+    assert [sample_entry(described(codec, tmp_path)) for codec in CodecName] == [
+        (codec.value, 160, 120) for codec in CodecName
+    ]
+
+
+def test_mpeg_4_video_is_not_taken_for_jpeg(tmp_path: Path) -> None:
+    """Both are `mp4v`; what tells them apart stands in their `esds` box."""
+    with av.open(tmp_path / "old.mp4", "w", options={"movflags": "frag_keyframe+empty_moov"}) as out:
+        stream = out.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        out.mux(stream.encode(av.VideoFrame(160, 120, "yuv420p")))
+        out.mux(stream.encode())
+
+    with pytest.raises(BoxesDamaged, match="mp4v"):
+        sample_entry(init_of((tmp_path / "old.mp4").read_bytes()))
+
+
+@given(st.data())
+def test_a_damaged_description_is_told_or_read(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Nothing but the declared error, wherever bytes differ or end."""
+    init = bytearray(described(CodecName.MJPEG, tmp_path_factory.mktemp("init")))
+    for at in data.draw(st.lists(st.integers(0, len(init) - 1), max_size=4)):
+        init[at] = data.draw(st.integers(0, 255))
+    end = data.draw(st.integers(0, len(init)))
+    try:
+        codec, width, height = sample_entry(bytes(init[:end]))
+    except BoxesDamaged:
+        return
+    assert codec in list(CodecName)
+    assert 0 <= width <= 0xFFFF
+    assert 0 <= height <= 0xFFFF
 
 
 def test_a_picture_that_tells_no_size_is_refused() -> None:

@@ -1,15 +1,24 @@
 """A camera that this project did not write: GStreamer's RTSP server, playing a film once, frame by frame.
 
 Run by the system's Python (`/usr/bin/python3`, Debian's python3-gi), not by the project's: it shares no line of code
-with what it tests. Usage: gst_camera.py FILM h264|h265 FPS USER PASSWORD ADDRESS [CERTIFICATE]. Prints the port when
-it listens at that address; with a certificate (and key, PEM) it does so over TLS. It offers a multicast group too.
+with what it tests. Usage: gst_camera.py FILM KIND FPS USER PASSWORD ADDRESS [CERTIFICATE]. Prints the port when it
+listens at that address; with a certificate (and key, PEM) it does so over TLS. It offers a multicast group too.
 
-A film is a row of access units, each as: length (4 bytes, big-endian), bytes.
+A film is a row of access units, each as: length (4 bytes, big-endian), bytes. Its KIND is h264, h265, jpeg, or jpegenc:
+JPEG pictures that GStreamer decodes, and encodes anew in its own way.
 """
 
 import sys
 
 import gi
+
+CHAINS = {
+    "h264": "video/x-h264,stream-format=byte-stream,alignment=au,framerate={fps}/1 ! rtph264pay",
+    "h265": "video/x-h265,stream-format=byte-stream,alignment=au,framerate={fps}/1 ! rtph265pay",
+    "jpeg": "image/jpeg,framerate={fps}/1 ! jpegparse ! rtpjpegpay",
+    "jpegenc": "image/jpeg,framerate={fps}/1 ! jpegdec ! jpegenc ! rtpjpegpay",
+}
+"""What the source's pictures are, and what is done with them."""
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
@@ -36,10 +45,8 @@ class Film(GstRtspServer.RTSPMediaFactory):
         self.units, self.codec, self.fps, self.shown = units, codec, fps, False
 
     def do_create_element(self, url):
-        caps = f"video/x-{self.codec},stream-format=byte-stream,alignment=au,framerate={self.fps}/1"
-        return Gst.parse_launch(
-            f"( appsrc name=film is-live=true format=time caps={caps} ! rtp{self.codec}pay name=pay0 pt=96 )"
-        )
+        chain = CHAINS[self.codec].format(fps=self.fps)
+        return Gst.parse_launch(f"( appsrc name=film is-live=true format=time caps={chain} name=pay0 pt=96 )")
 
     def do_configure(self, media):
         GstRtspServer.RTSPMediaFactory.do_configure(self, media)  # what the factory was told: multicast groups

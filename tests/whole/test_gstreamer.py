@@ -5,6 +5,7 @@ In CI each codec is recorded for some seconds; `make soak` (CUSTOS_LONG=1) recor
 
 import io
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from threading import Event
 
 import av
+import numpy as np
 import pytest
 from pydantic import SecretStr
 
@@ -28,6 +30,7 @@ from recorder.store.verify import verify
 from tests.fakes.certificates import identity
 from tests.fakes.stepping import RunningWorker
 from tests.fakes.video import access_units
+from tests.unit.recorder.capture.rtp.packets import jpeg_segments
 from tests.whole.namespaces import CAMERA_ADDRESS, Hosts, SourceOnHost, hosts, missing
 
 pytestmark = pytest.mark.whole
@@ -35,15 +38,14 @@ pytestmark = pytest.mark.whole
 FPS = 25
 LENGTH_S = 180 if os.environ.get("CUSTOS_LONG") else 8
 USER, PASSWORD = "viewer", "p@ss:w/rd%"
-NAMES = {CodecName.H264: "h264", CodecName.H265: "h265"}
-FORMATS = {CodecName.H264: "h264", CodecName.H265: "hevc"}
+NAMES = {CodecName.H264: "h264", CodecName.H265: "h265", CodecName.MJPEG: "jpeg"}
 
 
 @contextmanager
-def gst_camera(film: Path, codec: CodecName, certificate: Path | None = None, host: str | None = None) -> Iterator[str]:
+def gst_camera(film: Path, kind: str, certificate: Path | None = None, host: str | None = None) -> Iterator[str]:
     """GStreamer's server as a process of its own, here or on that host; the URL of its stream."""
     script = Path(__file__).with_name("gst_camera.py")
-    command = ["/usr/bin/python3", str(script), str(film), NAMES[codec], str(FPS), USER, PASSWORD]
+    command = ["/usr/bin/python3", str(script), str(film), kind, str(FPS), USER, PASSWORD]
     address = "127.0.0.1" if host is None else CAMERA_ADDRESS
     command += [address] if certificate is None else [address, str(certificate)]
     command = command if host is None else ["ip", "netns", "exec", host, *command]
@@ -67,24 +69,31 @@ def film_of(folder: Path, codec: CodecName) -> tuple[Path, list[tuple[bytes, ...
 
 
 def slices(unit: bytes, codec: CodecName) -> tuple[bytes, ...]:
-    """What carries the picture: without parameter sets, delimiters and SEI, which a server may send apart."""
+    """What carries the picture: without parameter sets, delimiters and SEI, which a server may send apart.
+
+    Of a JPEG its scan: what stands before it is left out on the way, and made again; libav sets a second end behind.
+    """
+    if codec is CodecName.MJPEG:
+        return (re.sub(rb"(\xff\xd9)+$", b"", jpeg_segments(unit)[1]),)
     picture = range(1, 6) if codec is CodecName.H264 else range(32)
     return tuple(one for one in units(unit) if unit_type(one, codec) in picture)
 
 
 def stored(data: bytes, codec: CodecName) -> list[tuple[bytes, ...]]:
     """The frames of a file, in the order in which they are stored."""
-    frames = []
     with av.open(io.BytesIO(data)) as container:
-        for packet in container.demux(video=0):
-            body, at, found = bytes(packet), 0, b""
-            while at < len(body):
-                size = int.from_bytes(body[at : at + 4], "big")
-                found += b"\x00\x00\x01" + body[at + 4 : at + 4 + size]
-                at += 4 + size
-            if body:
-                frames.append(slices(found, codec))
-    return frames
+        bodies = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    return [slices(one if codec is CodecName.MJPEG else with_start_codes(one), codec) for one in bodies]
+
+
+def with_start_codes(body: bytes) -> bytes:
+    """Units with their lengths before them, as a file has them, made a stream again."""
+    at, found = 0, b""
+    while at < len(body):
+        size = int.from_bytes(body[at : at + 4], "big")
+        found += b"\x00\x00\x01" + body[at + 4 : at + 4 + size]
+        at += 4 + size
+    return found
 
 
 def decoded(data: bytes, path: Path) -> int:
@@ -136,6 +145,22 @@ def frames_of(fleet: RunningWorker, camera_id: str) -> int:
 def record_and_compare(tmp_path: Path, codec: CodecName, way: str, both: Hosts | None = None) -> None:
     """Record the film whole, and compare what is stored with what was sent."""
     film, sent = film_of(tmp_path, codec)
+    segments, files = recorded(tmp_path, film, len(sent), NAMES[codec], way, both)
+    frames = [frame for data in files for frame in stored(data, codec)]
+    # The first frame of the film is a key frame; the server may drop what it sent before it was asked to play.
+    first = next(n for n, frame in enumerate(sent) if frame == frames[0])
+    assert codec is CodecName.MJPEG or any(unit_type(one, codec) in KEY_SLICES[codec] for one in frames[0])
+    assert frames == sent[first : first + len(frames)]
+    assert first + len(frames) == len(sent)
+    joined = init_of(files[0]) + b"".join(data[one.init_bytes :] for data, one in zip(files, segments, strict=True))
+    assert decoded(joined, tmp_path / "all.mp4") == len(frames)
+    print(f"\n{codec.value} by {way}: {len(sent)} sent, {len(frames)} stored from {first} on, {len(files)} files")
+
+
+def recorded(
+    tmp_path: Path, film: Path, count: int, kind: str, way: str, both: Hosts | None = None
+) -> tuple[list[Segment], list[bytes]]:
+    """Record a film of so many pictures; its segments and their files, each of which decodes by itself."""
     clock = SystemClock()
     Store.create(tmp_path / "data", "test", clock, "0")
     store = Store.open(tmp_path / "data", clock)
@@ -148,13 +173,13 @@ def record_and_compare(tmp_path: Path, codec: CodecName, way: str, both: Hosts |
         made = source(transport, one.url, store.cameras.password(one.id), believed)
         return made if both is None else SourceOnHost(made, both.box)
 
-    with gst_camera(film, codec, None if shown is None else shown.both, both and both.camera) as url:
+    with gst_camera(film, kind, None if shown is None else shown.both, both and both.camera) as url:
         camera = store.cameras.add("gst", "GStreamer", url, username=USER, password=SecretStr(PASSWORD))
         fleet = RunningWorker(store, on_its_host, clock, segment_s=30 if LENGTH_S > 60 else 3)
         fleet.apply([WantedCamera(camera.id, camera.stream_id, url, USER, "")])
         turn = Event()
         for _ in range((LENGTH_S + 30) * 10):
-            if frames_of(fleet, "gst") >= len(sent):
+            if frames_of(fleet, "gst") >= count:
                 break
             turn.wait(0.1)
         assert fleet.stop()
@@ -163,19 +188,44 @@ def record_and_compare(tmp_path: Path, codec: CodecName, way: str, both: Hosts |
     items = store.items("gst.main", 0, clock.read().utc_us)
     segments = [item for item in items if isinstance(item, Segment)]
     files = [store.media_path(one).read_bytes() for one in segments]
-    frames = [frame for data in files for frame in stored(data, codec)]
-    # The first frame of the film is a key frame; the server may drop what it sent before it was asked to play.
-    first = next(n for n, frame in enumerate(sent) if frame == frames[0])
-    assert any(unit_type(one, codec) in KEY_SLICES[codec] for one in frames[0])
-    assert frames == sent[first : first + len(frames)]
-    assert first + len(frames) == len(sent)
     assert [decoded(data, tmp_path / "one.mp4") for data in files] == [one.frames for one in segments]
-    joined = init_of(files[0]) + b"".join(data[one.init_bytes :] for data, one in zip(files, segments, strict=True))
-    assert decoded(joined, tmp_path / "all.mp4") == len(frames)
     assert verify(store) == []
     gaps = [one.cause for one in items if isinstance(one, Gap)]
     assert set(gaps) <= {Cause.NO_MEDIA, Cause.UNREACHABLE}
-    print(f"\n{codec.value} by {way}: {len(sent)} sent, {len(frames)} stored from {first} on, {len(files)} files")
+    return segments, files
+
+
+@pytest.mark.timeout(LENGTH_S * 3 + 120)
+def test_every_picture_of_a_foreign_jpeg_encoder_is_stored(tmp_path: Path) -> None:
+    """GStreamer's own encoder, with its own tables: as many pictures as were sent, and each shows what it should."""
+    film, sent = film_of(tmp_path, CodecName.MJPEG)
+    _, files = recorded(tmp_path, film, len(sent), "jpegenc", "tcp")
+
+    shown = [picture for data in files for picture in brightness(data, "mp4")]
+    wanted = brightness(b"".join(unit for unit, _ in access_units(CodecName.MJPEG, LENGTH_S * FPS, FPS)), "mjpeg")
+    assert len(shown) == len(wanted)
+    assert max(float(np.abs(one - other).mean()) for one, other in zip(shown, wanted, strict=True)) < 3
+
+
+def brightness(data: bytes, file_format: str) -> list[np.ndarray]:
+    """The luminance of each picture."""
+    with av.open(io.BytesIO(data), format=file_format) as container:
+        return [frame.to_ndarray(format="gray").astype(int) for frame in container.decode(video=0)]
+
+
+@pytest.mark.timeout(LENGTH_S * 3 + 120)
+def test_jpeg_pictures_larger_than_packets_can_tell(tmp_path: Path) -> None:
+    """The server tells their size in its description: they are stored in it, and decode to the very same pixels."""
+    shots = [unit for unit, _ in access_units(CodecName.MJPEG, FPS, FPS, 2560, 1440)]
+    film = tmp_path / "film"
+    film.write_bytes(b"".join(len(unit).to_bytes(4, "big") + unit for unit in shots))
+
+    segments, files = recorded(tmp_path, film, len(shots), "jpeg", "tcp")
+
+    assert {(one.width, one.height) for one in segments} == {(2560, 1440)}
+    shown = [picture for data in files for picture in brightness(data, "mp4")]
+    wanted = brightness(b"".join(shots), "mjpeg")
+    assert all(np.array_equal(one, other) for one, other in zip(shown, wanted, strict=True))
 
 
 def test_a_file_that_is_played_again_and_again_is_recorded_and_explained(tmp_path: Path) -> None:
@@ -214,7 +264,7 @@ def test_a_file_that_is_played_again_and_again_is_recorded_and_explained(tmp_pat
 def test_a_wrong_password_is_refused_in_words_without_the_password(tmp_path: Path, way: str) -> None:
     """The camera's refusal has its own error; neither URL nor password stands in its sentence."""
     film, _ = film_of(tmp_path, CodecName.H264)
-    with gst_camera(film, CodecName.H264) as url, pytest.raises(SourceRefusedUs) as refused:
+    with gst_camera(film, "h264") as url, pytest.raises(SourceRefusedUs) as refused:
         probe(source(way, url, SecretStr("planted-wrong-one")), SystemClock())
 
     assert "planted-wrong-one" not in str(refused.value)

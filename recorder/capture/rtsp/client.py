@@ -50,8 +50,8 @@ KEEP_ALIVE_MOST_S = 60
 CHALLENGES_LIMIT = 4
 """401 answers to one request: the first asks, the next may name a new nonce; more is a camera that never agrees."""
 
-VIDEO = ("H264", "H265")
-"""Encodings that can be recorded (RFC 6184, RFC 7798)."""
+VIDEO = ("H264", "H265", "JPEG")
+"""Encodings that can be recorded (RFC 6184, RFC 7798, RFC 2435)."""
 
 
 @dataclass(frozen=True)
@@ -330,9 +330,10 @@ class Client:
 
 
 def _choose(session: sdp.SessionDescription) -> sdp.MediaDescription:
-    """The first video track that can be recorded."""
+    """The first video track that can be recorded; JPEG, which costs ten times the room, where there is no other."""
     videos = [one for one in session.media if one.kind == "video"]
-    found = next((one for one in videos if one.encoding in VIDEO), None)
+    usable = (one for one in videos if one.encoding in VIDEO)
+    found = min(usable, key=lambda one: one.encoding == "JPEG", default=None)
     if found is not None:
         return found
     if not videos:

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from config.clock import Clock
 from recorder.capture.rtp.h264 import H264Depacketiser
 from recorder.capture.rtp.h265 import H265Depacketiser
+from recorder.capture.rtp.jpeg import JpegDepacketiser
 from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.reorder import ReorderWindow
 from recorder.capture.rtp.units import AccessUnit, Depacketiser
@@ -30,6 +31,7 @@ from recorder.capture.rtsp.client import Agreed, BindPorts, Client, Command, Pha
 from recorder.capture.rtsp.digest import Authenticator
 from recorder.capture.rtsp.framing import Framer
 from recorder.capture.rtsp.messages import Message
+from recorder.capture.rtsp.sdp import MediaDescription
 from recorder.capture.rtsp.transport import Transport, TransportReply
 from recorder.errors import (
     SourceCertificate,
@@ -294,7 +296,7 @@ class RtspConnection:
         self._senders = {self._peer_host(), agreed.reply.source or self._peer_host()}
         media = agreed.media
         self._receiver = TrackReceiver(
-            _depacketiser(media.encoding, media.fmtp.get("sprop-max-don-diff", "0")),
+            _depacketiser(media),
             media.payload_type,
             media.clock_rate_hz,
             own_ssrc=secrets.randbits(32),
@@ -333,8 +335,11 @@ class RtspConnection:
         return str(self._socket.getpeername()[0])
 
 
-def _depacketiser(encoding: str, don_diff: str) -> Depacketiser:
-    if encoding == "H265":
+def _depacketiser(media: MediaDescription) -> Depacketiser:
+    if media.encoding == "JPEG":
+        return JpegDepacketiser(media.size)
+    if media.encoding == "H265":
+        don_diff = media.fmtp.get("sprop-max-don-diff", "0")
         return H265Depacketiser(donl=don_diff.isdigit() and int(don_diff) > 0)
     return H264Depacketiser()
 

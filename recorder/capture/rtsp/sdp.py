@@ -26,6 +26,9 @@ LINE_LIMIT = 1000
 VALUE_LIMIT_CHARACTERS = 4096
 """Parameter sets of H.265 have some hundreds."""
 
+SIDE_LIMIT_PIXELS = 8192
+"""No camera's picture is wider; whoever looks at the first one makes room for it, whatever is in it."""
+
 STATIC_TYPES: Mapping[int, tuple[str, int, int]] = {
     0: ("PCMU", 8000, 1),
     8: ("PCMA", 8000, 1),
@@ -50,6 +53,8 @@ class MediaDescription:
     """Format parameters; names in small letters."""
     control_url: str = ""
     """Absolute."""
+    size: tuple[int, int] | None = None
+    """Width and height, where told: of JPEG pictures that are larger than their packets can tell."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,7 @@ def _media(section: list[tuple[str, str]], base_url: str) -> MediaDescription | 
         channels,
         _parameters(section, chosen),
         resolved(base_url, _attribute(section, "control") or ""),
+        _size(_attribute(section, "x-dimensions") or ""),
     )
 
 
@@ -201,6 +207,12 @@ def _parameters(section: list[tuple[str, str]], payload_type: int) -> dict[str, 
                 found[name.strip().lower()] = value.strip()
     found.pop("", None)
     return found
+
+
+def _size(text: str) -> tuple[int, int] | None:
+    """`3840,2160`: not of any standard, but what servers write beside RFC 2435, whose packets end at 2040 pixels."""
+    width, height = (_number(one, SIDE_LIMIT_PIXELS) for one in (text.partition(",")[0], text.partition(",")[2]))
+    return (width, height) if width and height else None
 
 
 def _number(text: str, most: int) -> int | None:

@@ -20,7 +20,7 @@ from recorder.store.records import CodecName
 CLOCK_WAS_SET_US = 978_307_200 * SECOND_US
 """2001: a clock that stands earlier was not set by anybody."""
 
-_CODECS = {"H264": CodecName.H264, "H265": CodecName.H265}
+_CODECS = {"H264": CodecName.H264, "H265": CodecName.H265, "JPEG": CodecName.MJPEG}
 
 
 class RtspSource:

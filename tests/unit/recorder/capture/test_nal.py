@@ -32,6 +32,19 @@ def test_pictures_in_between_have_no_key_slice_and_no_sets() -> None:
             assert bool(parameter_sets(unit, codec)) == is_key
 
 
+def test_a_jpeg_has_its_header_for_sets() -> None:
+    """It is the same in every picture of a size, and differs where the size does."""
+    sizes = ((160, 120), (176, 144))
+    films = [
+        {parameter_sets(shot, CodecName.MJPEG) for shot, _ in access_units(CodecName.MJPEG, 5, 1, *size)}
+        for size in sizes
+    ]
+
+    assert [len(film) for film in films] == [1, 1]
+    assert films[0] != films[1]
+    assert parameter_sets(b"no picture", CodecName.MJPEG) == ()
+
+
 def test_sets_repeated_in_one_picture_count_once() -> None:
     """A camera that sends its sets twice changed nothing."""
     key, _ = access_units(CodecName.H264)[0]

@@ -5,10 +5,15 @@ import pytest
 from config.clock import SystemClock
 from recorder.capture.libav import LibavSource
 from recorder.capture.rtsp.source import RtspSource
-from recorder.capture.sources import probe, source_of
+from recorder.capture.source import Packet
+from recorder.capture.sources import packets, probe, source_of
+from recorder.capture.timeline import TICKS_PER_S
+from recorder.errors import SourceEnded
 from recorder.store.records import CodecName
 from tests.fakes.clock import FakeClock
+from tests.fakes.http_camera import http_camera
 from tests.fakes.rtsp_camera import Behaviour, camera
+from tests.fakes.video import access_units
 
 
 @pytest.mark.parametrize(
@@ -39,3 +44,22 @@ def test_a_camera_is_looked_at(codec: CodecName) -> None:
     assert found.key_interval_s is not None
     assert found.width > 0
     assert found.height > 0
+
+
+def test_pictures_by_http() -> None:
+    """They come byte by byte as they were sent. They bear no time: that of arrival counts, and is called that."""
+    film = [picture for picture, _ in access_units(CodecName.MJPEG, 60)]
+    clock = FakeClock()
+    with http_camera(film) as url:
+        source = source_of(url, None, None, "tcp", clock)
+        track = source.open()
+        seen: list[Packet] = []
+        with pytest.raises(SourceEnded):
+            seen.extend(packets(source, clock))
+        source.release()
+
+    assert (track.codec, track.sets) == (CodecName.MJPEG, ())
+    assert [one.data for one in seen] == film
+    assert all(one.is_key and one.stamps_stand_still for one in seen)
+    assert [one.dts for one in seen] == [one.arrived.mono_us * TICKS_PER_S // 1_000_000 for one in seen]
+    assert [one.pts for one in seen] == [one.dts for one in seen]

@@ -13,6 +13,7 @@ from recorder.capture.nal import parameter_sets
 from recorder.capture.rtp.stamps import Stamps
 from recorder.capture.sps import DEPTH_MOST, reorder_depth
 from recorder.store.records import CodecName
+from tests.fakes.video import access_units
 
 ENCODERS = {CodecName.H264: ("libx264", "x264-params"), CodecName.H265: ("libx265", "x265-params")}
 
@@ -75,6 +76,11 @@ def test_sets_that_say_nothing() -> None:
     assert reorder_depth((), CodecName.H264) is None
     assert reorder_depth(sets[1:], CodecName.H264) is None
     assert all(reorder_depth((sets[0][:length],), CodecName.H264) is None for length in range(len(sets[0]) - 3))
+
+
+def test_pictures_that_stand_by_themselves() -> None:
+    """JPEG pictures are shown as they come, whatever their headers look like."""
+    assert reorder_depth(parameter_sets(access_units(CodecName.MJPEG)[0][0], CodecName.MJPEG), CodecName.MJPEG) == 0
 
 
 @given(st.binary(max_size=300), st.sampled_from(list(CodecName)))

@@ -11,13 +11,13 @@ from recorder.store.records import CodecName
 from tests.fakes.video import HEIGHT, WIDTH, access_units
 
 
-@pytest.mark.parametrize("codec", [CodecName.H264, CodecName.H265])
+@pytest.mark.parametrize("codec", list(CodecName))
 def test_a_key_picture_becomes_a_jpeg(codec: CodecName) -> None:
     """Of the same size, and it is the picture that was sent: each has another grey."""
     film = access_units(codec, 11, 10)
-    keys = [unit for unit, is_key in film if is_key]
     shades = []
-    for key in keys:
+    for key, is_key in (film[0], film[10]):
+        assert is_key
         with av.open(io.BytesIO(jpeg_of(codec.value, key)), format="jpeg_pipe") as picture:
             frame = next(picture.decode(video=0))
             assert (frame.width, frame.height) == (WIDTH, HEIGHT)

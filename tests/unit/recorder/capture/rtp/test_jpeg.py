@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from recorder.capture.rtp.jpeg import EOI, SOI, JpegDepacketiser, computed_tables
 from recorder.capture.rtp.units import UNIT_LIMIT_BYTES, AccessUnit
+from recorder.store.records import CodecName
+from tests.fakes.video import access_units
 from tests.unit.recorder.capture.rtp.packets import jpeg_payloads, jpeg_segments
 
 SIZE = (160, 120)
@@ -85,6 +87,16 @@ def test_a_film_in_packets(kind: int, restart_interval: int, most: int) -> None:
         (index * 3600, True, False) for index in range(len(film))
     ]
     assert all(one.data.startswith(SOI) and one.data.endswith(EOI) for one in fed.out)
+
+
+def test_a_film_whose_quality_changes() -> None:
+    """What FFmpeg made, with restart markers and other tables from picture to picture: the very same pixels."""
+    film, fed = [shot for shot, _ in access_units(CodecName.MJPEG, 30)], Fed()
+    assert len({jpeg_segments(picture)[0][0xDB] for picture in film}) > 1
+    for index, picture in enumerate(film):
+        fed.picture(jpeg_payloads(picture, 200), index * 3600)
+
+    assert all(same_pixels(one.data, picture) for one, picture in zip(fed.out, film, strict=True))
 
 
 @pytest.mark.parametrize("q", range(1, 100))

@@ -189,6 +189,21 @@ def test_a_stream_that_cannot_be_recorded(sdp: bytes, error: type[SourceError]) 
         talk.answer(body=sdp)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_jpeg_beside_another_video(first: bool) -> None:
+    """The other is taken, in whichever order they stand; JPEG alone is taken too."""
+    jpeg, other = b"m=video 0 RTP/AVP 26\n", b"m=video 0 RTP/AVP 96\na=rtpmap:96 H265/90000\n"
+    talk = Talk().up_to("DESCRIBE")
+    talk.answer(body=jpeg + other if first else other + jpeg)
+    (agreed,) = [one for one in talk.answer(transport="RTP/AVP/TCP;interleaved=0-1") if isinstance(one, Agreed)]
+    assert (agreed.media.encoding, agreed.left_out) == ("H265", ("video (jpeg)",))
+
+    talk = Talk().up_to("DESCRIBE")
+    talk.answer(body=jpeg)
+    (agreed,) = [one for one in talk.answer(transport="RTP/AVP/TCP;interleaved=0-1") if isinstance(one, Agreed)]
+    assert agreed.media.encoding == "JPEG"
+
+
 def test_answers_that_are_not_ours() -> None:
     """Late ones, provisional ones and those of an older session are passed over; a missing CSeq is forgiven."""
     talk = Talk()

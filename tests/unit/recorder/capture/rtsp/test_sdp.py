@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.capture.rtsp.sdp import MEDIA_LIMIT, TEXT_LIMIT_BYTES, base_of, parse, resolved, sets_from_fmtp
+from recorder.capture.rtsp.sdp import (
+    MEDIA_LIMIT,
+    SIDE_LIMIT_PIXELS,
+    TEXT_LIMIT_BYTES,
+    base_of,
+    parse,
+    resolved,
+    sets_from_fmtp,
+)
 from recorder.errors import SourceInvalid
 from recorder.store.records import CodecName
 
@@ -82,6 +90,26 @@ def test_several_payload_types() -> None:
     (found,) = parse(b"m=video 0 RTP/AVP 35 96 97\na=rtpmap:97 H265/90000\na=rtpmap:96 H264/90000\n", BASE).media
 
     assert (found.payload_type, found.encoding) == (96, "H264")
+
+
+@pytest.mark.parametrize(
+    ("line", "size"),
+    [
+        ("a=x-dimensions:3840,2160", (3840, 2160)),
+        ("a=x-dimensions: 3840 , 2160 ", (3840, 2160)),
+        ("", None),
+        ("a=x-dimensions:3840", None),
+        ("a=x-dimensions:0,2160", None),
+        ("a=x-dimensions:-1,2160", None),
+        ("a=x-dimensions:3840,2160,1", None),
+        (f"a=x-dimensions:{SIDE_LIMIT_PIXELS + 1},2160", None),
+    ],
+)
+def test_the_size_of_large_jpeg_pictures(line: str, size: tuple[int, int] | None) -> None:
+    """Servers write it where packets have no room for it; what is no size of a picture is passed over."""
+    (video,) = parse(f"m=video 0 RTP/AVP 26\n{line}\n".encode(), BASE).media
+
+    assert (video.encoding, video.clock_rate_hz, video.size) == ("JPEG", 90_000, size)
 
 
 @pytest.mark.parametrize(

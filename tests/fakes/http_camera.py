@@ -1,0 +1,35 @@
+"""A camera that sends JPEG pictures as one endless answer of HTTP (`multipart/x-mixed-replace`), as web cameras do."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@contextlib.contextmanager
+def http_camera(pictures: Sequence[bytes]) -> Iterator[str]:
+    """The URL of one that sends these, as fast as they are read, and then hangs up."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
+            self.end_headers()
+            for one in pictures:
+                head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(one)}\r\n\r\n"
+                self.wfile.write(head.encode() + one + b"\r\n")
+
+        def log_message(self, *words: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/a.mjpg"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)
