@@ -238,10 +238,11 @@ _KEYS_RARE: Final = (
     "请将其关键帧间隔设为 1 至 2 秒，并关闭智能编码。",
 )
 _STAMPS_STILL: Final = (
-    "Camera {name} gives all its pictures the same time stamp, so the record goes by when they arrived: the network's "
-    "delays are in it. Update the camera's firmware, or look at what feeds the server that sends it.",
-    "采集设备 {name} 的所有图像时间戳相同，录像只能以到达时间为准，其中含有网络延迟："
-    "请升级设备固件，或检查推流服务器的输入。",
+    "Camera {name} gives all its pictures the same time stamp or none, so the record goes by when they arrived: the "
+    "network's delays are in it. Record it by RTSP where it can, update its firmware, or look at what feeds the server "
+    "that sends it.",
+    "采集设备 {name} 的所有图像时间戳相同或没有时间戳，录像只能以到达时间为准，其中含有网络延迟："
+    "设备支持 RTSP 时请改用 RTSP，或升级设备固件，或检查推流服务器的输入。",
 )
 _CLOCK_AHEAD: Final = (
     "The clock of camera {name} is {seconds} s ahead of this box's, so the time in its pictures contradicts the "
