@@ -226,7 +226,8 @@ class Segmenter:
         self._timeline = Timeline(t0_us)
         self._segment_dts = 0
         first = held[0].packet.data
-        sets = () if parameter_sets(first, self._track.codec) else self._sets
+        whole = set(self._sets) <= set(parameter_sets(first, self._track.codec))
+        sets = () if whole else self._sets
         yield StartRun(t0_us, self._track.codec, with_sets(sets, first))
         yield OpenSegment(t0_us)
         for timed in held:
