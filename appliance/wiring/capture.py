@@ -103,7 +103,7 @@ class _Program:
             store=pools.store,
             described=self._described,
         )
-        await run(self._worker, self._clock, self._tell, self._end)
+        await run(self._worker, pools, self._clock, self._tell, self._end)
 
     # -- the channel's thread
 

@@ -282,7 +282,9 @@ class Session:
             self._seal(self._close)
             return
         self._recording.begin(self.track)
-        self._last_us = self._last_key_us = self._stored_us = now.mono_us
+        self._last_us = self._last_key_us = now.mono_us
+        # Cameras that began together do not store together.
+        self._stored_us = now.mono_us - round(self._jitter() * STORE_PERIOD_US)
         self._set(tracks_left_out=self.track.left_out)
         self._described(self.camera.id, self.track.description)
         self._phase = _Phase.RECEIVING

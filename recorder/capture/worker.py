@@ -9,6 +9,8 @@ and the next start reads back what it left.
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -172,23 +174,64 @@ class Pools:
         """`connects_at_once`: two hundred cameras that connect together time out together."""
         self._connecting = ThreadPoolExecutor(connects_at_once, "connect")
         self._storing = ThreadPoolExecutor(STORE_THREADS, "store")
+        self._waiting: deque[tuple[Callable[[], None], Future[None]]] = deque()
+        self._lock = threading.Lock()
+        self._busy = 0
+        self._left_over = False
 
     def connect(self, job: Callable[[], None]) -> Future[None]:
         """Do what may block on a camera."""
         return self._connecting.submit(job)
 
     def store(self, job: Callable[[], None]) -> Future[None]:
-        """Do what may block on the disk or the main process."""
-        return self._storing.submit(job)
+        """Do what may block on the disk or the main process; begun by `flush`."""
+        done: Future[None] = Future()
+        self._waiting.append((job, done))
+        return done
+
+    def flush(self) -> None:
+        """Begin what waits. To be called when the loop has nothing else to do for a while.
+
+        One thread does one job after the other, while the loop rests: threads that take turns with it, and with each
+        other, for the interpreter's lock cost twice as much. Only when jobs still wait since the last time, because
+        one blocks, is another thread sent after them.
+        """
+        if self._waiting and (self._busy == 0 or self._left_over):
+            with self._lock:
+                self._busy += 1
+            self._storing.submit(self._drain)
+        self._left_over = bool(self._waiting)
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                job, done = self._waiting.popleft()
+            except IndexError:
+                break
+            _carry_out(job, done)
+        with self._lock:
+            self._busy -= 1
 
 
-async def run(worker: Worker, clock: Clock, tell: Callable[[list[SessionStatus]], None], end: asyncio.Event) -> None:
+def _carry_out(job: Callable[[], None], done: Future[None]) -> None:
+    try:
+        job()
+    except Exception as err:  # noqa: BLE001 - top of a job: whatever it is goes to who wanted the job done
+        done.set_exception(err)
+    else:
+        done.set_result(None)
+
+
+async def run(
+    worker: Worker, pools: Pools, clock: Clock, tell: Callable[[list[SessionStatus]], None], end: asyncio.Event
+) -> None:
     """Tick until `end` is set; tell how the cameras do once a second."""
     loop = asyncio.get_running_loop()
     told_us = 0
     while not end.is_set():
         begun_s = loop.time()
         worker.tick()
+        pools.flush()
         now_us = clock.read().mono_us
         if now_us - told_us >= STATUS_PERIOD_US:
             told_us = now_us

@@ -66,6 +66,7 @@ class RunningWorker:
         self, book: StreamBook, factory: SourceFactory, clock: Clock, *, segment_s: float, connects: int = 4
     ) -> None:
         pools = Pools(connects)
+        self._pools = pools
         self._worker = Worker(
             book, factory, clock, segment_us=round(segment_s * 1e6), connect=pools.connect, store=pools.store
         )
@@ -98,6 +99,7 @@ class RunningWorker:
         while not self._end.wait(READ_TICK_S):
             with self._lock:
                 self._worker.tick()
+                self._pools.flush()
 
 
 def until(true: Callable[[], object]) -> None:

@@ -1,5 +1,6 @@
 """Many cameras on one loop, stepped by hand, with a real store."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,9 +109,16 @@ def test_the_newest_key_picture_is_at_hand(tmp_path: Path) -> None:
 
 
 def test_pools_do_jobs_elsewhere() -> None:
-    """Both kinds are done, and tell when."""
-    pools, done = Pools(1), list[int]()
-    for run in (pools.connect, pools.store):
-        run(lambda: done.append(1)).result(10)
-
-    assert done == [1, 1]
+    """Both kinds are done, and tell when, or what went wrong; a job that blocks keeps the others for one tick only."""
+    pools, held = Pools(1), threading.Event()
+    pools.connect(lambda: None).result(10)
+    blocked = pools.store(lambda: held.wait(10) and None)
+    behind = pools.store(lambda: None)
+    wrong = pools.store(lambda: [].pop())  # type: ignore[func-returns-value]
+    pools.flush()
+    pools.flush()
+    behind.result(10)
+    assert isinstance(wrong.exception(10), IndexError)
+    assert not blocked.done()
+    held.set()
+    blocked.result(10)
