@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import SecretStr
@@ -15,6 +15,12 @@ from appliance.cli.words import local
 from config.errors import CustosError, ExitCode
 from config.logs import carries_credentials, register_secret
 from config.terms import TransportName
+
+if TYPE_CHECKING:
+    from recorder.capture.onvif import OnvifFacts
+
+SKEW_LIMIT_S = 5.0
+"""The strictest ONVIF devices refuse what was signed further than this off their own clock."""
 
 app = typer.Typer(help="Cameras: add, list, show, retire, probe. 采集设备管理", no_args_is_help=True)
 
@@ -33,6 +39,12 @@ PasswordStdinOption = Annotated[
 TransportOption = Annotated[
     TransportName,
     typer.Option("--transport", help="How media comes; libav: let it read the URL. 传输方式"),
+]
+OnvifOption = Annotated[
+    str | None,
+    typer.Option(
+        "--onvif", metavar="URL", help="Ask its clock and model too, at http://HOST/onvif/device_service. 查询 ONVIF"
+    ),
 ]
 
 
@@ -119,19 +131,23 @@ def probe(
     username: UsernameOption = None,
     password_stdin: PasswordStdinOption = False,
     transport: TransportOption = "tcp",
+    onvif: OnvifOption = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look at what a camera sends, without recording it. 探测码流"""
+    from recorder.capture import onvif as onvif_device
     from recorder.capture.sources import probe as look
     from recorder.capture.sources import source_of
 
     at = desk(config, data_dir, as_json)
-    refuse_secret(url)
+    for one in (url, onvif or ""):
+        refuse_secret(one)
     password = read_password(password_stdin) if username is not None else None
+    facts = onvif_device.look(onvif, username, password, at.clock) if onvif else None
     found = look(source_of(url, username, password, transport, at.clock), at.clock)
-    body = {
+    body: dict[str, Any] = {
         "codec": found.codec.value,
         "width": found.width,
         "height": found.height,
@@ -140,6 +156,8 @@ def probe(
         "key_interval_s": found.key_interval_s,
         "clock_offset_s": found.clock_offset_s,
     }
+    if facts is not None:
+        body["onvif"] = _of_onvif(facts)
     if not at.answer(body):
         rate = f", {found.frames_per_s:g} frames a second" if found.frames_per_s else ""
         at.console.print(f"{found.codec.value}, {found.width} x {found.height}{rate}")
@@ -149,6 +167,8 @@ def probe(
             at.console.print(f"Its clock is {found.clock_offset_s:+g} s from this machine's 时钟偏差")
         if found.left_out:
             at.console.print(f"Not recorded: {', '.join(found.left_out)}.")
+        if facts is not None:
+            _show_onvif(at, facts)
 
 
 def refuse_secret(url: str) -> None:
@@ -169,6 +189,35 @@ def read_password(from_stdin: bool) -> SecretStr:
         password = str(typer.prompt("Password 密码", hide_input=True, default="", show_default=False, err=True))
     register_secret(password)
     return SecretStr(password)
+
+
+def _of_onvif(facts: OnvifFacts) -> dict[str, Any]:
+    return {
+        "clock_offset_s": round(facts.clock_offset_us / 1e6, 1),
+        "local_as_utc": facts.local_as_utc,
+        "manufacturer": facts.manufacturer,
+        "model": facts.model,
+        "firmware": facts.firmware,
+    }
+
+
+def _show_onvif(at: Desk, facts: OnvifFacts) -> None:
+    names = [one for one in (facts.manufacturer, facts.model, facts.firmware) if one]
+    if names:
+        at.console.print(f"ONVIF: {', '.join(names)}", markup=False)
+    offset_s = facts.clock_offset_us / 1e6
+    at.console.print(f"Its ONVIF clock is {offset_s:+.1f} s from this machine's, to about a second ONVIF 时钟偏差")
+    if abs(offset_s) > SKEW_LIMIT_S:
+        at.console.print(
+            f"That is more than {SKEW_LIMIT_S:g} s, and ONVIF logins may fail for it: give the camera and this machine "
+            "the same time server (NTP). "
+            f"偏差超过 {SKEW_LIMIT_S:g} 秒，ONVIF 登录可能失败：请为设备和本机设置同一时间服务器。"
+        )
+    if facts.local_as_utc:
+        at.console.print(
+            "It gives local time as UTC: check its time zone, and its firmware. "
+            "设备把本地时间当作 UTC 报告：请检查其时区设置与固件。"
+        )
 
 
 def _show(at: Desk, cameras: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 from pydantic import SecretStr
 
+from recorder.capture import soap
 from recorder.capture.jpeg import frame_header
 from recorder.capture.nal import parameter_sets, units
 from recorder.capture.rtp import rtcp
@@ -163,9 +164,19 @@ def parameters(data: bytes) -> None:
     list(units(data))
 
 
+def onvif(data: bytes) -> None:
+    """An ONVIF answer, with an HTTP status as the first byte says."""
+    document = soap.opened((200, 400, 500)[data[0] % 3] if data else 200, data[1:])
+    for read in (soap.device_time, soap.device_information):
+        with contextlib.suppress(SourceError):
+            found = read(document)
+            if isinstance(found, soap.DeviceTime):
+                soap.security_header("ann", SecretStr("planted"), b"nonce", found.utc_us(0))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     one.__name__: one
-    for one in (message, framing, sdp, headers, conversation, h264, h265, jpeg, payloads, reports, parameters)
+    for one in (message, framing, sdp, headers, conversation, h264, h265, jpeg, payloads, reports, parameters, onvif)
 }
 
 RESPONSE = (
@@ -175,6 +186,11 @@ RESPONSE = (
 DESCRIPTION = (
     b"v=0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
     b"a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0IAHqs=,aM44gA==\r\na=control:track1\r\n"
+)
+ENVELOPE = b'\x00<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>%s</s:Body></s:Envelope>'
+MOMENT = (
+    b"<t:Time><t:Hour>8</t:Hour><t:Minute>0</t:Minute><t:Second>9</t:Second></t:Time>"
+    b"<t:Date><t:Year>2026</t:Year><t:Month>3</t:Month><t:Day>1</t:Day></t:Date>"
 )
 RTP = b"\x80\xe0\x00\x01\x00\x00\x0e\x10\x00\x00\x00\x01"
 RTP_BEFORE = b"\x80\x60\x00\x00" + RTP[4:]
@@ -210,6 +226,23 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"\x67\x64\x00\x1e\xac\xd9\x40\xa0\x2f\xf9\x70\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x16\x2d\x96",
         b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08\x00\x78\x00\xa0\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01\xff\xd9",
         b"\x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x3c\xa0\x0a\x08\x0f\x16",
+    ),
+    "onvif": (
+        ENVELOPE
+        % (
+            b'<R xmlns:t="http://www.onvif.org/ver10/schema"><SystemDateAndTime><t:DaylightSavings>true'
+            b"</t:DaylightSavings><t:TimeZone><t:TZ>CST-8CDT-9,M3.2.0,M11.1.0</t:TZ></t:TimeZone>"
+            b"<t:UTCDateTime>%s</t:UTCDateTime><t:LocalDateTime>%s</t:LocalDateTime></SystemDateAndTime></R>"
+            % (MOMENT, MOMENT)
+        ),
+        ENVELOPE
+        % (
+            b"<GetDeviceInformationResponse><Manufacturer>A</Manufacturer><Model>B</Model>"
+            b"<FirmwareVersion>1</FirmwareVersion><SerialNumber>2</SerialNumber></GetDeviceInformationResponse>"
+        ),
+        b"\x01"
+        + ENVELOPE[1:]
+        % b"<s:Fault><s:Code><s:Subcode><s:Value>ter:NotAuthorized</s:Value></s:Subcode></s:Code></s:Fault>",
     ),
 }
 """What a camera would send, to begin from."""

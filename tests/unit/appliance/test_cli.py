@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -13,10 +14,13 @@ import pytest
 from appliance import cli
 from appliance.cli.client import AnswerIsNo, exit_code_of
 from config import logs
+from config.clock import SystemClock
 from config.errors import ExitCode
 from recorder.store.records import stream_of
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
+from tests.fakes.onvif_device import PASSWORD, USERNAME, OnvifDevice, served
+from tests.fakes.rtsp_camera import Behaviour, camera
 
 
 class Ended(NamedTuple):
@@ -135,6 +139,30 @@ def test_password_is_given_in_the_url(run: Run, command: str) -> None:
     ended = run("camera", command, "rtsp://ann:hidden-word@192.0.2.1/", *more)
     assert ended.code == ExitCode.USAGE
     assert "--username" in ended.err
+    assert "hidden-word" not in ended.err
+
+
+def test_onvif_clock_is_an_hour_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe says so in both languages, with what to do, and gives the number to programs."""
+    behaviour = Behaviour(pictures=75)
+    behaviour.stays = False
+    with camera(behaviour) as url, served(OnvifDevice(SystemClock(), 3600)) as onvif:
+        asked = ("camera", "probe", url, "--onvif", onvif, "--username", USERNAME, "--password-stdin")
+        monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD))
+        said = " ".join(run(*asked).out.split())
+        monkeypatch.setattr(sys, "stdin", io.StringIO(PASSWORD))
+        found = json.loads(run(*asked, "--json").out)["onvif"]
+    assert "Example, E-1, 1.2.3" in said
+    assert "the same time server" in said
+    assert "同一时间服务器" in said
+    assert abs(found.pop("clock_offset_s") - 3600) <= 1
+    assert found == {"local_as_utc": False, "manufacturer": "Example", "model": "E-1", "firmware": "1.2.3"}
+
+
+def test_password_is_given_in_the_onvif_url(run: Run) -> None:
+    """A password there is refused like one in the camera's URL."""
+    ended = run("camera", "probe", "rtsp://192.0.2.1/", "--onvif", "http://ann:hidden-word@192.0.2.1/")
+    assert ended.code == ExitCode.USAGE
     assert "hidden-word" not in ended.err
 
 
