@@ -47,6 +47,10 @@ class ReorderWindow:
         if self._held and now_us - self._since_us > AGE_LIMIT_US:
             yield from self._give_up(now_us)
 
+    def rest(self) -> Iterator[memoryview]:
+        """Nothing more will come: what is held, in order."""
+        yield from self._everything()
+
     def _give_up(self, now_us: int) -> Iterator[memoryview]:
         """The first hole is lost."""
         self._next = min(self._held, key=lambda number: (number - self._next) & 0xFFFF)

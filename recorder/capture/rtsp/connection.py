@@ -158,11 +158,16 @@ class RtspConnection:
         self._socket = _connected(target)
         self._socket.setblocking(False)
         self._do(self._client.start(self._read_clock()))
-        while self._client.phase is not Phase.PLAYING:
+        while not self._is_playing():
+            if self._over is not None:
+                raise self._over
             if is_given_up():
                 raise SourceEnded()
             self._wait(0.1)
             self._go_on()
+
+    def _is_playing(self) -> bool:
+        return self._client.phase is Phase.PLAYING
 
     def take(self) -> list[AccessUnit]:
         """Whatever has arrived, and whatever was due meanwhile; never waits.
@@ -170,18 +175,22 @@ class RtspConnection:
         Raises:
             SourceError: the session is over.
         """
-        if self._over is not None:
-            raise self._over
-        try:
+        if self._over is None:
             self._go_on()
-        except SourceError as err:
-            if not self._units:
-                raise
-            self._over = err  # what came before the end is handed out first
         units, self._units = self._units, []
+        if not units and self._over is not None:
+            raise self._over
         return units
 
     def _go_on(self) -> None:
+        """One look at everything. An error that ends the session waits until what came before it was handed out."""
+        try:
+            self._look()
+        except SourceError as err:
+            self._over = err
+            self._read_rest()
+
+    def _look(self) -> None:
         now_us = self._now_us = self._read_clock()
         self._read_stream()
         if self._udp:
@@ -189,6 +198,16 @@ class RtspConnection:
         self._do(self._client.tick(now_us))
         if self._receiver is not None:
             self._report(self._receiver, now_us)
+
+    def _read_rest(self) -> None:
+        """The session is over: what came beside it over UDP, and what waited for a packet to come."""
+        if self._receiver is None:
+            return
+        with contextlib.suppress(SourceError):  # there is one already
+            if self._udp:
+                self._read_datagrams()
+            for packet in self._window.rest():
+                self._units.extend(self._receiver.rtp(packet, self._now_us))
 
     def close(self) -> None:
         """Say goodbye, if there is a session, and let go of everything."""

@@ -41,6 +41,16 @@ def test_a_camera_that_begins_anew() -> None:
     assert through([1, 3, 30_000, 30_001]) == [1, 3, 30_000, 30_001]
 
 
+def test_the_end() -> None:
+    """What waits behind a hole comes out, in order."""
+    window = ReorderWindow()
+    for number in (1, 5, 3):
+        list(window.take(number, memoryview(bytes([number])), 0))
+
+    assert [bytes(one) for one in window.rest()] == [b"\3", b"\5"]
+    assert list(window.rest()) == []
+
+
 @given(st.lists(st.integers(0, 65_535), max_size=300))
 def test_any_numbers(numbers: list[int]) -> None:
     """Nothing comes out that did not go in, and the window stays bounded."""

@@ -320,6 +320,12 @@ class OverUdp(Behaviour):
     def transport(self) -> str:
         return "RTP/AVP;unicast"
 
+    def overtake(self, ordered: list[bytes]) -> list[bytes]:
+        """The packets as they arrive."""
+        for index in range(0, len(ordered) - 1, 3):
+            ordered[index], ordered[index + 1] = ordered[index + 1], ordered[index]
+        return ordered
+
     def media(self) -> Iterator[bytes]:
         asked = next(one for one in self.asked if one.method == "SETUP")
         port = int(asked.headers["transport"].rpartition("client_port=")[2].partition("-")[0])
@@ -329,10 +335,7 @@ class OverUdp(Behaviour):
         ):
             own.bind(("127.0.0.1", 0))
             other.bind(("127.0.0.2", 0))
-            ordered = list(packets(self.shots, self.codec))
-            for index in range(0, len(ordered) - 1, 3):
-                ordered[index], ordered[index + 1] = ordered[index + 1], ordered[index]
-            for packet in ordered:
+            for packet in self.overtake(list(packets(self.shots, self.codec))):
                 other.sendto(rtp(b"\x41forged", 7, 99, True), ("127.0.0.1", port))
                 own.sendto(packet, ("127.0.0.1", port))
         yield b""
@@ -350,6 +353,33 @@ def test_datagrams_that_overtake_each_other_among_those_of_somebody_else() -> No
 
     assert [packet.data for packet in seen[1:]] == behaviour.shots[1:9]
     assert tally.foreign == 0
+
+
+def until_the_end(one: RtspSource, clock: SystemClock | FakeClock) -> list[Packet]:
+    """Everything that comes before the camera leaves."""
+    seen: list[Packet] = []
+    one.open()
+    with pytest.raises(SourceEnded):
+        seen.extend(packets_of(one, clock))
+    one.release()
+    return seen
+
+
+def test_a_camera_that_hangs_up_behind_its_last_datagrams() -> None:
+    """They were sent beside the connection, before it was closed: they are read, and so is what waits in the window."""
+
+    class Holed(OverUdp):
+        def overtake(self, ordered: list[bytes]) -> list[bytes]:
+            return [*ordered[:-2], ordered[-1]]
+
+    behaviour = Holed(pictures=40)
+    behaviour.stays = False
+    with camera(behaviour) as url:
+        clock = SystemClock()
+        seen = until_the_end(RtspSource(Target(url, None, None, Transport.UDP), clock), clock)
+
+    assert [packet.data for packet in seen[:39]] == behaviour.shots[:39]
+    assert [packet.lost_packets for packet in seen if packet.lost_packets] == [1]
 
 
 def test_media_before_the_answer_to_play() -> None:
