@@ -66,6 +66,10 @@ class Assembly:
             return NOTHING
         return self._done()
 
+    def finish(self) -> Sequence[AccessUnit]:
+        """Nothing more will come: the picture is as whole as it will be."""
+        return self._done()
+
     def unit(self, data: memoryview, *, is_slice: bool, is_first: bool, is_key: bool) -> None:
         """A whole NAL unit. `is_first`: a slice that begins a picture."""
         self.drop_fragment()

@@ -49,6 +49,10 @@ class G711Depacketiser:
     def lost(self) -> None:
         """Packets are missing before the next one, which stands by itself."""
 
+    def finish(self) -> Sequence[AccessUnit]:
+        """Nothing waits for its end."""
+        return ()
+
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet; the marker, which says that somebody begins to speak, means nothing here."""
         if not payload:

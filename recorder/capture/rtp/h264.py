@@ -25,6 +25,10 @@ class H264Depacketiser:
         """Packets are missing before the next one."""
         self._picture.lost()
 
+    def finish(self) -> Sequence[AccessUnit]:
+        """Nothing more will come: the last picture, where no marker ended it."""
+        return self._picture.finish()
+
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet (RFC 6184, 5.2)."""
         picture = self._picture

@@ -63,6 +63,12 @@ class JpegDepacketiser:
         """Packets are missing before the next one."""
         self._hole = self._damaged = True
 
+    def finish(self) -> Sequence[AccessUnit]:
+        """Nothing more will come: the last picture, where no marker ended it."""
+        if self._hole:
+            self._drop()
+        return self._done()
+
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet (RFC 2435, 3.1)."""
         fragment = _parse(payload)

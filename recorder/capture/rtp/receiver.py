@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from config.times import SECOND_US
-from recorder.capture.rtp.rtcp import SenderReport, parse, receiver_report
+from recorder.capture.rtp.rtcp import Goodbye, SenderReport, parse, receiver_report
 from recorder.capture.rtp.sequence import SequenceTracker, TimestampUnwrapper
 from recorder.capture.rtp.units import AccessUnit, Depacketiser
 from recorder.errors import SourceMixed
@@ -24,6 +24,10 @@ FOREIGN_LIMIT = 200
 
 REPORT_PERIOD_US = 5 * SECOND_US
 """RFC 3550, 6.2: the least interval of reports. Some cameras take their absence for the viewer's death."""
+
+GOODBYE_US = SECOND_US
+"""So long after a goodbye (RFC 3550, 6.6) media may still come: over UDP it can be overtaken, and some say it only
+to go on under another source id."""
 
 _HEADER = Struct("!BBHII")
 _NONE: tuple[AccessUnit, ...] = ()
@@ -73,6 +77,8 @@ class TrackReceiver:
         self.last_report: SenderReport | None = None
         self.last_report_us = 0
         """When it came, monotonic."""
+        self._goodbye: tuple[int, int] | None = None
+        """When the camera said it, and how many packets had come by then."""
 
     def rtp(self, data: memoryview, now_us: int) -> Sequence[AccessUnit]:
         """One packet (RFC 3550, 5.1); what it completed. `now_us` is monotonic.
@@ -150,6 +156,21 @@ class TrackReceiver:
         for one in parse(data):
             if isinstance(one, SenderReport) and one.ssrc == self._ssrc:
                 self.last_report, self.last_report_us = one, now_us
+            elif isinstance(one, Goodbye) and one.ssrc == self._ssrc:
+                self._goodbye = (now_us, self.tally.packets)
+
+    @property
+    def said_goodbye(self) -> bool:
+        """Whether the camera did, and sent nothing since."""
+        return self._goodbye is not None and self._goodbye[1] == self.tally.packets
+
+    def has_left(self, now_us: int) -> bool:
+        """Whether it meant it: a while has passed."""
+        return self._goodbye is not None and self.said_goodbye and now_us - self._goodbye[0] > GOODBYE_US
+
+    def finish(self) -> Sequence[AccessUnit]:
+        """Nothing more will come; what was waiting for its end."""
+        return self._depacketiser.finish()
 
     def report(self, now_us: int) -> bytes | None:
         """Our report to the camera, when one is due."""

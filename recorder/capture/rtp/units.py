@@ -32,3 +32,7 @@ class Depacketiser(Protocol):
     def lost(self) -> None:
         """Packets between the last one fed and the next one are missing."""
         ...
+
+    def finish(self) -> Sequence[AccessUnit]:
+        """The sender said that nothing more will come; what was waiting for its end."""
+        ...

@@ -198,9 +198,11 @@ class RtspConnection:
         self._do(self._client.tick(now_us))
         if self._receiver is not None:
             self._report(self._receiver, now_us)
+            if self._receiver.has_left(now_us):
+                raise SourceEnded()
 
     def _read_rest(self) -> None:
-        """The session is over: what came beside it over UDP, and what waited for a packet to come."""
+        """The session is over: what came beside it over UDP, and what waited for a packet or an end to come."""
         if self._receiver is None:
             return
         with contextlib.suppress(SourceError):  # there is one already
@@ -208,6 +210,8 @@ class RtspConnection:
                 self._read_datagrams()
             for packet in self._window.rest():
                 self._units.extend(self._receiver.rtp(packet, self._now_us))
+            if self._receiver.said_goodbye:
+                self._units.extend(self._receiver.finish())
 
     def close(self) -> None:
         """Say goodbye, if there is a session, and let go of everything."""

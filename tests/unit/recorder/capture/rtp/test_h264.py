@@ -61,6 +61,17 @@ def test_a_camera_without_markers() -> None:
     ]
 
 
+def test_the_last_picture_without_a_marker() -> None:
+    """It comes when the camera says that nothing follows; then there is nothing left."""
+    fed = Fed()
+    fed.feed(SLICE, 10, marker=True)
+    fed.feed(SLICE, 20)
+    fed.feed(SECOND, 20)
+
+    assert [one.data for one in fed.depacketiser.finish()] == [annex_b([SLICE, SECOND])]
+    assert list(fed.depacketiser.finish()) == []
+
+
 def test_a_camera_that_marks_every_unit() -> None:
     """Once seen, its markers count no more: later pictures are whole."""
     fed = Fed()

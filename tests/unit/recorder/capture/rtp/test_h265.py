@@ -39,6 +39,17 @@ def test_a_film_in_small_packets() -> None:
     assert not any(one.damaged for one in fed.out)
 
 
+def test_the_last_picture_without_a_marker() -> None:
+    """It comes when the camera says that nothing follows; then there is nothing left."""
+    fed = Fed()
+    fed.feed(SLICE, 10, marker=True)
+    fed.feed(VPS, 20)
+    fed.feed(SLICE, 20)
+
+    assert [one.data for one in fed.depacketiser.finish()] == [annex_b([VPS, SLICE])]
+    assert list(fed.depacketiser.finish()) == []
+
+
 @pytest.mark.parametrize("donl", [False, True])
 def test_an_aggregate_of_sets(donl: bool) -> None:
     """With decoding order numbers between its units, or without them (4.4.2)."""

@@ -89,6 +89,18 @@ def test_a_film_in_packets(kind: int, restart_interval: int, most: int) -> None:
     assert all(one.data.startswith(SOI) and one.data.endswith(EOI) for one in fed.out)
 
 
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_the_last_picture_without_a_marker(is_whole: bool) -> None:
+    """It comes when the camera says that nothing follows; what has a hole does not."""
+    film, fed = pictures(), Fed()
+    fed.picture([(payload, False) for payload, _ in jpeg_payloads(film[0], 400)], 0)
+    if not is_whole:
+        fed.depacketiser.lost()
+
+    assert [scan(one.data) == scan(film[0]) for one in fed.depacketiser.finish()] == [True] * is_whole
+    assert list(fed.depacketiser.finish()) == []
+
+
 def test_a_film_whose_quality_changes() -> None:
     """What FFmpeg made, with restart markers and other tables from picture to picture: the very same pixels."""
     film, fed = [shot for shot, _ in access_units(CodecName.MJPEG, 30)], Fed()

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.capture.rtp.receiver import FOREIGN_IN_A_ROW, FOREIGN_LIMIT, REPORT_PERIOD_US, TrackReceiver
+from recorder.capture.rtp.receiver import (
+    FOREIGN_IN_A_ROW,
+    FOREIGN_LIMIT,
+    GOODBYE_US,
+    REPORT_PERIOD_US,
+    TrackReceiver,
+)
 from recorder.capture.rtp.units import AccessUnit
 from recorder.errors import SourceMixed
 
@@ -23,6 +29,9 @@ class Whole:
 
     def lost(self) -> None:
         self.holes += 1
+
+    def finish(self) -> Sequence[AccessUnit]:
+        return (AccessUnit(b"rest", 0, False, False),)
 
 
 def packet(
@@ -126,6 +135,36 @@ def test_reports_to_the_camera() -> None:
     assert struct.unpack_from("!II", told, 24) == (0x12345678, 65_536)
     assert fed.receiver.report(2_000_000 + REPORT_PERIOD_US - 1) is None
     assert fed.receiver.report(2_000_000 + REPORT_PERIOD_US) is not None
+
+
+def goodbye(ssrc: int) -> memoryview:
+    return memoryview(struct.pack("!BBHI", 0x81, 203, 1, ssrc))
+
+
+def test_a_goodbye() -> None:
+    """It counts once nothing has come for a while; that of somebody else never does."""
+    fed = Fed()
+    fed.feed(packet(1))
+    fed.receiver.rtcp(goodbye(2), 0)
+    assert not fed.receiver.said_goodbye
+    fed.receiver.rtcp(goodbye(1), 1000)
+
+    assert fed.receiver.said_goodbye
+    assert not fed.receiver.has_left(1000 + GOODBYE_US)
+    assert fed.receiver.has_left(1001 + GOODBYE_US)
+    assert [one.data for one in fed.receiver.finish()] == [b"rest"]
+
+
+def test_a_goodbye_that_overtook_the_last_packets() -> None:
+    """Whoever goes on has not left, until it says so again."""
+    fed = Fed()
+    fed.feed(packet(1))
+    fed.receiver.rtcp(goodbye(1), 0)
+
+    assert fed.feed(packet(2, b"late")) == [b"late"]
+    assert not fed.receiver.has_left(10 * GOODBYE_US)
+    fed.receiver.rtcp(goodbye(1), 10 * GOODBYE_US)
+    assert fed.receiver.has_left(12 * GOODBYE_US)
 
 
 @given(st.lists(st.binary(max_size=60), max_size=40))

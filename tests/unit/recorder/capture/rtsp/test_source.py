@@ -382,6 +382,27 @@ def test_a_camera_that_hangs_up_behind_its_last_datagrams() -> None:
     assert [packet.lost_packets for packet in seen if packet.lost_packets] == [1]
 
 
+def bye(ssrc: int) -> bytes:
+    return struct.pack("!BBHI", 0x81, 203, 1, ssrc)
+
+
+def test_a_camera_that_says_goodbye_and_holds_the_connection() -> None:
+    """The session ends without waiting for more; the last picture needs no marker then."""
+
+    class Leaving(Behaviour):
+        def media(self) -> Iterator[bytes]:
+            *most, last = packets(self.shots, self.codec)
+            yield from (interleaved(packet) for packet in most)
+            yield interleaved(last[:1] + bytes([last[1] & 0x7F]) + last[2:]) + interleaved(bye(SSRC), 1)
+
+    behaviour = Leaving()
+    with camera(behaviour) as url:
+        clock = FakeClock()
+        seen = until_the_end(source(url, clock=clock), clock)
+
+    assert [one.data for one in seen] == behaviour.shots
+
+
 def test_media_before_the_answer_to_play() -> None:
     """The key picture that comes first is not lost."""
 
