@@ -32,10 +32,12 @@ $(STAMPS)/run: requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@mkdir -p $(STAMPS) && touch $@
 
-$(STAMPS)/test: $(STAMPS)/run requirements-dev.lock scripts/system_packages.sh
+$(STAMPS)/test: $(STAMPS)/run requirements-dev.lock requirements-peers.lock scripts/system_packages.sh \
+		scripts/live555.sh tests/whole/live555_camera.cpp
 	@echo "== what tests need"
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	@bash scripts/system_packages.sh
+	@bash scripts/live555.sh $(BIN)/python $(STAMPS)/live555_camera
 	@mkdir -p $(STAMPS) && touch $@
 
 run: $(STAMPS)/run
@@ -84,6 +86,8 @@ lock:
 		--universal --constraint requirements.lock --output-file requirements-dev.lock --group dev
 	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
 		--universal --constraint requirements.lock --output-file requirements-fuzz.lock --group fuzz
+	uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 \
+		--universal --output-file requirements-peers.lock --group peers
 
 clean-env:
 	rm -rf $(VENV) $(STAMPS)

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The Debian packages that tests need: a browser, media tools, and an RTSP server that this project did not write.
+# The Debian packages that tests need: a browser, media tools, and RTSP servers that this project did not write.
 # Installs them, or only those that are named, where it may; says which are missing where it may not.
 set -euo pipefail
 
 packages=(
-  chromium ffmpeg openssl iproute2
+  chromium ffmpeg openssl iproute2 g++
   python3-gi glib-networking gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+  vlc-bin vlc-plugin-base
 )
 if [ $# -gt 0 ]; then
   packages=("$@")

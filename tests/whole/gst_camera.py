@@ -1,8 +1,9 @@
-"""A camera that this project did not write: GStreamer's RTSP server, playing a film once, frame by frame.
+"""A camera that this project did not write: GStreamer's RTSP server, showing a film frame by frame.
 
 Run by the system's Python (`/usr/bin/python3`, Debian's python3-gi), not by the project's: it shares no line of code
-with what it tests. Usage: gst_camera.py FILM KIND FPS USER PASSWORD ADDRESS [CERTIFICATE]. Prints the port when it
-listens at that address; with a certificate (and key, PEM) it does so over TLS. It offers a multicast group too.
+with what it tests. Usage: gst_camera.py FILM KIND FPS USER PASSWORD ADDRESS GROUP [CERTIFICATE]. Prints the port when
+it listens at that address; with a certificate (and key, PEM) it does so over TLS. Each of `PATHS` shows the film once,
+to the first who asks; GROUP (239.77.N.0) is where multicast may go.
 
 A film is a row of access units, each as: length (4 bytes, big-endian), bytes. Its KIND is h264, h265, jpeg, or jpegenc:
 JPEG pictures that GStreamer decodes, and encodes anew in its own way.
@@ -12,13 +13,17 @@ import sys
 
 import gi
 
+UNITS = "stream-format=byte-stream,alignment=au,framerate={fps}/1"
 CHAINS = {
-    "h264": "video/x-h264,stream-format=byte-stream,alignment=au,framerate={fps}/1 ! rtph264pay",
-    "h265": "video/x-h265,stream-format=byte-stream,alignment=au,framerate={fps}/1 ! rtph265pay",
+    "h264": f"video/x-h264,{UNITS} ! rtph264pay aggregate-mode={{together}}",
+    "h265": f"video/x-h265,{UNITS} ! rtph265pay aggregate-mode={{together}}",
     "jpeg": "image/jpeg,framerate={fps}/1 ! jpegparse ! rtpjpegpay",
     "jpegenc": "image/jpeg,framerate={fps}/1 ! jpegdec ! jpegenc ! rtpjpegpay",
 }
 """What the source's pictures are, and what is done with them."""
+
+PATHS = {"/tcp": "zero-latency", "/udp": "none", "/multicast": "zero-latency", "/tls": "none", "/libav": "none"}
+"""With how the units of a picture travel: together where they fit into a packet (STAP-A, AP), or each by itself."""
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
@@ -40,12 +45,12 @@ def read_film(path):
 class Film(GstRtspServer.RTSPMediaFactory):
     """Plays the film to the first who asks; later ones see nothing, so that no frame is ever sent twice."""
 
-    def __init__(self, units, codec, fps):
+    def __init__(self, units, codec, fps, together):
         super().__init__()
-        self.units, self.codec, self.fps, self.shown = units, codec, fps, False
+        self.units, self.codec, self.fps, self.together, self.shown = units, codec, fps, together, False
 
     def do_create_element(self, url):
-        chain = CHAINS[self.codec].format(fps=self.fps)
+        chain = CHAINS[self.codec].format(fps=self.fps, together=self.together)
         return Gst.parse_launch(f"( appsrc name=film is-live=true format=time caps={chain} name=pay0 pt=96 )")
 
     def do_configure(self, media):
@@ -67,7 +72,7 @@ class Film(GstRtspServer.RTSPMediaFactory):
         source.emit("push-buffer", buffer)
 
 
-def main(path, codec, fps, user, password, address, certificate=None):
+def main(path, codec, fps, user, password, address, group, certificate=None):
     server = GstRtspServer.RTSPServer()
     server.set_address(address)
     server.set_service("0")
@@ -79,15 +84,17 @@ def main(path, codec, fps, user, password, address, certificate=None):
     if certificate is not None:
         auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate))
     server.set_auth(auth)
-    film = Film(read_film(path), codec, int(fps))
     permissions = GstRtspServer.RTSPPermissions()
     permissions.add_permission_for_role(user, "media.factory.access", True)
     permissions.add_permission_for_role(user, "media.factory.construct", True)
-    film.set_permissions(permissions)
     groups = GstRtspServer.RTSPAddressPool()
-    groups.add_range("239.77.0.1", "239.77.0.9", 5000, 5017, 1)
-    film.set_address_pool(groups)
-    server.get_mount_points().add_factory("/main", film)
+    groups.add_range(group[:-1] + "1", group[:-1] + "9", 5000, 5017, 1)
+    units = read_film(path)
+    for mount, together in PATHS.items():
+        film = Film(units, codec, int(fps), together)
+        film.set_permissions(permissions)
+        film.set_address_pool(groups)
+        server.get_mount_points().add_factory(mount, film)
     server.attach(None)
     print(server.get_bound_port(), flush=True)
     GLib.MainLoop().run()

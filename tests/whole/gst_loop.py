@@ -1,7 +1,7 @@
 """GStreamer's server with a file that is played again and again: all its pictures come under one time stamp.
 
-Run by the system's Python, as gst_camera.py is. Usage: gst_loop.py FILE FPS, where FILE is H.264 with start codes.
-Prints the port when it listens. `multifilesrc loop=true` gives no time stamps; `identity` only slows it down.
+Run by the system's Python, as gst_camera.py is. Usage: gst_loop.py FILE FPS ADDRESS, where FILE is H.264 with start
+codes. Prints the port when it listens. `multifilesrc loop=true` gives no time stamps; `identity` only slows it down.
 """
 
 import sys
@@ -15,9 +15,9 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - after the ver
 Gst.init(None)
 
 
-def main(path, fps):
+def main(path, fps, address):
     server = GstRtspServer.RTSPServer()
-    server.set_address("127.0.0.1")
+    server.set_address(address)
     server.set_service("0")
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(

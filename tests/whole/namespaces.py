@@ -6,12 +6,10 @@ import ctypes
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from recorder.capture.source import Packet, Source, Track
 
 CAMERA_ADDRESS, BOX_ADDRESS = "10.213.77.2", "10.213.77.1"
 CLONE_NEWNET = 0x40000000
@@ -60,29 +58,24 @@ def hosts() -> Iterator[Hosts]:
             _ip("netns", "del", name)
 
 
-class SourceOnHost:
-    """A source whose sockets are made on that host: its reading thread moves there, and nobody else."""
+@contextmanager
+def standing_on(host: str) -> Iterator[None]:
+    """The calling thread's sockets, and those of the threads and processes that it starts, are made on that host."""
+    home = Path("/proc/thread-self/ns/net").open("rb")  # noqa: SIM115 - it is what leads back
+    with home:
+        _move(Path(f"/run/netns/{host}"))
+        try:
+            yield
+        finally:
+            _set(home.fileno())
 
-    def __init__(self, source: Source, host: str) -> None:
-        self._source = source
-        self._host = host
 
-    def open(self) -> Track:
-        """Move there, then open."""
-        libc = ctypes.CDLL(None, use_errno=True)
-        with Path(f"/run/netns/{self._host}").open("rb") as namespace:
-            if libc.setns(namespace.fileno(), CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), "setns")
-        return self._source.open()
+def _move(namespace: Path) -> None:
+    with namespace.open("rb") as there:
+        _set(there.fileno())
 
-    def take(self) -> Sequence[Packet]:
-        """As the source has them."""
-        return self._source.take()
 
-    def close(self) -> None:
-        """As the source does."""
-        self._source.close()
-
-    def release(self) -> None:
-        """As the source does."""
-        self._source.release()
+def _set(descriptor: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
