@@ -87,6 +87,10 @@ class Assembly:
             self._data += header
             self._data += data
 
+    def growing(self) -> bytearray | None:
+        """Where the next piece of a fragmented unit goes; None: none is growing, or something is missing before it."""
+        return self._data if self._fragment_at >= 0 and not self._hole else None
+
     def more(self, data: memoryview) -> None:
         """It goes on."""
         self._hole = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recorder.capture.rtp.assembly import NOTHING, Assembly
-from recorder.capture.rtp.units import AccessUnit
+from recorder.capture.rtp.units import AccessUnit, Middle
 
 AGGREGATE_LIMIT = 200
 """NAL units in one STAP-A: with a header of three bytes each, a packet of a network holds less of any use."""
@@ -16,10 +16,16 @@ _RECOVERY_POINT = 6
 
 
 class H264Depacketiser:
-    """Obeys `units.Depacketiser`."""
+    """Obeys `units.Depacketiser` and `units.Fragmenting`."""
+
+    middle = Middle(0x1F, _FU_A, 2)
 
     def __init__(self) -> None:
         self._picture = Assembly()
+
+    def growing(self) -> bytearray | None:
+        """Where the next piece goes."""
+        return self._picture.growing()
 
     def lost(self) -> None:
         """Packets are missing before the next one."""
@@ -32,9 +38,6 @@ class H264Depacketiser:
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet (RFC 6184, 5.2)."""
         picture = self._picture
-        if timestamp == picture.stamp and not marker and _is_middle(payload):  # nine packets in ten
-            picture.more(payload[2:])
-            return NOTHING
         done = picture.at(timestamp)
         kind = payload[0] & 0x1F if payload else 0
         if kind == _FU_A and len(payload) > 2:
@@ -86,11 +89,6 @@ class H264Depacketiser:
             kind = flags & 0x1F
             is_first = picture.fragment_first_byte(1) > 0x7F
             picture.end_fragment(is_slice=1 <= kind <= 5, is_first=is_first, is_key=kind == _IDR)
-
-
-def _is_middle(payload: memoryview) -> bool:
-    """Whether it is a piece of a unit (FU-A) that neither begins nor ends it."""
-    return len(payload) > 2 and payload[0] & 0x1F == _FU_A and not payload[1] & 0xC0
 
 
 def _is_recovery_point(unit: memoryview) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from recorder.capture.rtp.assembly import NOTHING, Assembly
-from recorder.capture.rtp.units import AccessUnit
+from recorder.capture.rtp.units import AccessUnit, Middle
 
 AGGREGATE_LIMIT = 200
 """NAL units in one aggregation packet: a packet of a network holds less of any use."""
@@ -14,12 +14,18 @@ _AP, _FU = 48, 49
 
 
 class H265Depacketiser:
-    """Obeys `units.Depacketiser`."""
+    """Obeys `units.Depacketiser` and `units.Fragmenting`."""
+
+    middle = Middle(0x7E, _FU << 1, 3)
 
     def __init__(self, *, donl: bool = False) -> None:
         """`donl`: whether decoding order numbers stand in the packets (`sprop-max-don-diff` above 0)."""
         self._picture = Assembly()
         self._donl = donl
+
+    def growing(self) -> bytearray | None:
+        """Where the next piece goes."""
+        return self._picture.growing()
 
     def lost(self) -> None:
         """Packets are missing before the next one."""

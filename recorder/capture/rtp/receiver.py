@@ -13,7 +13,7 @@ from struct import Struct
 from config.times import SECOND_US
 from recorder.capture.rtp.rtcp import Goodbye, SenderReport, parse, receiver_report
 from recorder.capture.rtp.sequence import SequenceTracker, TimestampUnwrapper
-from recorder.capture.rtp.units import AccessUnit, Depacketiser
+from recorder.capture.rtp.units import UNIT_LIMIT_BYTES, AccessUnit, Depacketiser, Fragmenting
 from recorder.errors import SourceMixed
 
 FOREIGN_IN_A_ROW = 10
@@ -31,6 +31,14 @@ to go on under another source id."""
 
 _HEADER = Struct("!BBHII")
 _NONE: tuple[AccessUnit, ...] = ()
+
+_FRAME = Struct("!BBHBBHIIBBB")
+"""An interleaved packet up to the third byte of its payload."""
+
+_LEAST = 12 + 4
+_DOLLAR = 0x24
+_ENDS = 0xC0
+"""The first or last piece of a unit (RFC 6184, 5.8; RFC 7798, 4.4.3)."""
 
 _PLAIN = 0x80
 """The first byte of a packet without padding, extension and contributing sources."""
@@ -60,8 +68,10 @@ class TrackReceiver:
         *,
         own_ssrc: int,
         ssrc: int | None = None,
+        fragmenting: Fragmenting | None = None,
     ) -> None:
-        """`ssrc`: what the camera announced, which not every one keeps to."""
+        """`ssrc`: what the camera announced, which not every one keeps to; `fragmenting`: the depacketiser, if so."""
+        self._fragmenting = fragmenting
         self._depacketiser = depacketiser
         self._payload_type = payload_type
         self._clock_rate_hz = clock_rate_hz
@@ -125,6 +135,47 @@ class TrackReceiver:
             return _NONE
         self._stamp = self._stamps.take(stamp)
         return self._depacketiser.feed(data[begin:size], self._stamp, second > 0x7F)
+
+    def pieces(self, buffer: memoryview, at: int, end: int, channel: int) -> int:
+        """Take what lies at `at` as long as it simply goes on with a unit in pieces; where something else begins.
+
+        What is simple: the next number, the same picture, source and payload type, no extension, no end of anything,
+        and the packet whole, behind its `$` mark on that channel (RFC 2326, 10.12). Nine packets of ten are so, and
+        taking them one by one through `rtp` costs three times as much.
+        """
+        growing = None if self._fragmenting is None else self._fragmenting.growing()
+        if growing is None or self._fragmenting is None:
+            return at
+        mask, kind, header_bytes = self._fragmenting.middle
+        sequence, ssrc, payload_type = self._sequence, self._ssrc, self._payload_type
+        number, begun = (sequence.extended_highest + 1) & 0xFFFF, at
+        room = UNIT_LIMIT_BYTES - len(growing)
+        taken = 0
+        while at + _FRAME.size <= end:
+            mark, on, size, first, second, is_number, stamp, source, *head = _FRAME.unpack_from(buffer, at)
+            stop, room = at + 4 + size, room - size
+            if (
+                is_number != number
+                or stamp != sequence.last_stamp
+                or source != ssrc
+                or second != payload_type
+                or head[0] & mask != kind
+                or head[header_bytes - 1] & _ENDS
+                or mark != _DOLLAR
+                or on != channel
+                or first != _PLAIN
+                or stop > end
+                or size < _LEAST
+                or room < 0
+            ):
+                break
+            growing += buffer[at + 16 + header_bytes : stop]
+            at, number, taken = stop, (number + 1) & 0xFFFF, taken + 1
+        if at != begun:
+            sequence.followed(taken)
+            self.tally.packets += taken
+            self._others = 0
+        return at
 
     def _is_ours(self, ssrc: int) -> bool:
         """Whether a packet of a source that was not the last one's belongs to this track."""

@@ -18,13 +18,13 @@ class SequenceTracker:
         "_base",
         "_clock_rate_hz",
         "_jumped_to",
-        "_last_stamp",
         "_lost_reported",
         "_received",
         "_received_reported",
         "_transit",
         "extended_highest",
         "jitter",
+        "last_stamp",
         "lost",
     )
 
@@ -35,7 +35,8 @@ class SequenceTracker:
         self._received = 0
         self._received_reported = 0
         self._lost_reported = 0
-        self._last_stamp = -1
+        self.last_stamp = -1
+        """Of the picture that the newest packet belongs to, as it is in the packet."""
         self._transit = 0
         self.extended_highest = -1
         """The highest number, with the times it wrapped above its 16 bits; -1 before the first packet."""
@@ -43,9 +44,14 @@ class SequenceTracker:
         """Of arrival against time stamps, in ticks."""
         self.lost = 0
 
+    def followed(self, packets: int) -> None:
+        """So many came, each the next one of the same picture."""
+        self.extended_highest += packets
+        self._received += packets
+
     def follows(self, number: int, stamp: int) -> bool:
         """Whether this is simply the next packet of the same picture: taken then, and nothing else need be done."""
-        if stamp != self._last_stamp or number != (self.extended_highest + 1) & 0xFFFF:
+        if stamp != self.last_stamp or number != (self.extended_highest + 1) & 0xFFFF:
             return False
         self.extended_highest += 1
         self._received += 1
@@ -62,7 +68,7 @@ class SequenceTracker:
             missing = 0
             self.extended_highest += 1
         self._received += 1
-        if stamp != self._last_stamp:
+        if stamp != self.last_stamp:
             self._measure(stamp, now_us)
         return missing
 
@@ -87,11 +93,11 @@ class SequenceTracker:
     def _measure(self, stamp: int, now_us: int) -> None:
         """Interarrival jitter (A.8), once a picture: its packets share a stamp, so more often would measure nothing."""
         transit = now_us * self._clock_rate_hz // SECOND_US - stamp
-        if self._last_stamp >= 0:
+        if self.last_stamp >= 0:
             step = abs(transit - self._transit) & 0xFFFFFFFF
             self.jitter += (min(step, 0xFFFFFFFF - step) - self.jitter) / 16
         self._transit = transit
-        self._last_stamp = stamp
+        self.last_stamp = stamp
 
     def fraction_lost(self) -> int:
         """In 256ths, since this was last asked (A.3)."""

@@ -22,6 +22,26 @@ class AccessUnit(NamedTuple):
     """Whether packets of it are missing, or could not be understood. Of JPEG, which has no parts: before it."""
 
 
+class Middle(NamedTuple):
+    """How a payload begins that only goes on with a unit in pieces: nine packets of ten in a video stream."""
+
+    mask: int
+    kind: int
+    """Of the first byte, under the mask."""
+    header_bytes: int
+    """The last of them has the flags: `_ENDS` where the piece is the first or the last of its unit."""
+
+
+class Fragmenting(Protocol):
+    """A depacketiser whose units come in pieces, and that lets the pieces in the middle be appended by who has them."""
+
+    middle: Middle
+
+    def growing(self) -> bytearray | None:
+        """Where the next piece goes; None: no unit is growing that is whole so far."""
+        ...
+
+
 class Depacketiser(Protocol):
     """Payloads of one track in order of their sequence numbers in; access units out."""
 

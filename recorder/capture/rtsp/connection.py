@@ -252,7 +252,7 @@ class RtspConnection:
             if not count:
                 raise self._ended()
             self._framer.filled(count)
-            self._framer.drain(self._packet, self._message)
+            self._framer.drain(self._packet, self._message, self._pieces)
             if count < len(room) and not isinstance(self._socket, ssl.SSLSocket):
                 return
 
@@ -271,6 +271,9 @@ class RtspConnection:
                 self._units.extend(units)
         elif channel == self._channels.rtcp_channel:
             self._receiver.rtcp(data, self._now_us)
+
+    def _pieces(self, buffer: memoryview, at: int, end: int) -> int:
+        return at if self._receiver is None else self._receiver.pieces(buffer, at, end, self._channels.rtp_channel)
 
     def _message(self, message: Message) -> None:
         self._do(self._client.received(message, self._now_us))
@@ -318,12 +321,14 @@ class RtspConnection:
         self._channels = agreed.reply
         self._senders = {self._peer_host(), agreed.reply.source or self._peer_host()}
         media = agreed.media
+        depacketiser = _depacketiser(media)
         self._receiver = TrackReceiver(
-            _depacketiser(media),
+            depacketiser,
             media.payload_type,
             media.clock_rate_hz,
             own_ssrc=secrets.randbits(32),
             ssrc=agreed.reply.ssrc,
+            fragmenting=depacketiser if isinstance(depacketiser, H264Depacketiser | H265Depacketiser) else None,
         )
         if agreed.reply.group is not None:
             self._udp = _multicast_pair(agreed.reply, self._local_host())

@@ -37,6 +37,9 @@ _DOLLAR = 0x24
 _MESSAGE_STARTS = (b"RTSP/", b"OPTIONS ", b"ANNOUNCE ", b"SET_PARA", b"GET_PARA", b"REDIRECT", b"TEARDOWN", b"PLAY ")
 
 PacketSink = Callable[[int, memoryview], None]
+PieceSink = Callable[[memoryview, int, int], int]
+"""Takes packets from there on, before the end; where something else begins."""
+
 MessageSink = Callable[[Message], None]
 
 assert BUFFER_BYTES > HEAD_LIMIT_BYTES + BODY_LIMIT_BYTES + 65_540
@@ -76,8 +79,10 @@ class Framer:
             self.drain(packet, message)
             at += len(piece)
 
-    def drain(self, packet: PacketSink, message: MessageSink) -> None:
+    def drain(self, packet: PacketSink, message: MessageSink, pieces: PieceSink | None = None) -> None:
         """Hand out what is whole. A packet's bytes are valid during the call only.
+
+        `pieces` is offered the buffer behind each packet, and takes from it what needs no looking at.
 
         Raises:
             SourceInvalid: this is no RTSP, or something has no end.
@@ -94,7 +99,7 @@ class Framer:
                     self._begin = stop
                     self._noise_run = 0
                     packet(buffer[at + 1], buffer[at + 4 : stop])
-                    at = stop
+                    at = stop if pieces is None else pieces(buffer, stop, end)
                     continue
             self._begin = at
             taken = self._text(at, message)
