@@ -7,10 +7,33 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from config.clock import Reading
-from recorder.store.records import CodecName
+from recorder.store.records import AudioCodec, CodecName
 
 READ_TICK_S = 0.05
 """How long a source rests between two looks at what has come (ADR 8): at 4 Mbit/s that is about 25 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFrame:
+    """Sound of some milliseconds, as it is stored."""
+
+    data: bytes
+    at: int
+    """When it is heard: in samples, counted from where the times of the pictures are counted."""
+    samples: int
+    """How long it plays."""
+
+
+@dataclass(frozen=True)
+class AudioTrack:
+    """Sound that a source will send beside its pictures, where somebody asked for it."""
+
+    codec: AudioCodec
+    rate_hz: int
+    """Samples a second."""
+    channels: int
+    config: bytes
+    """What a decoder must be told: AudioSpecificConfig, OpusHead, or STREAMINFO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +52,10 @@ class Packet:
     """How far the camera's own clock is ahead of ours, as it last told; None: it has not."""
     stamps_stand_still: bool = False
     """Whether the camera's time stamps tell nothing, so that the time of arrival stands in their place."""
+    audio: tuple[AudioFrame, ...] = ()
+    """Sound that came since the picture before. It rides with pictures: so it never keeps anything going by itself."""
+    audio_lost: int | None = None
+    """Packets of sound missing on the way, and frames that cannot be stored, likewise; None: as `lost_packets`."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +69,8 @@ class Track:
     """Other tracks, in words: they are not recorded."""
     description: bytes = b""
     """What the camera said of itself, raw (SDP); empty where the source has none."""
+    audio: AudioTrack | None = None
+    """Its sound; None: there is none, or none is wanted. That it was announced does not mean that it comes."""
 
 
 class Source(Protocol):
@@ -86,6 +115,8 @@ class WantedCamera:
     """`tcp`, `udp`, `multicast`, or `libav`."""
     ca_file: str | None = None
     """Whom to believe about its certificate; None: whom the system believes."""
+    audio: str = "off"
+    """`off`, or `on`: its sound is recorded too."""
 
 
 class SourceFactory(Protocol):

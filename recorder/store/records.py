@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from config.terms import TransportName
+from config.terms import AudioName, TransportName
 from recorder.causes import Cause
 
 MAIN = "main"
@@ -29,6 +29,15 @@ class CodecName(StrEnum):
     H264 = "h264"
     H265 = "h265"
     MJPEG = "mjpeg"
+
+
+class AudioCodec(StrEnum):
+    """What sound is stored as."""
+
+    AAC = "aac"
+    OPUS = "opus"
+    FLAC = "flac"
+    """Telephone sound (G.711): its samples, not compressed."""
 
 
 class ManagedBy(StrEnum):
@@ -74,6 +83,8 @@ class Camera:
     """Whom to believe about its certificate, of cameras of the configuration file; None: whom the system believes."""
     transport: TransportName = "tcp"
     """How its media comes: `tcp`, `udp`, `multicast`, or `libav`."""
+    audio: AudioName = "off"
+    """Whether its sound is recorded too: `off`, or `on`."""
 
     @property
     def stream_id(self) -> str:
@@ -108,6 +119,18 @@ class SegmentHeader:
 
 
 @dataclass(frozen=True)
+class AudioFacts:
+    """The sound in a segment."""
+
+    codec: AudioCodec
+    rate_hz: int
+    channels: int
+    frames: int
+    lost_packets: int | None = None
+    """Missing on the way, or dropped because they cannot be stored; None: nobody can tell."""
+
+
+@dataclass(frozen=True)
 class SegmentFacts:
     """What the recording side knows when it cuts; bytes and hash it need not know: the part file does."""
 
@@ -120,6 +143,8 @@ class SegmentFacts:
     """None where the transport cannot tell (libav does not say)."""
     clock_offset_us: int | None = None
     """The camera's own clock against ours, where it told (sender reports)."""
+    audio: AudioFacts | None = None
+    """None: there is no sound in it."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +179,7 @@ class Segment:
     recovered: bool
     state: MediaState
     held: bool = False
+    audio: AudioFacts | None = None
 
     @property
     def id(self) -> str:

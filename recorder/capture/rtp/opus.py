@@ -5,12 +5,16 @@ Every packet is a unit. What a lost one leaves is a hole in the time stamps, whi
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
 from recorder.capture.rtp.units import AccessUnit
 
 PACKET_LIMIT_SAMPLES = 5760
 """RFC 6716, 3.2.5, R5: a packet holds at most 120 ms."""
+
+RATE_HZ = 48_000
+"""Whatever was encoded, clock and decoder count so (RFC 7587, 4.1)."""
 
 _NONE: tuple[AccessUnit, ...] = ()
 
@@ -19,6 +23,11 @@ _HYBRID_SAMPLES = (480, 960)
 _CELT_SAMPLES = (120, 240, 480, 960)
 _FRAME_SAMPLES = _SILK_SAMPLES * 3 + _HYBRID_SAMPLES * 2 + _CELT_SAMPLES * 4
 """RFC 6716, table 2: samples of a frame for each of the 32 configurations."""
+
+
+def opus_head(channels: int) -> bytes:
+    """What a decoder is told (RFC 7845, 5.1): nothing is skipped, for what came before was not recorded."""
+    return b"OpusHead" + struct.pack("<BBHIHB", 1, channels, 0, RATE_HZ, 0, 0)
 
 
 def duration_samples(packet: bytes | memoryview) -> int:

@@ -67,3 +67,17 @@ def jpeg_payloads(picture: bytes, most: int, q: int = 255, *, tables: bool = Tru
         if at == 0 and q >= 128:
             head += b"\0\0" + len(numbers).to_bytes(2, "big") + numbers
         yield head + scan[at : at + most], at + most >= len(scan)
+
+
+def aac_payload(units: list[bytes], whole: int | None = None) -> bytes:
+    """Units of AAC as one payload of RFC 3640, AAC-hbr; `whole`: the size of the unit that this is a piece of."""
+    sizes = [len(one) for one in units] if whole is None else [whole]
+    headers = b"".join((size << 3).to_bytes(2, "big") for size in sizes)
+    return (8 * len(headers)).to_bytes(2, "big") + headers + b"".join(units)
+
+
+def adts(unit: bytes, rate_index: int = 8, channels: int = 1) -> bytes:
+    """A unit of AAC-LC behind an ADTS header without checksum."""
+    size = len(unit) + 7
+    head = (0xFFF1 << 40) | 1 << 38 | rate_index << 34 | channels << 30 | size << 13 | 0x7FF << 2
+    return head.to_bytes(7, "big") + unit
