@@ -223,6 +223,11 @@ class TrackReceiver:
         """Nothing more will come; what was waiting for its end."""
         return self._depacketiser.finish()
 
+    def reported(self) -> tuple[int, int] | None:
+        """Its last sender report: at that time by its clock, in microseconds, units stood at that stamp."""
+        report = self.last_report
+        return None if report is None else (report.ntp_us, self._stamps.near(report.rtp_timestamp))
+
     def report(self, now_us: int) -> bytes | None:
         """Our report to the camera, when one is due."""
         if self._ssrc is None or (self._reported_us is not None and now_us - self._reported_us < REPORT_PERIOD_US):

@@ -119,9 +119,12 @@ class TimestampUnwrapper:
         """The stamp, unwrapped; the first one as it is."""
         if raw == self._raw:
             return self._last
-        if self._raw < 0:
-            self._last = raw
-        else:
-            self._last += ((raw - self._raw + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+        self._last = self.near(raw)
         self._raw = raw
         return self._last
+
+    def near(self, raw: int) -> int:
+        """A stamp beside those that were taken, such as a report's, unwrapped."""
+        if self._raw < 0:
+            return raw
+        return self._last + ((raw - self._raw + 0x80000000) & 0xFFFFFFFF) - 0x80000000

@@ -59,9 +59,13 @@ class Stamps:
             return ticks, ticks
         if self._same:
             return None, None
-        pts = stamp if self._clock_rate_hz == TICKS_PER_S else stamp * TICKS_PER_S // self._clock_rate_hz
+        pts = self.in_ticks(stamp)
         self._last_ticks = pts
         return self._decode_time(pts), pts
+
+    def in_ticks(self, stamp: int) -> int:
+        """A stamp of the track's clock in ticks of 90 kHz."""
+        return stamp if self._clock_rate_hz == TICKS_PER_S else stamp * TICKS_PER_S // self._clock_rate_hz
 
     def _decode_time(self, pts: int) -> int:
         if self._recent and abs(pts - self._recent[-1]) > JUMP_TICKS:
