@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
 from config.settings import URL_SCHEMES
-from config.terms import TransportName
+from config.terms import AudioName, TransportName
 
 LOCAL_SCHEMES = frozenset({"file", "v4l2"})
 """Only the configuration file names what lies on the machine itself: nobody reads its files by way of the network."""
@@ -68,6 +68,12 @@ TransportOut = Annotated[
 ]
 
 
+AudioOut = Annotated[
+    AudioName,
+    Field(description="Whether sound is recorded too; off unless somebody asked for it.", examples=["off"]),
+]
+
+
 class CameraNew(Body):
     """A camera to be registered."""
 
@@ -77,6 +83,7 @@ class CameraNew(Body):
     username: Annotated[str | None, Field(max_length=200, examples=["viewer"])] = None
     password: Annotated[SecretStr | None, Field(description="Never shown again.", examples=["…"])] = None
     transport: TransportOut = "tcp"
+    audio: AudioOut = "off"
 
 
 class CameraChange(Body):
@@ -87,6 +94,7 @@ class CameraChange(Body):
     username: Annotated[str | None, Field(max_length=200, examples=["viewer"])] = None
     password: Annotated[SecretStr | None, Field(examples=["…"])] = None
     transport: TransportOut | None = None
+    audio: AudioOut | None = None
     enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
 
 
@@ -98,6 +106,7 @@ class CameraOut(BaseModel):
     url: str
     username: str | None
     transport: TransportOut
+    audio: AudioOut
     enabled: bool
     managed_by: Annotated[Literal["file", "api"], Field(description="file: change it in the configuration file.")]
     registered: Instant
@@ -108,6 +117,16 @@ class CameraList(BaseModel):
     """Every camera ever registered, retired ones too."""
 
     cameras: list[CameraOut]
+
+
+class SegmentAudioOut(BaseModel):
+    """The sound in a stored file."""
+
+    codec: Annotated[Literal["aac", "opus", "flac"], Field(description="flac: telephone sound, its samples as sent.")]
+    rate_hz: Annotated[int, Field(description="Samples a second.")]
+    channels: int
+    frames: int
+    lost_packets: Annotated[int | None, Field(description="Missing, or dropped; null: nobody can tell.")]
 
 
 class SegmentOut(BaseModel):
@@ -124,6 +143,7 @@ class SegmentOut(BaseModel):
     codec: Literal["h264", "h265", "mjpeg"]
     width: int
     height: int
+    audio: Annotated[SegmentAudioOut | None, Field(description="null: there is no sound in it.")]
     sha256: Annotated[str, Field(description="Of the file, as the log has it.")]
     state: Annotated[Literal["present", "gone"], Field(description="gone: discarded; its log entries remain.")]
     held: bool
@@ -236,6 +256,10 @@ class CameraStatus(BaseModel):
     bytes_a_day: Annotated[float | None, Field(description="What it needs of the disk a day; null: not known yet.")]
     days_required: int
     left_out: Annotated[list[str], Field(description="Tracks that are not recorded.")] = []
+    audio: Annotated[
+        Literal["none", "awaited", "recorded", "silent"],
+        Field(description="Its sound. none: not asked for, or the camera has none; silent: it sends none."),
+    ] = "none"
     lost_packets: Annotated[
         int | None, Field(description="Lost on the way since the box was started; null: nobody can tell.")
     ] = None

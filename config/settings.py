@@ -16,7 +16,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.logs import carries_credentials
-from config.terms import TransportName
+from config.terms import AudioName, TransportName
 
 LEGAL_FLOOR_DAYS = 30
 """Wuxi order 168, article 28; State Council order 799, article 17: footage is kept for at least 30 days."""
@@ -125,6 +125,8 @@ class CameraSettings(Section):
     system believes. Relative to the configuration file."""
     transport: TransportName = "tcp"
     """Of RTSP cameras; URLs of other kinds are always read by libav. Over TCP nothing is lost on the way."""
+    audio: AudioName = "off"
+    """Whether its sound is recorded too. State Council order 799, article 8, forbids to listen in on people."""
     enabled: bool = True
     """Off: nothing is recorded, and the record says so."""
 
@@ -181,6 +183,7 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ("cameras", "password_file"): ("a file that can be read", "可读取的文件"),
     ("cameras", "ca_file"): ("a file with certificates as PEM", "可读取的 PEM 证书文件"),
     ("cameras", "transport"): ('"tcp", "udp", "multicast" or "libav"', '"tcp"、"udp"、"multicast" 或 "libav"'),
+    ("cameras", "audio"): ('"off" or "on"', '"off" 或 "on"'),
     ("cameras", "enabled"): ("true or false", "true 或 false"),
 }
 """What each field expects, in English and Chinese."""

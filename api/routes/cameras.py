@@ -40,6 +40,7 @@ def add(body: CameraNew, box: Box) -> CameraOut:
         password=body.password,
         managed_by=ManagedBy.API,
         transport=body.transport,
+        audio=body.audio,
     )
     box.cameras_changed()
     return shown(made)
@@ -103,6 +104,7 @@ def shown(camera: Camera) -> CameraOut:
         url=camera.url,
         username=camera.username,
         transport=camera.transport,
+        audio=camera.audio,
         enabled=camera.enabled,
         managed_by=camera.managed_by.value,
         registered=format_us(camera.registered_us),

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.deps import Between, Box, Language
 from api.errors import RequestRefused
-from api.schemas import CoverageOut, SegmentOut, SegmentPage, StretchOut
+from api.schemas import CoverageOut, SegmentAudioOut, SegmentOut, SegmentPage, StretchOut
 from config.times import DAY_US, format_us
 from recorder.playback.hls import media_playlist
 from recorder.store.records import MediaState, Segment, camera_of, stream_of
@@ -78,9 +78,22 @@ def shown(one: Segment) -> SegmentOut:
         codec=one.codec.value,
         width=one.width,
         height=one.height,
+        audio=_audio(one),
         sha256=one.sha256,
         state="present" if one.state is MediaState.PRESENT else "gone",
         held=one.held,
+    )
+
+
+def _audio(one: Segment) -> SegmentAudioOut | None:
+    if one.audio is None:
+        return None
+    return SegmentAudioOut(
+        codec=one.audio.codec.value,
+        rate_hz=one.audio.rate_hz,
+        channels=one.audio.channels,
+        frames=one.audio.frames,
+        lost_packets=one.audio.lost_packets,
     )
 
 

@@ -14,7 +14,7 @@ from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption,
 from appliance.cli.words import local
 from config.errors import CustosError, ExitCode
 from config.logs import carries_credentials, register_secret
-from config.terms import TransportName
+from config.terms import AudioName, TransportName
 
 if TYPE_CHECKING:
     from recorder.capture.onvif import OnvifFacts
@@ -48,6 +48,12 @@ OnvifOption = Annotated[
 ]
 
 
+AudioOption = Annotated[
+    AudioName,
+    typer.Option("--audio", help="Whether its sound is recorded too: ask whether the law allows it. 是否录音"),
+]
+
+
 class SecretInUrl(CustosError):
     """The URL contains a user name or password, which every process list would show: use --username, and the password is asked for."""  # noqa: E501 - one sentence
 
@@ -63,6 +69,7 @@ def add(
     username: UsernameOption = None,
     password_stdin: PasswordStdinOption = False,
     transport: TransportOption = "tcp",
+    audio: AudioOption = "off",
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -70,7 +77,8 @@ def add(
     """Register a camera; a running box records it at once. 添加采集设备"""
     at = desk(config, data_dir, as_json)
     refuse_secret(url)
-    body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url, "transport": transport}
+    body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url}
+    body |= {"transport": transport, "audio": audio}
     if username is not None:
         body |= {"username": username, "password": read_password(password_stdin).get_secret_value()}
     with Box(at) as box:

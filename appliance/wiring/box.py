@@ -377,7 +377,9 @@ class RecordingBox:
         if url is None:
             return None
         key = self._password_key(camera.id)
-        return WantedCamera(camera.id, camera.stream_id, url, camera.username, key, camera.transport, camera.ca_file)
+        return WantedCamera(
+            camera.id, camera.stream_id, url, camera.username, key, camera.transport, camera.ca_file, camera.audio
+        )
 
     def _password_key(self, camera_id: str) -> str:
         """Differs when the password does. Keyed anew at each start, so that it tells nothing of it."""
@@ -469,6 +471,7 @@ def _file_camera(camera: CameraSettings) -> FileCamera:
         enabled=camera.enabled,
         transport=camera.transport,
         ca_file=None if camera.ca_file is None else str(camera.ca_file),
+        audio=camera.audio,
     )
 
 

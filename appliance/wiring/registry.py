@@ -22,6 +22,7 @@ class FileCamera:
     enabled: bool
     transport: str = "tcp"
     ca_file: str | None = None
+    audio: str = "off"
 
     def settings(self) -> dict[str, Any]:
         """What a registered camera may differ in."""
@@ -33,6 +34,7 @@ class FileCamera:
             "enabled": self.enabled,
             "transport": self.transport,
             "ca_file": self.ca_file,
+            "audio": self.audio,
         }
 
 

@@ -28,7 +28,7 @@ CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 PASSWORD_LIMIT_BYTES = 1024
 
-SETTINGS = ("name", "url", "username", "enabled", "transport")
+SETTINGS = ("name", "url", "username", "enabled", "transport", "audio")
 """What is written down of a camera, in a side record: the leaf has its hash."""
 
 
@@ -69,6 +69,7 @@ class Cameras:
         transport: str = "tcp",
         ca_file: str | None = None,
         enabled: bool = True,
+        audio: str = "off",
     ) -> Camera:
         """Register a camera and its main stream.
 
@@ -82,7 +83,14 @@ class Cameras:
                 "beginning with a letter or digit."
             )
         refuse_credentials(url)
-        settings = {"name": name, "url": url, "username": username, "enabled": enabled, "transport": transport}
+        settings = {
+            "name": name,
+            "url": url,
+            "username": username,
+            "enabled": enabled,
+            "transport": transport,
+            "audio": audio,
+        }
         with self._database.write() as connection:
             taken = connection.execute(select(tables.cameras.c.id).where(tables.cameras.c.id == camera_id)).scalar()
             if taken is not None:
@@ -239,4 +247,5 @@ def _camera(row: Mapping[Any, Any]) -> Camera:
         password_file=row["password_file"],
         transport=row["transport"],
         ca_file=row["ca_file"],
+        audio=row["audio"],
     )

@@ -57,6 +57,7 @@ cameras = Table(
     Column("enabled", Boolean, nullable=False),
     Column("transport", String, nullable=False, server_default="tcp"),
     Column("ca_file", String),  # of cameras of the configuration file
+    Column("audio", String, nullable=False, server_default="off"),  # off | on
     Column("description", LargeBinary),  # its SDP, raw, when it was last connected to: for support
     Column("managed_by", String, nullable=False),
     Column("registered_us", BigInteger, nullable=False),
@@ -117,6 +118,7 @@ items = Table(
     Column("clock_offset_us", BigInteger),
     Column("sha256", String),
     Column("recovered", Boolean),
+    Column("audio", Text),  # the leaf's field of that name as JSON, where there is sound
     Column("state", String),  # present | going | gone
     Column("del_leaf", BigInteger),  # index of the leaf that announced the discard
     Column("done_leaf", BigInteger),  # index of the leaf that reported it

@@ -89,10 +89,24 @@ async def test_a_camera_comes_changes_and_goes(box: Box) -> None:
 
     assert (made.status_code, changed.status_code, gone.status_code) == (201, 200, 200)
     assert changed.json()["enabled"] is False
+    assert made.json()["audio"] == "off"
     assert gone.json()["retired"] == format_us(box.clock.utc_us)
     assert [one["id"] for one in listed.json()["cameras"]] == ["gate", "yard"]
     assert box.changes == 3
     assert all("planted" not in one.text for one in (made, changed, gone, listed))
+
+
+async def test_sound_is_recorded_where_somebody_asks_for_it(box: Box) -> None:
+    """It is off; switching it on is a change like any other, and a leaf says so. No other word is taken."""
+    on = await box.ask("PATCH", "/api/v1/cameras/gate", json={"audio": "on"})
+    yard = {"id": "yard", "name": "Yard", "url": "rtsp://192.0.2.1/x", "audio": "on"}
+    made = await box.ask("POST", "/api/v1/cameras", json=yard)
+    wrong = await box.ask("PATCH", "/api/v1/cameras/gate", json={"audio": "loud"})
+
+    assert (on.json()["audio"], made.json()["audio"], wrong.status_code) == ("on", "on", 422)
+    assert box.store.cameras.get("gate").audio == "on"
+    told = [leaf.fields for _, leaf in box.store.leaves(0, box.store.log_size) if leaf.type == "camera"]
+    assert ("changed", "gate", ["audio"]) in [(one["op"], one["camera"], one.get("changed")) for one in told]
 
 
 @pytest.mark.parametrize(
@@ -164,8 +178,8 @@ async def test_segments_are_paged_to_the_end(box: Box) -> None:
     assert seen == [one.id for one in segments(box.store, box.clock)]
     one = (await box.ask("GET", f"/api/v1/segments/{seen[0]}")).json()
     assert set(one) == {
-        "id", "camera", "run", "n", "start", "end", "bytes", "frames", "codec", "width", "height", "sha256", "state",
-        "held",
+        "id", "camera", "run", "n", "start", "end", "bytes", "frames", "codec", "width", "height", "audio", "sha256",
+        "state", "held",
     }  # fmt: skip
 
 

@@ -39,6 +39,13 @@ def test_camera_is_changed() -> None:
     ]
 
 
+def test_sound_is_switched_on() -> None:
+    """In the file, as any other setting; it is off where the file says nothing."""
+    assert GATE.settings()["audio"] == "off"
+    assert steps([replace(GATE, audio="on")], [THERE]) == [Change("gate", {"audio": "on"})]
+    assert steps([GATE], [replace(THERE, audio="on")]) == [Change("gate", {"audio": "off"})]
+
+
 def test_camera_leaves_the_file() -> None:
     """A camera that the file no longer has is retired, once."""
     assert steps([], [THERE]) == [Retire("gate")]
