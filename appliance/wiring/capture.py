@@ -163,7 +163,15 @@ class _Program:
         password = None if secret["password"] is None else SecretStr(secret["password"])
         if password is not None:
             logs.register_secret(password.get_secret_value())
-        return source_of(camera.url, camera.username, password, camera.transport, self._clock, ca_file=camera.ca_file)
+        return source_of(
+            camera.url,
+            camera.username,
+            password,
+            camera.transport,
+            self._clock,
+            ca_file=camera.ca_file,
+            audio=camera.audio == "on",
+        )
 
 
 def main(descriptor: int) -> None:

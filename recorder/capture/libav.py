@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
@@ -28,6 +29,7 @@ from pydantic import SecretStr
 from config.clock import Clock
 from config.errors import CustosError
 from config.times import SECOND_US
+from recorder.capture.libavaudio import LibavAudio, audio_of
 from recorder.capture.nal import parameter_sets
 from recorder.capture.source import Packet, Track
 from recorder.capture.timeline import TICKS_PER_S
@@ -81,7 +83,10 @@ av.logging.set_level(None)
 class LibavSource:
     """Obeys `source.Source`."""
 
-    def __init__(self, url: str, username: str | None, password: SecretStr | None, clock: Clock) -> None:
+    def __init__(
+        self, url: str, username: str | None, password: SecretStr | None, clock: Clock, *, audio: bool = False
+    ) -> None:
+        """`audio`: whether sound is wanted."""
         self._url = url
         self._username = username
         self._password = password
@@ -91,6 +96,8 @@ class LibavSource:
         self._filter: BitStreamFilterContext | None = None
         self._codec: CodecName | None = None
         self._without_times = False
+        self._audio_wanted = audio
+        self._audio: LibavAudio | None = None
         self._closing = threading.Event()
         self._packets: queue.Queue[Packet | CustosError] = queue.Queue(QUEUE_LIMIT_PACKETS)
         self._read_all = True
@@ -114,10 +121,14 @@ class LibavSource:
         if self._codec in _FILTERS and extradata[:1] == b"\x01":  # length-prefixed units, as in MP4 files
             self._filter = BitStreamFilterContext(_FILTERS[self._codec], self._stream)
             extradata = b""
-        left_out = tuple(_words(one) for one in container.streams if one is not self._stream)
+        if self._audio_wanted:
+            self._audio = next(filter(None, map(audio_of, container.streams.audio)), None)
+        taken = (self._stream, None if self._audio is None else self._audio.stream)
+        left_out = tuple(_words(one) for one in container.streams if one not in taken)
         self._read_all = False
         self._reader.start()
-        return Track(self._codec, parameter_sets(extradata, self._codec), left_out)
+        audio = None if self._audio is None else self._audio.track
+        return Track(self._codec, parameter_sets(extradata, self._codec), left_out, audio=audio)
 
     def take(self) -> Sequence[Packet]:
         """Pictures that libav's thread has read; always ends with an error, were it that the camera said goodbye."""
@@ -176,25 +187,32 @@ class LibavSource:
     def _demuxed(self) -> Iterator[Packet]:
         assert self._container is not None
         assert self._stream is not None
-        stream = self._container.demux(self._stream)
+        audio = self._audio
+        streams = (self._stream,) if audio is None else (self._stream, audio.stream)
+        stream: Iterator[AvPacket[Any]] = self._container.demux(*streams)
         while not self._closing.is_set():
             with translated(connecting=False):
                 packet = next(stream, None)
             if packet is None or packet.size == 0:
                 raise SourceEnded
-            yield from self._filtered(packet)
+            if audio is not None and packet.stream is audio.stream:
+                audio.came(packet)
+            else:
+                yield from self._filtered(packet)
         raise SourceEnded
 
     def _filtered(self, packet: AvPacket[VideoStream]) -> Iterator[Packet]:
         arrived = self._clock.read()
+        time_base, is_key = packet.time_base, bool(packet.is_keyframe)  # a filter takes the packet over, and empties it
         with translated(connecting=False):
             filtered = [packet] if self._filter is None else self._filter.filter(packet)
         for one in filtered:
-            dts, pts = _ticks(one.dts, packet.time_base), _ticks(one.pts, packet.time_base)
+            dts, pts = _ticks(one.dts, time_base), _ticks(one.pts, time_base)
             if self._without_times:
                 dts = pts = arrived.mono_us * TICKS_PER_S // SECOND_US
+            audio = () if self._audio is None else self._audio.take()
             yield Packet(
-                bytes(one), dts, pts, bool(packet.is_keyframe), arrived, stamps_stand_still=self._without_times
+                bytes(one), dts, pts, is_key, arrived, stamps_stand_still=self._without_times, audio=audio
             )
 
 

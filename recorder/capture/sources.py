@@ -57,11 +57,12 @@ def source_of(
     clock: Clock,
     *,
     ca_file: str | None = None,
+    audio: bool = False,
 ) -> Source:
-    """A session with that camera; nothing is connected yet."""
+    """A session with that camera, with its sound where `audio`; nothing is connected yet."""
     if transport == LIBAV or urlsplit(url).scheme not in ("rtsp", "rtsps"):
-        return LibavSource(url, username, password, clock)
-    return RtspSource(Target(url, username, password, Transport(transport), ca_file=ca_file), clock)
+        return LibavSource(url, username, password, clock, audio=audio)
+    return RtspSource(Target(url, username, password, Transport(transport), ca_file=ca_file, audio=audio), clock)
 
 
 def probe(source: Source, clock: Clock) -> ProbeResult:

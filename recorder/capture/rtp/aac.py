@@ -130,6 +130,10 @@ class AacDepacketiser:
         """Packets are missing before the next one: a unit with a hole in it is no unit."""
         self._growing.clear()
 
+    def finish(self) -> Sequence[AccessUnit]:
+        """Nothing more will come: half a unit is none."""
+        return _NONE
+
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet (RFC 3640, 3.2); the marker says no more than the sizes do."""
         if is_adts(payload):

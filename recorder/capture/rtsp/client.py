@@ -1,9 +1,11 @@
 """A client's side of one RTSP session (RFC 2326) as a machine: messages and the time in, commands out. Pure.
 
-    OPTIONS, DESCRIBE, SETUP (video), PLAY; then keep-alives until TEARDOWN
+    OPTIONS, DESCRIBE, SETUP (video), SETUP (sound, where wanted), PLAY; then keep-alives until TEARDOWN
 
-One request is under way at a time. What a camera refuses is raised as the error that names it; what a camera does
-oddly but harmlessly is put up with. Requests are repeated with credentials when they are asked for.
+One request is under way at a time. Sound that the camera refuses is left out; what else goes wrong about it
+(`is_about_audio`) is an error, after which whoever connects should ask again without it. What a camera refuses else is
+raised as the error that names it; what a camera does oddly but harmlessly is put up with. Requests are repeated with
+credentials when they are asked for.
 """
 
 from __future__ import annotations
@@ -16,9 +18,10 @@ from urllib.parse import urljoin, urlsplit
 
 from config.times import SECOND_US
 from recorder.capture.rtsp import messages, sdp
+from recorder.capture.rtsp.audio import audio_track
 from recorder.capture.rtsp.digest import Authenticator, Outcome
 from recorder.capture.rtsp.messages import Message, Response, ServerRequest
-from recorder.capture.rtsp.transport import Transport, TransportReply, offer, parse_transport
+from recorder.capture.rtsp.transport import AUDIO_CHANNEL, Transport, TransportReply, offer, parse_transport
 from recorder.errors import (
     SourceBusy,
     SourceCodecUnknown,
@@ -37,6 +40,9 @@ from recorder.errors import (
 
 ANSWER_LIMIT_US = 10 * SECOND_US
 """For each answer up to PLAY. Afterwards answers are not waited for: some cameras give none to keep-alives."""
+
+AUDIO_ANSWER_LIMIT_US = 3 * SECOND_US
+"""For the answer about sound: the pictures wait for it."""
 
 ANSWER_USUAL_US = 2 * SECOND_US
 """A keep-alive that is older and has no answer yet will have none."""
@@ -66,6 +72,23 @@ class BindPorts:
     """A pair of UDP ports is needed: tell `ports_bound`."""
 
 
+class AudioWish(StrEnum):
+    """Whether sound is asked for."""
+
+    NO = "no"
+    YES = "yes"
+    GIVEN_UP = "given_up"
+    """It is wanted, but asking for it went wrong."""
+
+
+@dataclass(frozen=True)
+class AgreedTrack:
+    """One track, and how it comes."""
+
+    media: sdp.MediaDescription
+    reply: TransportReply
+
+
 @dataclass(frozen=True)
 class Agreed:
     """What will come and how; some cameras send it before they say that they play."""
@@ -73,6 +96,8 @@ class Agreed:
     media: sdp.MediaDescription
     reply: TransportReply
     left_out: tuple[str, ...]
+    audio: AgreedTrack | None = None
+    """Sound, where it was wanted and the camera agreed."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +116,7 @@ class Phase(StrEnum):
     OPTIONS = "OPTIONS"
     DESCRIBE = "DESCRIBE"
     SETUP = "SETUP"
+    SETUP_AUDIO = "SETUP of sound"
     PLAY = "PLAY"
     PLAYING = "playing"
     LEAVING = "leaving"
@@ -111,7 +137,15 @@ class _Request:
 class Client:
     """One session. Times are monotonic microseconds."""
 
-    def __init__(self, url: str, authenticator: Authenticator, transport: Transport, *, agent: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        authenticator: Authenticator,
+        transport: Transport,
+        *,
+        agent: str,
+        audio: AudioWish = AudioWish.NO,
+    ) -> None:
         """`url` without credentials."""
         self._url = url
         self._base = url
@@ -123,7 +157,11 @@ class Client:
         self._under_way: _Request | None = None
         self._session: str | None = None
         self._media: sdp.MediaDescription | None = None
-        self._left_out: tuple[str, ...] = ()
+        self._reply = TransportReply()
+        self._audio_wish = audio
+        self._audio: sdp.MediaDescription | None = None
+        self._agreed_audio: AgreedTrack | None = None
+        self._others: tuple[sdp.MediaDescription, ...] = ()
         self._keep_alives = ["OPTIONS"]
         self._keep_alive_us = 0
         self._playing_us = 0
@@ -135,6 +173,12 @@ class Client:
         self.phase = Phase.OPTIONS
         self.description = b""
         """The SDP as it came, for the camera's record."""
+
+    @property
+    def is_about_audio(self) -> bool:
+        """Whether sound is, or has just been, asked for, so that a failure may be its fault."""
+        asked = self._audio is not None and self._audio_wish is AudioWish.YES
+        return asked and self.phase in (Phase.SETUP_AUDIO, Phase.PLAY)
 
     # -- events
 
@@ -161,12 +205,14 @@ class Client:
             return self._challenged(asked, message, now_us)
         if message.status < 300:
             self._authenticator.accepted()
-        if 300 <= message.status < 400:
+        if 300 <= message.status < 400 and self.phase is not Phase.SETUP_AUDIO:
             return self._redirected(message)
         return self._answered(asked, message, now_us)
 
     def ports_bound(self, rtp_port: int, now_us: int) -> list[Command]:
         """UDP ports are there: `rtp_port`, even, and the one behind it."""
+        if self.phase is Phase.SETUP_AUDIO:
+            return self._set_up_audio(rtp_port, now_us)
         return self._set_up(rtp_port, now_us)
 
     def tick(self, now_us: int) -> list[Command]:
@@ -177,7 +223,8 @@ class Client:
         """
         if self.phase is Phase.PLAYING:
             return self._keep_alive(now_us) if now_us >= self._keep_alive_us else []
-        if self._under_way is not None and now_us - self._under_way.sent_us > ANSWER_LIMIT_US:
+        limit_us = AUDIO_ANSWER_LIMIT_US if self.phase is Phase.SETUP_AUDIO else ANSWER_LIMIT_US
+        if self._under_way is not None and now_us - self._under_way.sent_us > limit_us:
             raise SourceSilent(f"The camera accepted the connection, but does not answer {self._under_way.method}.")
         return []
 
@@ -211,6 +258,8 @@ class Client:
             return self._options(answer, now_us)
         if self.phase is Phase.LEAVING:
             return []
+        if self.phase is Phase.SETUP_AUDIO:
+            return self._has_set_up_audio(answer, now_us)
         if answer.status != 200:
             _refuse(asked.method, answer)
         if self.phase is Phase.DESCRIBE:
@@ -237,21 +286,52 @@ class Client:
         session = sdp.parse(answer.body, self._base)
         self._aggregate = session.control or self._base
         self._media = _choose(session)
-        self._left_out = tuple(_words(one) for one in session.media if one is not self._media)
+        if self._audio_wish is not AudioWish.NO:
+            self._audio = next((one for one in session.media if audio_track(one) is not None), None)
+        self._others = tuple(one for one in session.media if one is not self._media)
         self.phase = Phase.SETUP
         return [BindPorts()] if self._transport is Transport.UDP else self._set_up(None, now_us)
 
     def _set_up(self, rtp_port: int | None, now_us: int) -> list[Command]:
         assert self._media is not None
-        return self._ask("SETUP", self._media.control_url, {"Transport": offer(self._transport, rtp_port)}, now_us)
+        headers = {"Transport": offer(self._transport, rtp_port)}
+        return self._ask("SETUP", self._media.control_url, headers, now_us)
 
     def _has_set_up(self, answer: Response, now_us: int) -> list[Command]:
         self._remember_session(answer)
+        self._reply = parse_transport(answer.headers.first("transport"), self._transport)
+        if self._audio is None or self._audio_wish is AudioWish.GIVEN_UP:
+            return self._play(now_us)
+        self.phase = Phase.SETUP_AUDIO
+        return [BindPorts()] if self._transport is Transport.UDP else self._set_up_audio(None, now_us)
+
+    def _set_up_audio(self, rtp_port: int | None, now_us: int) -> list[Command]:
+        assert self._audio is not None
+        headers = {"Transport": offer(self._transport, rtp_port, AUDIO_CHANNEL)}
+        return self._ask("SETUP", self._audio.control_url, headers, now_us)
+
+    def _has_set_up_audio(self, answer: Response, now_us: int) -> list[Command]:
+        """A camera that refuses its sound is recorded without."""
+        assert self._audio is not None
+        if answer.status == 200:
+            self._remember_session(answer)
+            reply = parse_transport(answer.headers.first("transport"), self._transport, AUDIO_CHANNEL)
+            if self._transport is Transport.TCP and reply.shares_channels_with(self._reply):
+                raise SourceTransportRefused("The camera mixes sound and pictures.")
+            self._agreed_audio = AgreedTrack(self._audio, reply)
+        return self._play(now_us)
+
+    def _play(self, now_us: int) -> list[Command]:
         assert self._media is not None
-        reply = parse_transport(answer.headers.first("transport"), self._transport)
         self.phase = Phase.PLAY
+        agreed = self._agreed_audio
+        left_out = tuple(
+            _words(one) + (", refused by the camera" if one is self._audio else "")
+            for one in self._others
+            if agreed is None or one is not agreed.media
+        )
         play = self._ask("PLAY", self._aggregate, {"Range": "npt=0.000-"}, now_us)
-        return [Agreed(self._media, reply, self._left_out), *play]
+        return [Agreed(self._media, self._reply, left_out, agreed), *play]
 
     def _plays(self, answer: Response, now_us: int) -> list[Command]:
         self._remember_session(answer)

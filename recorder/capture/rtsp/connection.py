@@ -27,7 +27,18 @@ from recorder.capture.rtp.jpeg import JpegDepacketiser
 from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.reorder import ReorderWindow
 from recorder.capture.rtp.units import AccessUnit, Depacketiser
-from recorder.capture.rtsp.client import Agreed, BindPorts, Client, Command, Phase, Redirect, Send
+from recorder.capture.rtsp.audio import depacketiser_of
+from recorder.capture.rtsp.client import (
+    Agreed,
+    AgreedTrack,
+    AudioWish,
+    BindPorts,
+    Client,
+    Command,
+    Phase,
+    Redirect,
+    Send,
+)
 from recorder.capture.rtsp.digest import Authenticator
 from recorder.capture.rtsp.framing import Framer
 from recorder.capture.rtsp.messages import Message
@@ -71,6 +82,9 @@ DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 
 AGENT = "Custos"
 
+_Pair = tuple[socket.socket, socket.socket]
+"""For RTP and RTCP of one track."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -83,6 +97,8 @@ class Target:
     transport: Transport
     ca_file: str | None = None
     """Whom to believe about certificates; None: whom the system believes."""
+    audio: bool = False
+    """Whether its sound is wanted too."""
 
 
 class _Redirected(Exception):
@@ -93,6 +109,58 @@ class _Redirected(Exception):
         self.url = url
 
 
+class _Incoming:
+    """One track as it arrives."""
+
+    def __init__(self, track: AgreedTrack, depacketiser: Depacketiser, udp: _Pair | None) -> None:
+        media = track.media
+        self.reply = track.reply
+        self.rtp_channel = track.reply.rtp_channel
+        self.udp = udp
+        self.units: list[AccessUnit] = []
+        self.receiver = TrackReceiver(
+            depacketiser,
+            media.payload_type,
+            media.clock_rate_hz,
+            own_ssrc=secrets.randbits(32),
+            ssrc=track.reply.ssrc,
+            fragmenting=depacketiser if isinstance(depacketiser, H264Depacketiser | H265Depacketiser) else None,
+        )
+        self._window = ReorderWindow()
+
+    def take(self) -> list[AccessUnit]:
+        """What it completed since it was last asked."""
+        units, self.units = self.units, []
+        return units
+
+    def packet(self, data: memoryview, now_us: int) -> None:
+        """A packet, in order."""
+        units = self.receiver.rtp(data, now_us)
+        if units:
+            self.units.extend(units)
+
+    def datagrams(self, buffer: memoryview, senders: set[str], now_us: int) -> None:
+        """What its sockets hold, where it has some, put in order."""
+        if self.udp is None:
+            return
+        for data in _datagrams(self.udp[0], buffer, senders):
+            if len(data) >= 12:
+                for packet in self._window.take(data[2] << 8 | data[3], data, now_us):
+                    self.packet(packet, now_us)
+        for data in _datagrams(self.udp[1], buffer, senders):
+            self.receiver.rtcp(data, now_us)
+        for packet in self._window.older(now_us):
+            self.packet(packet, now_us)
+
+    def rest(self, buffer: memoryview, senders: set[str], now_us: int) -> None:
+        """Nothing more will come: what its sockets hold, and what waited for a packet or an end to come."""
+        self.datagrams(buffer, senders, now_us)
+        for packet in self._window.rest():
+            self.packet(packet, now_us)
+        if self.receiver.said_goodbye:
+            self.units.extend(self.receiver.finish())
+
+
 class RtspConnection:
     """One session with a camera. One thread at a time."""
 
@@ -100,32 +168,41 @@ class RtspConnection:
         self._target = target
         self._clock = clock
         self._socket: socket.socket | None = None
-        self._udp: tuple[socket.socket, ...] = ()
-        self._begin(target)
+        self._pairs: list[_Pair] = []
+        self._begin(target, AudioWish.YES if target.audio else AudioWish.NO)
         self.agreed: Agreed | None = None
         """Known once opened."""
 
-    def _begin(self, target: Target) -> None:
+    def _begin(self, target: Target, audio: AudioWish) -> None:
         basic = target.url.lower().startswith("rtsps:")  # elsewhere everybody on the way could read the password
         authenticator = Authenticator(
             target.username, target.password, basic_allowed=basic, cnonce=lambda: secrets.token_hex(8)
         )
-        self._client = Client(target.url, authenticator, target.transport, agent=AGENT)
+        self._audio_wish = audio
+        self._client = Client(target.url, authenticator, target.transport, agent=AGENT, audio=audio)
         self._framer = Framer()
-        self._receiver: TrackReceiver | None = None
-        self._window = ReorderWindow()
-        self._channels = TransportReply()
+        self._video: _Incoming | None = None
+        self._audio: _Incoming | None = None
         self._senders: set[str] = set()
         self._now_us = 0
         self._over: SourceError | None = None
-        self._units: list[AccessUnit] = []
         self._datagram = memoryview(bytearray(DATAGRAM_BYTES if target.transport is not Transport.TCP else 0))
 
     @property
     def receiver(self) -> TrackReceiver:
         """The video track's; once opened."""
-        assert self._receiver is not None
-        return self._receiver
+        assert self._video is not None
+        return self._video.receiver
+
+    @property
+    def wants_audio(self) -> bool:
+        """Whether sound is asked for beside the pictures."""
+        return self._target.audio
+
+    @property
+    def audio_receiver(self) -> TrackReceiver | None:
+        """The audio track's, where there is one."""
+        return None if self._audio is None else self._audio.receiver
 
     @property
     def description(self) -> bytes:
@@ -133,7 +210,9 @@ class RtspConnection:
         return self._client.description
 
     def open(self, is_given_up: Callable[[], bool] = lambda: False) -> Agreed:
-        """Connect, log in, agree on the video track, begin.
+        """Connect, log in, agree on the video track, and on sound where it is wanted; begin.
+
+        Where asking for sound ends in an error, all is begun anew without it.
 
         Args:
             is_given_up: asked from time to time; true ends the attempt.
@@ -141,14 +220,20 @@ class RtspConnection:
         Raises:
             SourceError: one of its kinds.
         """
-        target = self._target
-        for _ in range(REDIRECT_LIMIT + 1):
+        target, audio = self._target, self._audio_wish
+        for _ in range(REDIRECT_LIMIT + 2):
             try:
                 self._open(target, is_given_up)
             except _Redirected as to:
                 self.close()
                 target = replace(target, url=to.url)
-                self._begin(target)
+                self._begin(target, audio)
+            except SourceError:
+                if not self._client.is_about_audio or is_given_up():
+                    raise
+                self.close()
+                audio = AudioWish.GIVEN_UP
+                self._begin(target, audio)
             else:
                 assert self.agreed is not None
                 return self.agreed
@@ -177,10 +262,14 @@ class RtspConnection:
         """
         if self._over is None:
             self._go_on()
-        units, self._units = self._units, []
+        units = [] if self._video is None else self._video.take()
         if not units and self._over is not None:
             raise self._over
         return units
+
+    def take_audio(self) -> list[AccessUnit]:
+        """The sound that came when `take` was last called."""
+        return [] if self._audio is None else self._audio.take()
 
     def _go_on(self) -> None:
         """One look at everything. An error that ends the session waits until what came before it was handed out."""
@@ -193,25 +282,32 @@ class RtspConnection:
     def _look(self) -> None:
         now_us = self._now_us = self._read_clock()
         self._read_stream()
-        if self._udp:
-            self._read_datagrams()
+        if self._video is not None:
+            self._video.datagrams(self._datagram, self._senders, now_us)
+        if self._audio is not None:
+            with self._audio_alone():
+                self._audio.datagrams(self._datagram, self._senders, now_us)
         self._do(self._client.tick(now_us))
-        if self._receiver is not None:
-            self._report(self._receiver, now_us)
-            if self._receiver.has_left(now_us):
-                raise SourceEnded()
+        for track in (self._video, self._audio):
+            if track is not None:
+                self._report(track, now_us)
+        if self._video is not None and self._video.receiver.has_left(now_us):
+            raise SourceEnded()
+
+    @contextlib.contextmanager
+    def _audio_alone(self) -> Iterator[None]:
+        """What is wrong with the sound is the end of the sound, not of the session."""
+        try:
+            yield
+        except SourceError:
+            self._audio = None
 
     def _read_rest(self) -> None:
         """The session is over: what came beside it over UDP, and what waited for a packet or an end to come."""
-        if self._receiver is None:
-            return
-        with contextlib.suppress(SourceError):  # there is one already
-            if self._udp:
-                self._read_datagrams()
-            for packet in self._window.rest():
-                self._units.extend(self._receiver.rtp(packet, self._now_us))
-            if self._receiver.said_goodbye:
-                self._units.extend(self._receiver.finish())
+        for track in (self._video, self._audio):
+            if track is not None:
+                with contextlib.suppress(SourceError):  # there is one already
+                    track.rest(self._datagram, self._senders, self._now_us)
 
     def close(self) -> None:
         """Say goodbye, if there is a session, and let go of everything."""
@@ -223,9 +319,10 @@ class RtspConnection:
                         self._wait(LEAVE_LIMIT_S)
             self._socket.close()
             self._socket = None
-        for one in self._udp:
-            one.close()
-        self._udp = ()
+        for pair in self._pairs:
+            for one in pair:
+                one.close()
+        self._pairs = []
 
     # -- in
 
@@ -263,34 +360,27 @@ class RtspConnection:
         return self._client.ended(self._read_clock())
 
     def _packet(self, channel: int, data: memoryview) -> None:
-        if self._receiver is None:
+        video, audio = self._video, self._audio
+        if video is None:
             return
-        if channel == self._channels.rtp_channel:
-            units = self._receiver.rtp(data, self._now_us)
+        if channel == video.rtp_channel:  # hundreds a second: nothing is called that need not be
+            units = video.receiver.rtp(data, self._now_us)
             if units:
-                self._units.extend(units)
-        elif channel == self._channels.rtcp_channel:
-            self._receiver.rtcp(data, self._now_us)
+                video.units.extend(units)
+        elif channel == video.reply.rtcp_channel:
+            video.receiver.rtcp(data, self._now_us)
+        elif audio is not None and channel == audio.rtp_channel:
+            with self._audio_alone():
+                audio.packet(data, self._now_us)
+        elif audio is not None and channel == audio.reply.rtcp_channel:
+            audio.receiver.rtcp(data, self._now_us)
 
     def _pieces(self, buffer: memoryview, at: int, end: int) -> int:
-        return at if self._receiver is None else self._receiver.pieces(buffer, at, end, self._channels.rtp_channel)
+        video = self._video
+        return at if video is None else video.receiver.pieces(buffer, at, end, video.rtp_channel)
 
     def _message(self, message: Message) -> None:
         self._do(self._client.received(message, self._now_us))
-
-    def _read_datagrams(self) -> None:
-        rtp, rtcp = self._udp
-        for data in _datagrams(rtp, self._datagram, self._senders):
-            number = data[2] << 8 | data[3] if len(data) >= 12 else None
-            if number is not None and self._receiver is not None:
-                for packet in self._window.take(number, data, self._now_us):
-                    self._units.extend(self._receiver.rtp(packet, self._now_us))
-        for data in _datagrams(rtcp, self._datagram, self._senders):
-            if self._receiver is not None:
-                self._receiver.rtcp(data, self._now_us)
-        if self._receiver is not None:
-            for packet in self._window.older(self._now_us):
-                self._units.extend(self._receiver.rtp(packet, self._now_us))
 
     # -- out
 
@@ -301,8 +391,8 @@ class RtspConnection:
             elif isinstance(command, Agreed):
                 self._agree(command)
             elif isinstance(command, BindPorts):
-                self._udp = _port_pair(self._local_host())
-                self._do(self._client.ports_bound(self._udp[0].getsockname()[1], self._read_clock()))
+                self._pairs.append(_port_pair(self._local_host()))
+                self._do(self._client.ports_bound(self._pairs[-1][0].getsockname()[1], self._read_clock()))
             elif isinstance(command, Redirect):
                 raise _Redirected(command.url)
 
@@ -318,41 +408,40 @@ class RtspConnection:
 
     def _agree(self, agreed: Agreed) -> None:
         self.agreed = agreed
-        self._channels = agreed.reply
         self._senders = {self._peer_host(), agreed.reply.source or self._peer_host()}
         media = agreed.media
-        depacketiser = _depacketiser(media)
-        self._receiver = TrackReceiver(
-            depacketiser,
-            media.payload_type,
-            media.clock_rate_hz,
-            own_ssrc=secrets.randbits(32),
-            ssrc=agreed.reply.ssrc,
-            fragmenting=depacketiser if isinstance(depacketiser, H264Depacketiser | H265Depacketiser) else None,
-        )
-        if agreed.reply.group is not None:
-            self._udp = _multicast_pair(agreed.reply, self._local_host())
-        elif self._udp and agreed.reply.server_port is not None:
-            self._punch(agreed.reply.source or self._peer_host(), agreed.reply.server_port)
+        self._video = self._incoming(AgreedTrack(media, agreed.reply), _depacketiser(media), 0)
+        if agreed.audio is not None:
+            self._senders.add(agreed.audio.reply.source or self._peer_host())
+            self._audio = self._incoming(agreed.audio, depacketiser_of(agreed.audio.media), 1)
 
-    def _punch(self, host: str, port: int) -> None:
+    def _incoming(self, track: AgreedTrack, depacketiser: Depacketiser, number: int) -> _Incoming:
+        reply = track.reply
+        if reply.group is not None:
+            self._pairs.append(_multicast_pair(reply, self._local_host()))
+        pair = self._pairs[number] if number < len(self._pairs) else None
+        if pair is not None and reply.group is None and reply.server_port is not None:
+            self._punch(pair, reply.source or self._peer_host(), reply.server_port)
+        return _Incoming(track, depacketiser, pair)
+
+    def _punch(self, pair: _Pair, host: str, port: int) -> None:
         """A packet each way opens the path through routers and firewalls that let answers in only."""
-        for index, one in enumerate(self._udp):
+        for index, one in enumerate(pair):
             with contextlib.suppress(OSError):  # where nothing is in the way nothing need be opened
                 one.sendto(
                     b"\x80\x00\x00\x00" if index == 0 else b"\x80\xc9\x00\x01\x00\x00\x00\x00", (host, port + index)
                 )
 
-    def _report(self, receiver: TrackReceiver, now_us: int) -> None:
-        report = receiver.report(now_us)
+    def _report(self, track: _Incoming, now_us: int) -> None:
+        report = track.receiver.report(now_us)
         if report is None or self._client.phase is not Phase.PLAYING:
             return
+        reply = track.reply
         if self._target.transport is Transport.TCP:
-            self._send(b"$" + bytes([self._channels.rtcp_channel]) + len(report).to_bytes(2, "big") + report)
-        elif self._channels.server_port is not None:
-            host = self._channels.source or self._peer_host()
+            self._send(b"$" + bytes([reply.rtcp_channel]) + len(report).to_bytes(2, "big") + report)
+        elif track.udp is not None and reply.server_port is not None:
             with contextlib.suppress(OSError):  # an unreachable report port is not the media's
-                self._udp[1].sendto(report, (host, self._channels.server_port + 1))
+                track.udp[1].sendto(report, (reply.source or self._peer_host(), reply.server_port + 1))
 
     def _local_host(self) -> str:
         assert self._socket is not None
@@ -454,7 +543,7 @@ def _why_not(err: OSError) -> str:
     return SourceUnreachable.sentence()
 
 
-def _port_pair(host: str) -> tuple[socket.socket, socket.socket]:
+def _port_pair(host: str) -> _Pair:
     """RTP on an even port, RTCP on the next (RFC 3550, 11)."""
     for _ in range(PORT_TRIES):
         rtp = _datagram_socket(host, 0)
@@ -479,7 +568,7 @@ def _datagram_socket(host: str, port: int) -> socket.socket:
     return one
 
 
-def _multicast_pair(reply: TransportReply, local_host: str) -> tuple[socket.socket, socket.socket]:
+def _multicast_pair(reply: TransportReply, local_host: str) -> _Pair:
     """Both ports of the group, joined on the interface that the camera is reached by."""
     assert reply.group is not None
     assert reply.port is not None

@@ -11,9 +11,10 @@ from recorder.capture.nal import parameter_sets
 from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.stamps import Stamps
 from recorder.capture.rtp.units import AccessUnit
+from recorder.capture.rtsp.audio import AudioIntake, audio_track
 from recorder.capture.rtsp.connection import RtspConnection, Target
 from recorder.capture.rtsp.sdp import sets_from_fmtp
-from recorder.capture.source import Packet, Track
+from recorder.capture.source import AudioFrame, Packet, Track
 from recorder.capture.sps import reorder_depth
 from recorder.store.records import CodecName
 
@@ -32,6 +33,8 @@ class RtspSource:
         self._closing = threading.Event()
         self._stamps: Stamps | None = None
         self._lost = 0
+        self._audio: AudioIntake | None = None
+        self._audio_lost = 0
         self._track: Track | None = None
         self._sets: tuple[bytes, ...] = ()
 
@@ -41,12 +44,17 @@ class RtspSource:
         codec = _CODECS[agreed.media.encoding]
         self._stamps = Stamps(agreed.media.clock_rate_hz)
         sets = sets_from_fmtp(agreed.media, codec)
-        self._track = Track(codec, sets, agreed.left_out, self.connection.description)
+        audio = None if agreed.audio is None else audio_track(agreed.audio.media)
+        if agreed.audio is not None and audio is not None:
+            self._audio = AudioIntake(agreed.audio.media, audio)
+        self._track = Track(codec, sets, agreed.left_out, self.connection.description, audio)
         return self._track
 
     def take(self) -> Sequence[Packet]:
         """Pictures that have come; always ends with an error, were it that the camera said goodbye."""
         units = self.connection.take()
+        if self._audio is not None:
+            self._hear(self._audio)
         if not units:
             return ()
         arrived = self._clock.read()
@@ -59,7 +67,32 @@ class RtspSource:
         dts, pts = self._stamps.take(unit.timestamp, arrived.mono_us)
         offset_us = clock_offset_us(self.connection.receiver, arrived)
         still = self._stamps.stands_still
-        return Packet(unit.data, dts, pts, unit.is_key, arrived, self._newly_lost(), offset_us, still)
+        lost = self._newly_lost()
+        if self._audio is None:
+            return Packet(unit.data, dts, pts, unit.is_key, arrived, lost, offset_us, still)
+        audio = self._sound_with(self._audio, pts, arrived)
+        audio_lost = self._newly_lost_audio(self._audio)
+        return Packet(unit.data, dts, pts, unit.is_key, arrived, lost, offset_us, still, audio, audio_lost)
+
+    def _hear(self, audio: AudioIntake) -> None:
+        units = self.connection.take_audio()
+        if units:
+            audio.came(units, self._clock.read().mono_us)
+
+    def _sound_with(self, audio: AudioIntake, ticks: int | None, arrived: Reading) -> tuple[AudioFrame, ...]:
+        """The sound that goes on with a picture. Reports count where the pictures' times are those of their stamps."""
+        assert self._stamps is not None
+        receiver = self.connection.audio_receiver
+        if receiver is not None and receiver.last_report is not None:
+            told = None if self._stamps.stands_still else self.connection.receiver.reported()
+            picture = None if told is None else (told[0], self._stamps.in_ticks(told[1]))
+            audio.reports(picture, receiver.reported())
+        return audio.picture(ticks, arrived.mono_us)
+
+    def _newly_lost_audio(self, audio: AudioIntake) -> int:
+        receiver = self.connection.audio_receiver
+        before, self._audio_lost = self._audio_lost, audio.dropped + (receiver.tally.lost if receiver else 0)
+        return max(self._audio_lost - before, 0)
 
     def _learn_order(self, picture: bytes, stamps: Stamps) -> None:
         """At each key picture: its sets, or else those told before, say whether pictures are swapped."""

@@ -12,6 +12,10 @@ PORT_MOST = 65_534
 """The RTCP port is the next one."""
 
 
+AUDIO_CHANNEL = 2
+"""Where sound is asked for among the interleaved frames, beside the pictures on 0 and 1."""
+
+
 class Transport(StrEnum):
     """How media comes."""
 
@@ -36,18 +40,22 @@ class TransportReply:
     port: int | None = None
     """Multicast group and RTP port."""
 
+    def shares_channels_with(self, other: TransportReply) -> bool:
+        """Whether frames of two tracks could not be told apart."""
+        return not {self.rtp_channel, self.rtcp_channel}.isdisjoint({other.rtp_channel, other.rtcp_channel})
 
-def offer(transport: Transport, rtp_port: int | None) -> str:
-    """The header of SETUP."""
+
+def offer(transport: Transport, rtp_port: int | None, channel: int = 0) -> str:
+    """The header of SETUP; `channel`: the first of two interleaved ones."""
     if transport is Transport.TCP:
-        return "RTP/AVP/TCP;unicast;interleaved=0-1"
+        return f"RTP/AVP/TCP;unicast;interleaved={channel}-{channel + 1}"
     if transport is Transport.UDP:
         assert rtp_port is not None
         return f"RTP/AVP;unicast;client_port={rtp_port}-{rtp_port + 1}"
     return "RTP/AVP;multicast"
 
 
-def parse_transport(text: str, wanted: Transport) -> TransportReply:
+def parse_transport(text: str, wanted: Transport, channel: int = 0) -> TransportReply:
     """What the camera agreed to. A header that is missing or says nothing agrees to what was offered.
 
     Raises:
@@ -64,8 +72,8 @@ def parse_transport(text: str, wanted: Transport) -> TransportReply:
     server_port, _ = _pair(values.get("server_port", ""), 1, PORT_MOST)
     port, _ = _pair(values.get("port", ""), 1, PORT_MOST)
     reply = TransportReply(
-        rtp_channel=0 if rtp is None else rtp,
-        rtcp_channel=1 if rtcp is None else rtcp,
+        rtp_channel=channel if rtp is None else rtp,
+        rtcp_channel=channel + 1 if rtcp is None else rtcp,
         ssrc=_ssrc(values.get("ssrc", "")),
         source=_address(values.get("source", "")),
         server_port=server_port,

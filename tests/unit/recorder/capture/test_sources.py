@@ -31,6 +31,16 @@ def test_a_url_finds_its_source(url: str, transport: str, kind: type) -> None:
     assert isinstance(source_of(url, None, None, transport, SystemClock()), kind)
 
 
+def test_sound_is_asked_for_where_it_is_wanted() -> None:
+    """By either source; by none, where nobody said so."""
+    ours = source_of("rtsp://192.0.2.1/a", None, None, "udp", SystemClock(), audio=True)
+    assert isinstance(ours, RtspSource)
+    assert ours.connection.wants_audio
+    quiet = source_of("rtsp://192.0.2.1/a", None, None, "udp", SystemClock())
+    assert isinstance(quiet, RtspSource)
+    assert not quiet.connection.wants_audio
+
+
 @pytest.mark.parametrize("codec", list(CodecName))
 def test_a_camera_is_looked_at(codec: CodecName) -> None:
     """Codec, size and rate, by its own pictures; nothing is recorded."""

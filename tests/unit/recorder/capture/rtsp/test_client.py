@@ -10,8 +10,10 @@ from pydantic import SecretStr
 from config.times import SECOND_US
 from recorder.capture.rtsp.client import (
     ANSWER_LIMIT_US,
+    AUDIO_ANSWER_LIMIT_US,
     CHALLENGES_LIMIT,
     Agreed,
+    AudioWish,
     BindPorts,
     Client,
     Command,
@@ -46,10 +48,14 @@ class Talk:
     """A client and a camera that answers what it is told to."""
 
     def __init__(
-        self, transport: Transport = Transport.TCP, user: str | None = "ann", public: str = "OPTIONS, GET_PARAMETER"
+        self,
+        transport: Transport = Transport.TCP,
+        user: str | None = "ann",
+        public: str = "OPTIONS, GET_PARAMETER",
+        audio: AudioWish = AudioWish.NO,
     ) -> None:
         mine = Authenticator(user, SecretStr("planted"), basic_allowed=False, cnonce=lambda: "c")
-        self.client = Client(URL, mine, transport, agent="Custos")
+        self.client = Client(URL, mine, transport, agent="Custos", audio=audio)
         self.public = public
         self.now_us = 0
         self.last = self.sent(self.client.start(0))[0]
@@ -113,6 +119,96 @@ def test_a_camera_without_surprises() -> None:
         f"SETUP {URL}/track2 RTSP/1.0",
         f"PLAY {URL}/ RTSP/1.0",
     ]
+
+
+def test_sound_is_asked_for_behind_the_pictures() -> None:
+    """In the same session, on channels of its own; PLAY is for both. What the camera agrees to comes as one."""
+    talk = Talk(audio=AudioWish.YES).up_to("SETUP")
+    talk.answer(session="77", transport="RTP/AVP/TCP;interleaved=0-1")
+    assert talk.method == "SETUP"
+    assert "interleaved=2-3\r\n" in talk.last
+    assert "Session: 77\r\n" in talk.last
+    assert talk.client.is_about_audio
+    agreed = talk.answer(transport="RTP/AVP/TCP;interleaved=6-7;ssrc=0000000A")[0]
+
+    assert isinstance(agreed, Agreed)
+    assert agreed.audio is not None
+    assert (agreed.media.encoding, agreed.audio.media.encoding, agreed.left_out) == ("H264", "PCMU", ())
+    assert (agreed.reply.rtp_channel, agreed.audio.reply.rtp_channel, agreed.audio.reply.ssrc) == (0, 6, 10)
+    assert talk.last.startswith(f"PLAY {URL} ")
+    assert talk.client.is_about_audio
+    talk.answer()
+    assert not talk.client.is_about_audio
+
+
+def test_a_camera_that_says_nothing_of_channels_agrees_to_those_of_each() -> None:
+    """Sound is on those that it was asked for on."""
+    talk = Talk(audio=AudioWish.YES).up_to("SETUP")
+    talk.answer(session="77")
+    agreed = talk.answer()[0]
+
+    assert isinstance(agreed, Agreed)
+    assert agreed.audio is not None
+    assert (agreed.audio.reply.rtp_channel, agreed.audio.reply.rtcp_channel) == (2, 3)
+
+
+def test_sound_over_udp_has_ports_of_its_own() -> None:
+    """A pair each."""
+    talk = Talk(Transport.UDP, audio=AudioWish.YES)
+    talk.answer(public="OPTIONS")
+    assert talk.answer(body=SDP) == [BindPorts()]
+    talk.last = talk.sent(talk.client.ports_bound(6000, 0))[0]
+    assert talk.answer(session="7", transport="RTP/AVP;unicast;client_port=6000-6001;server_port=9000-9001") == [
+        BindPorts()
+    ]
+    talk.last = talk.sent(talk.client.ports_bound(6002, 0))[0]
+    assert "client_port=6002-6003" in talk.last
+    agreed = talk.answer(transport="RTP/AVP;unicast;client_port=6002-6003;server_port=9002-9003")[0]
+
+    assert isinstance(agreed, Agreed)
+    assert agreed.audio is not None
+    assert (agreed.reply.server_port, agreed.audio.reply.server_port) == (9000, 9002)
+
+
+@pytest.mark.parametrize("status", [302, 404, 454, 461, 500])
+def test_sound_that_is_refused_is_left_out(status: int) -> None:
+    """And the pictures are played, under the number of the session they have."""
+    talk = Talk(audio=AudioWish.YES).up_to("SETUP")
+    talk.answer(session="77")
+    agreed = talk.answer(status, session="88", location=f"{URL}2")[0]
+
+    assert isinstance(agreed, Agreed)
+    assert (agreed.audio, agreed.left_out) == (None, ("audio (pcmu), refused by the camera",))
+    assert talk.method == "PLAY"
+    assert "Session: 77\r\n" in talk.last
+
+
+def test_no_answer_about_sound_is_waited_for_three_seconds() -> None:
+    """The pictures wait for it; whoever connects then asks again without."""
+    talk = Talk(audio=AudioWish.YES).up_to("SETUP")
+    talk.answer(session="77")
+    assert talk.pass_s(AUDIO_ANSWER_LIMIT_US / SECOND_US) == []
+    with pytest.raises(SourceSilent, match="SETUP"):
+        talk.pass_s(0.1)
+    assert talk.client.is_about_audio
+
+
+def test_sound_on_the_channels_of_the_pictures() -> None:
+    """Nobody could tell them apart."""
+    talk = Talk(audio=AudioWish.YES).up_to("SETUP")
+    talk.answer(session="77")
+    with pytest.raises(SourceTransportRefused):
+        talk.answer(transport="RTP/AVP/TCP;interleaved=1-2")
+
+
+def test_sound_that_was_given_up_is_not_asked_for_but_named() -> None:
+    """As what it is: refused."""
+    talk = Talk(audio=AudioWish.GIVEN_UP).up_to("SETUP")
+    agreed = talk.answer(session="77")[0]
+
+    assert isinstance(agreed, Agreed)
+    assert (agreed.audio, agreed.left_out) == (None, ("audio (pcmu), refused by the camera",))
+    assert not talk.client.is_about_audio
 
 
 def test_a_camera_that_asks_who_we_are() -> None:
