@@ -11,6 +11,7 @@ from recorder.capture.fleet import WorkerFacts
 from recorder.store.records import CheckpointRecord, VolumeState
 
 CameraState = Literal["recording", "connecting", "backing_off", "disabled", "retired", "stopped"]
+AudioStateName = Literal["none", "awaited", "recorded", "silent"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class CameraFacts:
     """All its pictures have one time stamp."""
     left_out: Sequence[str] = ()
     """Tracks that are not recorded, in words."""
+    audio: AudioStateName = "none"
+    """How it stands with its sound."""
+    audio_wanted: bool = False
     days_held: float | None = None
     """Between the oldest footage still here and now."""
     bytes_a_day: float | None = None

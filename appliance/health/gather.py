@@ -100,6 +100,7 @@ class Gatherer:
             bytes_a_day=kept.bytes_a_day,
             days_forecast=days_fit if camera.enabled and camera.retired_us is None else None,
             gap_seconds=kept.gap_seconds,
+            audio_wanted=camera.audio == "on",
         )
         return facts if session is None else _with_session(facts, session, now_us)
 
@@ -125,6 +126,7 @@ def _with_session(facts: CameraFacts, session: SessionStatus, now_us: int) -> Ca
         bytes=session.bytes,
         reconnects=session.reconnects,
         left_out=session.tracks_left_out,
+        audio=session.audio.value,
         lost_packets=session.lost_packets,
         stamps_stand_still=session.stamps_stand_still,
         clock_drift_ppm=session.clock_drift_ppm,

@@ -127,6 +127,9 @@ def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
         if camera.key_interval_s is not None and camera.key_interval_s > KEYS_RARE_S:
             text = _KEYS_RARE[chinese].format(name=camera.name, seconds=camera.key_interval_s)
             yield Problem("camera_keys_rare", text, Weight.NOTICE, camera.id)
+        if camera.audio_wanted and camera.state == "recording" and camera.audio in ("none", "silent"):
+            text = _WITHOUT_SOUND[chinese].format(name=camera.name)
+            yield Problem("camera_without_sound", text, Weight.NOTICE, camera.id)
         if camera.stamps_stand_still:
             text = _STAMPS_STILL[chinese].format(name=camera.name)
             yield Problem("camera_stamps_still", text, Weight.NOTICE, camera.id)
@@ -236,6 +239,12 @@ _KEYS_RARE: Final = (
     "set its key frame interval (GOP) to 1 or 2 s, and switch “smart” coding off.",
     "采集设备 {name} 每 {seconds:.0f} 秒才发送一个关键帧，录像段会过长，丢失时代价更大："
     "请将其关键帧间隔设为 1 至 2 秒，并关闭智能编码。",
+)
+_WITHOUT_SOUND: Final = (
+    "Camera {name} is recorded without sound, which is asked for: the camera sends none, or none that can be recorded. "
+    "Set its sound to AAC, Opus or G.711, or the camera here to audio = off.",
+    "采集设备“{name}”应录制声音，但没有声音可录：设备未发送音频，或其格式无法录制。"
+    "请将设备音频设为 AAC、Opus 或 G.711，或在此将该设备的 audio 设为 off。",
 )
 _STAMPS_STILL: Final = (
     "Camera {name} gives all its pictures the same time stamp or none, so the record goes by when they arrived: the "

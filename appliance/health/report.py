@@ -91,6 +91,7 @@ def _camera(one: CameraFacts, days_required: int) -> CameraStatus:
         bytes_a_day=one.bytes_a_day,
         days_required=days_required,
         left_out=list(one.left_out),
+        audio=one.audio,
         lost_packets=one.lost_packets,
         clock_offset_s=one.clock_offset_s,
         clock_drift_ppm=one.clock_drift_ppm,

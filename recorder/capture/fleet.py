@@ -20,6 +20,7 @@ import structlog
 from config.clock import Clock
 from recorder.capture.book import Book, BookService
 from recorder.capture.channel import Answer, Asked, Channel
+from recorder.capture.segmenter import AudioState
 from recorder.capture.session import SessionState, SessionStatus
 from recorder.capture.source import WantedCamera
 from recorder.capture.worker import Order, Plan, plan
@@ -337,6 +338,7 @@ def status_of(body: Mapping[str, Any]) -> SessionStatus:
             "state": SessionState(body["state"]),
             "cause": None if cause is None else Cause(cause),
             "tracks_left_out": tuple(body["tracks_left_out"]),
+            "audio": AudioState(body["audio"]),
         }
     )
 

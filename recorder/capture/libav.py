@@ -211,9 +211,7 @@ class LibavSource:
             if self._without_times:
                 dts = pts = arrived.mono_us * TICKS_PER_S // SECOND_US
             audio = () if self._audio is None else self._audio.take()
-            yield Packet(
-                bytes(one), dts, pts, is_key, arrived, stamps_stand_still=self._without_times, audio=audio
-            )
+            yield Packet(bytes(one), dts, pts, is_key, arrived, stamps_stand_still=self._without_times, audio=audio)
 
 
 @contextmanager

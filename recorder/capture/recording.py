@@ -16,6 +16,7 @@ from recorder.capture.segmenter import (
     OpenSegment,
     Segmenter,
     StartRun,
+    WriteAudio,
     WritePacket,
 )
 from recorder.capture.source import Packet, Track
@@ -23,7 +24,7 @@ from recorder.capture.writer import RunWriter, SegmentWriter
 from recorder.causes import Cause
 from recorder.errors import SourceInvalid, StoreError
 from recorder.store.parts import PartFile
-from recorder.store.records import Head, SegmentFacts, SegmentHeader, camera_of
+from recorder.store.records import AudioFacts, Head, SegmentFacts, SegmentHeader, camera_of
 
 
 class StreamBook(Protocol):
@@ -126,19 +127,22 @@ class Recording:
             self._segment.write(command)
             self.frames += 1
             self.bytes += len(command.data)
+        elif isinstance(command, WriteAudio):
+            assert self._segment is not None
+            self._segment.write_audio(command)
         elif isinstance(command, StartRun):
             self._start(command)
         elif isinstance(command, OpenSegment):
             self._open(command.t0_us)
         elif isinstance(command, CutSegment):
-            self._cut(command.t1_us)
+            self._cut(command)
         elif isinstance(command, EndRun):
             self._close_run()
             if command.cause is not None:
                 self.cause, self.detail = command.cause, command.detail
 
     def _start(self, command: StartRun) -> None:
-        self._run = RunWriter(command.codec, command.sample)
+        self._run = RunWriter(command.codec, command.sample, command.audio)
         if command.t0_us != self.head.t1_us:
             self.head = self._book.commit_gap(self._stream_id, command.t0_us, self.cause, self.detail)
         self._run_n = self.head.next_n
@@ -156,14 +160,21 @@ class Recording:
         )
         self._segment = self._run.open(self._book.begin(header))
 
-    def _cut(self, t1_us: int) -> None:
+    def _cut(self, command: CutSegment) -> None:
         assert self._run is not None
         assert self._segment is not None
         segment = self._segment
         segment.close()
         run = self._run
         facts = SegmentFacts(
-            t1_us, segment.frames, run.codec, run.width, run.height, segment.lost_packets, segment.clock_offset_us
+            t1_us=command.t1_us,
+            frames=segment.frames,
+            codec=run.codec,
+            width=run.width,
+            height=run.height,
+            lost_packets=segment.lost_packets,
+            clock_offset_us=segment.clock_offset_us,
+            audio=_audio_facts(run, segment, command.audio_lost),
         )
         self.head = self._book.commit_segment(segment.part, facts)
         self._segment = None
@@ -172,3 +183,12 @@ class Recording:
         if self._run is not None:
             self._run.close()
             self._run = None
+
+
+def _audio_facts(run: RunWriter, segment: SegmentWriter, lost: int | None) -> AudioFacts | None:
+    """What is told of the sound in a segment; nothing where there is none."""
+    audio = run.audio
+    if audio is None or not segment.audio_frames:
+        return None
+    missing = None if lost is None and not segment.audio_refused else (lost or 0) + segment.audio_refused
+    return AudioFacts(audio.codec, audio.rate_hz, audio.channels, segment.audio_frames, missing)

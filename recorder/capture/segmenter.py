@@ -8,6 +8,9 @@ It decides what belongs to which run and segment; who carries the commands out n
 - A segment ends at the first key frame past `segment_s`; at twice that with any frame, for cameras that send no key
   frames. Decode times run on through all segments of a run, from 0.
 - Other parameter sets at a key frame end the run and begin a new one at that very instant: nothing lies between.
+- Sound rides with the pictures, and decides nothing that would cost one: it is stored in a run that began while it was
+  heard. Where it has begun or fallen silent since, the next segment that is due begins a new run at that very instant:
+  a file describes its tracks once, and a described track without sound keeps browsers from showing pictures (ADR 10).
 - A jump of the camera's time stamps ends the run; so does a step of our own clock, seen in the packets' readings.
 """
 
@@ -15,11 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from config.clock import STEP_LIMIT_US, Reading, step_us
 from config.times import SECOND_US
+from recorder.capture.audioline import AudioLine
 from recorder.capture.nal import parameter_sets, renewed_sets, with_sets
-from recorder.capture.source import Packet, Track
+from recorder.capture.source import AudioTrack, Packet, Track
 from recorder.capture.timeline import TICKS_PER_S, Timeline, ticks_to_us
 from recorder.causes import Cause
 from recorder.store.records import CodecName
@@ -30,6 +35,12 @@ SETTLE_US = SECOND_US
 SETTLE_LIMIT_PACKETS = 600
 SETTLE_LIMIT_BYTES = 32 * 1024 * 1024
 """What is held back meanwhile has a bound: reached early, the start is fixed early."""
+
+AUDIO_WAIT_US = 3 * SECOND_US
+"""How long sound that was announced is waited for, once a session: the pictures wait in memory meanwhile."""
+
+AUDIO_ABSENT_US = 3 * SECOND_US // 2
+"""So long without any, sound has fallen silent. Opus that saves what nobody says sends something every 0.4 s."""
 
 JUMP_AHEAD_TICKS = 10 * TICKS_PER_S
 JUMP_BACK_TICKS = TICKS_PER_S
@@ -46,6 +57,8 @@ class StartRun:
     t0_us: int
     codec: CodecName
     sample: bytes
+    audio: AudioTrack | None = None
+    """Sound that is stored beside the pictures."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +84,21 @@ class WritePacket:
 
 
 @dataclass(frozen=True)
+class WriteAudio:
+    """Store one frame of sound; times in samples since the start of the run."""
+
+    data: bytes
+    at: int
+    samples: int
+
+
+@dataclass(frozen=True)
 class CutSegment:
     """Seal the open segment: the next one starts where it ends."""
 
     t1_us: int
+    audio_lost: int | None = None
+    """Sound that is missing in it: lost on the way, or dropped; None: nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +109,18 @@ class EndRun:
     detail: str
 
 
-Command = StartRun | OpenSegment | WritePacket | CutSegment | EndRun
+Command = StartRun | OpenSegment | WritePacket | WriteAudio | CutSegment | EndRun
+
+
+class AudioState(StrEnum):
+    """How it stands with a camera's sound."""
+
+    NONE = "none"
+    """None is wanted, or the camera has none that can be recorded."""
+    AWAITED = "awaited"
+    RECORDED = "recorded"
+    SILENT = "silent"
+    """The camera announced sound, and sends none."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +131,8 @@ class Counts:
     nudged: int = 0
     invented: int = 0
     runs: int = 0
+    audio_frames: int = 0
+    audio_dropped: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,6 +155,9 @@ class Segmenter:
         self.counts = Counts()
         self._sets: tuple[bytes, ...] = track.sets
         self._continue_us: int | None = None
+        self._heard_us: int | None = None
+        self._seen_us = 0
+        self._audio_waited = track.audio is None
         self._reset()
 
     def _reset(self) -> None:
@@ -130,6 +170,17 @@ class Segmenter:
         self._duration = FIRST_DURATION_TICKS
         self._segment_dts = 0
         self._reference: Reading | None = None
+        self._audio: AudioLine | None = None
+        self._audio_lost: int | None = None
+
+    @property
+    def audio_state(self) -> AudioState:
+        """As of the last packet."""
+        if self._track.audio is None:
+            return AudioState.NONE
+        if self._is_heard():
+            return AudioState.RECORDED if self._audio is not None else AudioState.AWAITED
+        return AudioState.SILENT if self._audio_waited else AudioState.AWAITED
 
     @property
     def recording(self) -> bool:
@@ -138,6 +189,11 @@ class Segmenter:
 
     def feed(self, packet: Packet) -> Iterator[Command]:
         """A packet arrived."""
+        self._seen_us = packet.arrived.mono_us
+        if packet.audio:
+            self._heard_us = packet.arrived.mono_us
+        if self._timeline is not None:
+            yield from self._hear(packet)
         if self._reference is not None and abs(step_us(self._reference, packet.arrived)) > STEP_LIMIT_US:
             seconds = step_us(self._reference, packet.arrived) / SECOND_US
             yield from self._end(Cause.CLOCK_STEP, f"the clock of the box was set by {seconds:+.3f} s")
@@ -147,6 +203,8 @@ class Segmenter:
             yield from self._end(Cause.TIMESTAMP_JUMP, "the camera's time stamps jumped")
         elif self.recording and packet.is_key and self._other_sets(packet):
             yield from self._end(None, "the camera changed its parameter sets", until=packet)
+        elif self.recording and packet.is_key and self._other_tracks(packet):
+            yield from self._end(None, "the camera's sound began, or fell silent", until=packet)
         yield from self._accept(packet)
 
     def stop(self, cause: Cause | None, detail: str = "") -> Iterator[Command]:
@@ -205,11 +263,36 @@ class Segmenter:
         """Fewer than before are no change: where packets are lost, one with a set may be among them."""
         return not set(parameter_sets(packet.data, self._track.codec)) <= set(self._sets)
 
+    def _other_tracks(self, packet: Packet) -> bool:
+        """Whether a segment is due, and sound is heard that the run does not store, or stored that is not heard."""
+        if self._track.audio is None or self._timeline is None or self._is_heard() == (self._audio is not None):
+            return False
+        dts = self._last_dts if packet.dts is None else packet.dts - (self._origin_dts or 0)
+        return ticks_to_us(dts - self._segment_dts) >= self._segment_us
+
+    def _is_heard(self) -> bool:
+        return self._heard_us is not None and self._seen_us - self._heard_us <= AUDIO_ABSENT_US
+
+    def _hear(self, packet: Packet) -> Iterator[Command]:
+        """Store the sound that came with a picture, where the run has any."""
+        lost = packet.audio_lost
+        for frame in packet.audio:
+            at = None if self._audio is None else self._audio.place(frame, self._last_dts)
+            if at is None:
+                lost = (lost or 0) + 1
+                self.counts = replace(self.counts, audio_dropped=self.counts.audio_dropped + 1)
+            else:
+                self.counts = replace(self.counts, audio_frames=self.counts.audio_frames + 1)
+                yield WriteAudio(frame.data, at, frame.samples)
+        if lost is not None:
+            self._audio_lost = (self._audio_lost or 0) + lost
+
     def _settled(self, packet: Packet) -> bool:
         assert self._reference is not None
+        settle_us = SETTLE_US if self._audio_waited or self._is_heard() else AUDIO_WAIT_US
         return (
             self._continue_us is not None
-            or packet.arrived.mono_us - self._reference.mono_us >= SETTLE_US
+            or packet.arrived.mono_us - self._reference.mono_us >= settle_us
             or len(self._settling) >= SETTLE_LIMIT_PACKETS
             or self._settling_bytes >= SETTLE_LIMIT_BYTES
         )
@@ -225,11 +308,16 @@ class Segmenter:
         self._continue_us = None
         self._timeline = Timeline(t0_us)
         self._segment_dts = 0
+        self._audio_waited = True
+        audio = self._track.audio if self._is_heard() else None
+        self._audio = None if audio is None else AudioLine(audio, self._origin_dts or 0)
         first = held[0].packet.data
         whole = set(self._sets) <= set(parameter_sets(first, self._track.codec))
         sets = () if whole else self._sets
-        yield StartRun(t0_us, self._track.codec, with_sets(sets, first))
+        yield StartRun(t0_us, self._track.codec, with_sets(sets, first), audio)
         yield OpenSegment(t0_us)
+        for timed in held:
+            yield from self._hear(timed.packet)
         for timed in held:
             yield from self._advance(timed)
 
@@ -244,10 +332,14 @@ class Segmenter:
         if due or passed_us >= 2 * self._segment_us:
             t1_us = self._timeline.cut(timed.dts)
             self._segment_dts = timed.dts
-            yield CutSegment(t1_us)
+            yield self._cut(t1_us)
             yield OpenSegment(t1_us)
         self._timeline.observe(timed.dts, timed.packet.arrived.mono_us + self._reference.offset_us())
         self._pending = timed
+
+    def _cut(self, t1_us: int) -> CutSegment:
+        lost, self._audio_lost = self._audio_lost, None
+        return CutSegment(t1_us, lost)
 
     def _end(self, cause: Cause | None, detail: str, until: Packet | None = None) -> Iterator[Command]:
         """Write what is held back, cut, end; `until` is the packet that starts the next run at that instant."""
@@ -264,7 +356,7 @@ class Segmenter:
             t1_us = self._timeline.utc_us(self._pending.dts + duration)
             self._not_before_us = t1_us
             self._continue_us = t1_us if until is not None else None
-            yield CutSegment(t1_us)
+            yield self._cut(t1_us)
         yield EndRun(cause, detail)
         self._reset()
 

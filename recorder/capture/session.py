@@ -26,6 +26,7 @@ from config.errors import CustosError
 from config.times import SECOND_US
 from recorder.capture.intake import Overflow, PacketQueue, Tap
 from recorder.capture.recording import Recording, StreamBook
+from recorder.capture.segmenter import AudioState
 from recorder.capture.source import Packet, Source, SourceFactory, Track, WantedCamera
 from recorder.causes import Cause
 from recorder.errors import (
@@ -121,6 +122,8 @@ class SessionStatus:
     """Its time stamps tell nothing: the record goes by the time of arrival."""
     key_interval_s: float | None = None
     """Between the last two key pictures."""
+    audio: AudioState = AudioState.NONE
+    """How it stands with its sound."""
 
 
 class Session:
@@ -483,6 +486,7 @@ class Session:
                 clock_offset_us=last.clock_offset_us,
                 clock_drift_ppm=self._drift(last),
                 stamps_stand_still=last.stamps_stand_still,
+                audio=segmenter.audio_state,
                 **changes,  # type: ignore[arg-type]  # named fields of the status
             )
             self._recent.append((last.arrived.mono_us, size))

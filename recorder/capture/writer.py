@@ -11,14 +11,17 @@ import io
 from fractions import Fraction
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from recorder.capture.segmenter import WritePacket
+from recorder.capture.segmenter import WriteAudio, WritePacket
+from recorder.capture.source import AudioTrack
+from recorder.capture.template import open_template
 from recorder.errors import SourceInvalid, StorageError
 from recorder.store.boxes import TIMESCALE_HZ, header_box
 from recorder.store.parts import PartFile
-from recorder.store.records import CodecName
+from recorder.store.records import AudioCodec, CodecName
 
 FRAGMENT_US = 2_000_000
 """A fragment is what a crash can cost: cut at key frames and at least this often."""
@@ -38,6 +41,9 @@ _OPTIONS = {
     "use_editlist": "0",
     "avoid_negative_ts": "disabled",
     "flush_packets": "1",
+    # Where there is sound: packets of one track do not wait for those of the other. libav would hold pictures back for
+    # ten seconds where no sound comes; so each waits for the next at most.
+    "max_interleave_delta": "1",
 }
 
 
@@ -75,10 +81,12 @@ class Sink:
 
 
 class RunWriter:
-    """Knows the stream of one run; makes the writers of its segments."""
+    """Knows the streams of one run; makes the writers of its segments."""
 
-    def __init__(self, codec: CodecName, sample: bytes) -> None:
+    def __init__(self, codec: CodecName, sample: bytes, audio: AudioTrack | None = None) -> None:
         """`sample`: a key access unit with its parameter sets (Annex B), or a JPEG file.
+
+        Sound that the muxer does not want is left out (`audio` is None then).
 
         Raises:
             SourceInvalid: no picture size can be read from it.
@@ -95,22 +103,54 @@ class RunWriter:
         if not self.width or not self.height:
             container.close()
             raise SourceInvalid("The camera's parameter sets do not tell the size of its pictures.")
+        self._audio_container: InputContainer | None = None
+        self._audio_template: AudioStream | None = None
+        self.audio = audio if audio is not None and self._describe(audio) else None
+
+    def _describe(self, audio: AudioTrack) -> bool:
+        """Whether files of this run can have that sound: tried before it can cost a picture."""
+        try:
+            container, stream = open_template(audio)
+        except av.error.FFmpegError:
+            return False
+        try:
+            with av.open(io.BytesIO(), "w", format="mp4", options=_OPTIONS) as trial:
+                trial.add_stream_from_template(self._template).time_base = TIME_BASE
+                trial.add_stream_from_template(stream)
+                trial.start_encoding()
+        except av.error.FFmpegError:
+            container.close()
+            return False
+        self._audio_container, self._audio_template = container, stream
+        return True
 
     def open(self, part: PartFile) -> SegmentWriter:
         """Begin a segment in that part file."""
-        return SegmentWriter(part, self._template)
+        if self.audio is None or self._audio_template is None:
+            return SegmentWriter(part, self._template)
+        return SegmentWriter(part, self._template, self._audio_template, self.audio)
 
     def close(self) -> None:
         """The run is over."""
         self._container.close()
+        if self._audio_container is not None:
+            self._audio_container.close()
 
 
 class SegmentWriter:
     """Writes the frames of one segment."""
 
-    def __init__(self, part: PartFile, template: VideoStream) -> None:
+    def __init__(
+        self,
+        part: PartFile,
+        template: VideoStream,
+        audio_template: AudioStream | None = None,
+        audio: AudioTrack | None = None,
+    ) -> None:
         self.part = part
         self.frames = 0
+        self.audio_frames = 0
+        self.audio_refused = 0
         self.lost_packets: int | None = None
         self.clock_offset_us: int | None = None
         self._sink = Sink(part)
@@ -119,6 +159,9 @@ class SegmentWriter:
         self._container = container
         self._stream = container.add_stream_from_template(template)
         self._stream.time_base = TIME_BASE
+        self._audio = None if audio_template is None else container.add_stream_from_template(audio_template)
+        self._audio_time_base = Fraction(1, 1 if audio is None else audio.rate_hz)
+        self._is_aac = audio is not None and audio.codec is AudioCodec.AAC
 
     def write(self, command: WritePacket) -> None:
         """Store one frame; a whole fragment reaches the kernel when it is complete.
@@ -138,6 +181,29 @@ class SegmentWriter:
             self.lost_packets = (self.lost_packets or 0) + command.lost_packets
         if command.clock_offset_us is not None:
             self.clock_offset_us = command.clock_offset_us
+
+    def write_audio(self, command: WriteAudio) -> None:
+        """Store one frame of sound; one that the muxer refuses is dropped and counted.
+
+        Raises:
+            StorageError: one of its kinds.
+        """
+        # libav would take such AAC for a header of ADTS, and fail: not here, but at the next picture.
+        if self._audio is None or (self._is_aac and command.data[:2] >= b"\xff\xf0"):
+            self.audio_refused += 1
+            return
+        packet = av.Packet(command.data)
+        packet.stream = self._audio
+        packet.time_base = self._audio_time_base
+        packet.dts = packet.pts = command.at
+        packet.duration = command.samples
+        packet.is_keyframe = True
+        try:
+            self._carefully(lambda: self._container.mux_one(packet))
+        except SourceInvalid:
+            self.audio_refused += 1
+        else:
+            self.audio_frames += 1
 
     def close(self) -> None:
         """Write the last fragment.

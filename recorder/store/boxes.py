@@ -1,9 +1,9 @@
 """The boxes of a segment file, read and written without a media library. Pure.
 
 ISO/IEC 14496-12: a file is a row of boxes, each ``size(4) type(4) …``. A segment file is ``ftyp``, ``moov``,
-``uuid`` (our header), then ``moof`` and ``mdat`` pairs (fragments). This is what recovery, the scrub and the
-playlist need to know of it; decoding is nobody's business here. Damaged input raises `BoxesDamaged`, never
-anything else, and nothing is read past its end.
+``uuid`` (our header), then ``moof`` and ``mdat`` pairs (fragments). It has one video track, by which it is
+measured, and perhaps one of sound. This is what recovery, the scrub and the playlist need to know of it; decoding
+is nobody's business here. Damaged input raises `BoxesDamaged`, never anything else, and nothing is read past its end.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import re
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import rfc8785
@@ -41,6 +41,8 @@ _MJPEG = 0x6C
 _ES_DESCRIPTOR = re.compile(
     rb".{4}\x03[\x80-\xff]{0,3}[\x00-\x7f].{2}[\x00-\x1f]\x04[\x80-\xff]{0,3}[\x00-\x7f](.)", re.DOTALL
 )
+_VIDEO, _AUDIO = b"vide", b"soun"
+"""Kinds of tracks (14496-12, 12.1.1 and 12.2.1)."""
 
 _DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
 _FIRST_FLAGS, _DATA_OFFSET = 0x4, 0x1
@@ -71,6 +73,7 @@ class Fragment:
     start_ticks: int
     duration_ticks: int
     frames: int
+    audio_frames: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,15 @@ class Outline:
         return sum(part.frames for part in self.fragments)
 
     @property
+    def audio_frames(self) -> int:
+        """Frames of sound in all whole fragments."""
+        return sum(part.audio_frames for part in self.fragments)
+
+    @property
     def duration_ticks(self) -> int:
-        """From the start of the first fragment to the end of the last."""
-        if not self.fragments:
-            return 0
-        last = self.fragments[-1]
-        return last.start_ticks + last.duration_ticks - self.fragments[0].start_ticks
+        """From the first picture to the end of the last."""
+        seen = [part for part in self.fragments if part.frames]
+        return seen[-1].start_ticks + seen[-1].duration_ticks - seen[0].start_ticks if seen else 0
 
 
 def header_box(header: SegmentHeader) -> bytes:
@@ -137,7 +143,8 @@ def outline(data: bytes | memoryview) -> Outline:
         raise BoxesDamaged(f"A segment file starts with ftyp, moov, uuid; here stands {kinds!r}.")
     header = _read_header(data, walk[2])
     init_bytes = walk[2].offset + walk[2].size
-    return Outline(header, init_bytes, tuple(_fragments(data, walk[3:])))
+    tracks = _tracks(data, walk[1])
+    return Outline(header, init_bytes, tuple(_fragments(data, walk[3:], tracks)))
 
 
 def init_of(data: bytes | memoryview) -> bytes:
@@ -147,12 +154,12 @@ def init_of(data: bytes | memoryview) -> bytes:
 
 
 def sample_entry(init: bytes) -> tuple[str, int, int]:
-    """Codec (`h264`, `h265`, `mjpeg`), width and height from the first sample description (ISO/IEC 14496-12, 8.5.2).
+    """Codec (`h264`, `h265`, `mjpeg`), width and height from the video track's description (ISO/IEC 14496-12, 8.5.2).
 
     Raises:
         BoxesDamaged: there is none, or of another codec.
     """
-    found = _descend(init, 0, len(init), [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd"])
+    found = _description(init, _VIDEO)
     if found is None:
         raise BoxesDamaged("The file has no sample description.")
     try:
@@ -180,7 +187,78 @@ def _object_type(init: bytes, stsd: Box) -> int | None:
     return None if found is None else found[1][0]
 
 
-def _descend(data: bytes, start: int, end: int, path: list[bytes]) -> Box | None:
+def audio_entry(init: bytes) -> tuple[str, int, int] | None:
+    """Codec (`aac`, `opus`, `flac`), samples a second and channels of the sound; None: there is none.
+
+    Raises:
+        BoxesDamaged: it is of another codec, or cut off.
+    """
+    found = _description(init, _AUDIO)
+    if found is None:
+        return None
+    try:
+        kind, channels = struct.unpack_from(">4s16xH", init, found.content + 8 + 4)
+        rate_hz = next(track.timescale_hz for track in _tracks(init, _moov(init)) if track.handler == _AUDIO)
+    except struct.error as err:
+        raise BoxesDamaged("The description of the sound is cut off.") from err
+    codec = {b"mp4a": "aac", b"Opus": "opus", b"fLaC": "flac"}.get(kind)
+    if codec is None:
+        raise BoxesDamaged(f"The sound is of {kind!r}, which is not recorded here.")
+    return codec, rate_hz, channels
+
+
+@dataclass(frozen=True)
+class _Track:
+    """One track, as `moov` has it."""
+
+    id: int
+    handler: bytes
+    timescale_hz: int
+    trak: Box
+
+
+def _tracks(data: bytes | memoryview, moov: Box) -> list[_Track]:
+    """All tracks of a file (14496-12, 8.3)."""
+    try:
+        return [_track(data, box) for box in boxes(data, moov.content, moov.offset + moov.size) if box.type == b"trak"]
+    except struct.error as err:
+        raise BoxesDamaged("The description of a track is cut off.") from err
+
+
+def _track(data: bytes | memoryview, trak: Box) -> _Track:
+    end = trak.offset + trak.size
+    head = _descend(data, trak.content, end, [b"tkhd"])
+    media = _descend(data, trak.content, end, [b"mdia", b"mdhd"])
+    handler = _descend(data, trak.content, end, [b"mdia", b"hdlr"])
+    if head is None or media is None or handler is None:
+        raise BoxesDamaged(f"The track at byte {trak.offset} is not described.")
+    kind = bytes(data[handler.content + 8 : handler.content + 12])
+    return _Track(_behind_dates(data, head), kind, _behind_dates(data, media), trak)
+
+
+def _behind_dates(data: bytes | memoryview, box: Box) -> int:
+    """Of `tkhd` the track's number, of `mdhd` its timescale (8.3.2, 8.4.2): dates have 64 bits in version 1."""
+    (version,) = struct.unpack_from(">B", data, box.content)
+    return int(struct.unpack_from(">I", data, box.content + (20 if version == 1 else 12))[0])
+
+
+def _moov(init: bytes) -> Box:
+    found = _descend(init, 0, len(init), [b"moov"])
+    if found is None:
+        raise BoxesDamaged("The file describes no tracks.")
+    return found
+
+
+def _description(init: bytes, handler: bytes) -> Box | None:
+    """The sample descriptions of the first track of that kind."""
+    for track in _tracks(init, _moov(init)):
+        if track.handler == handler:
+            path = [b"mdia", b"minf", b"stbl", b"stsd"]
+            return _descend(init, track.trak.content, track.trak.offset + track.trak.size, path)
+    return None
+
+
+def _descend(data: bytes | memoryview, start: int, end: int, path: list[bytes]) -> Box | None:
     for box in boxes(data, start, end):
         if box.type == path[0]:
             if len(path) == 1:
@@ -213,37 +291,66 @@ def _header_from(facts: dict[str, object]) -> SegmentHeader:
     return SegmentHeader(**{key: str(value) for key, value in texts.items()}, **numbers, t0_us=t0_us)  # type: ignore[arg-type]  # checked above
 
 
-def _fragments(data: bytes | memoryview, rest: list[Box]) -> Iterator[Fragment]:
+def _fragments(data: bytes | memoryview, rest: list[Box], tracks: list[_Track]) -> Iterator[Fragment]:
+    handlers = {track.id: track.handler for track in tracks}
+    end_ticks = 0
     for moof, mdat in zip(rest[::2], rest[1::2], strict=False):
         if (moof.type, mdat.type) != (b"moof", b"mdat"):
             raise BoxesDamaged(f"At byte {moof.offset} a fragment was expected; there stands {moof.type!r}.")
-        yield _fragment(data, moof, mdat)
+        found = _fragment(data, moof, mdat, handlers, end_ticks)
+        end_ticks = found.start_ticks + found.duration_ticks
+        yield found
 
 
-def _fragment(data: bytes | memoryview, moof: Box, mdat: Box) -> Fragment:
+def _fragment(
+    data: bytes | memoryview, moof: Box, mdat: Box, handlers: Mapping[int, bytes], end_ticks: int
+) -> Fragment:
+    """One fragment; one without pictures lies at `end_ticks`, where those before it end."""
+    start, ticks, frames, audio_frames = None, 0, 0, 0
     try:
-        return _read_fragment(data, moof, mdat)
+        pieces = [
+            _piece(data, box) for box in boxes(data, moof.content, moof.offset + moof.size) if box.type == b"traf"
+        ]
     except struct.error as err:
         raise BoxesDamaged(f"The fragment at byte {moof.offset} is cut off inside.") from err
-
-
-def _read_fragment(data: bytes | memoryview, moof: Box, mdat: Box) -> Fragment:
-    start, ticks, frames, default = None, 0, 0, 0
-    for traf in boxes(data, moof.content, moof.offset + moof.size):
-        if traf.type != b"traf":
-            continue
-        for box in boxes(data, traf.content, traf.offset + traf.size):
-            if box.type == b"tfhd":
-                default = _default_duration(data, box)
-            elif box.type == b"tfdt":
-                start = _decode_time(data, box)
-            elif box.type == b"trun":
-                count, duration = _run(data, box, default)
-                frames, ticks = frames + count, ticks + duration
-        break  # one track a file
-    if start is None:
+    for piece in pieces:
+        handler = handlers.get(piece.track)
+        if handler == _VIDEO:
+            start = piece.start_ticks if start is None else start
+            ticks, frames = ticks + piece.duration_ticks, frames + piece.frames
+        elif handler == _AUDIO:
+            audio_frames += piece.frames
+        else:
+            raise BoxesDamaged(f"The fragment at byte {moof.offset} is of a track that nothing describes.")
+    if start is None and not audio_frames:
         raise BoxesDamaged(f"The fragment at byte {moof.offset} has no decode time.")
-    return Fragment(moof.offset, moof.size + mdat.size, start, ticks, frames)
+    return Fragment(
+        moof.offset, moof.size + mdat.size, end_ticks if start is None else start, ticks, frames, audio_frames
+    )
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What a fragment has of one track (`traf`)."""
+
+    track: int
+    start_ticks: int | None
+    duration_ticks: int
+    frames: int
+
+
+def _piece(data: bytes | memoryview, traf: Box) -> _Piece:
+    track, start, ticks, frames, default = 0, None, 0, 0, 0
+    for box in boxes(data, traf.content, traf.offset + traf.size):
+        if box.type == b"tfhd":
+            (track,) = struct.unpack_from(">I", data, box.content + 4)
+            default = _default_duration(data, box)
+        elif box.type == b"tfdt":
+            start = _decode_time(data, box)
+        elif box.type == b"trun":
+            count, duration = _run(data, box, default)
+            frames, ticks = frames + count, ticks + duration
+    return _Piece(track, start, ticks, frames)
 
 
 def _default_duration(data: bytes | memoryview, box: Box) -> int:

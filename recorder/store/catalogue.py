@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from recorder.store import tables
 from recorder.store.database import Database
 from recorder.store.holds import active
 from recorder.store.records import (
+    AudioCodec,
+    AudioFacts,
     CodecName,
     Gap,
     Hold,
@@ -176,7 +179,15 @@ def _segment(row: Mapping[Any, Any], holds: Sequence[Hold]) -> Segment:
         recovered=row["recovered"],
         state=MediaState(row["state"]),
         held=held,
+        audio=_audio(row["audio"]),
     )
+
+
+def _audio(text: str | None) -> AudioFacts | None:
+    if text is None:
+        return None
+    facts = json.loads(text)
+    return AudioFacts(**{**facts, "codec": AudioCodec(facts["codec"])})
 
 
 def _gap(row: Mapping[Any, Any]) -> Gap:

@@ -337,7 +337,8 @@ def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
     )
     expected = str(segment_path(row["stream_id"], row["n"], row["t0_us"]))
     place = {} if (row["path"], row["volume"]) == (expected, VOLUME) else {"path": row["path"]}
-    return {**common, **{name: row[name] for name in names}, **place}
+    audio = None if row["audio"] is None else json.loads(row["audio"])
+    return {**common, **{name: row[name] for name in names}, "audio": audio, **place}
 
 
 def _tiles_agree(store: Store, size: int, root: bytes) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ no hold, and when the catalogue does not answer, nothing is deleted.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +30,15 @@ from recorder.errors import (
     UnderHold,
 )
 from recorder.store import files, tables
-from recorder.store.boxes import TIMESCALE_HZ, BoxesDamaged, Outline, init_of, outline, sample_entry
+from recorder.store.boxes import TIMESCALE_HZ, BoxesDamaged, Outline, audio_entry, init_of, outline, sample_entry
 from recorder.store.database import Database
 from recorder.store.daycount import earliest_discard_us, trusted_now_us
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.parts import FinishedPart, PartFile, Parts
 from recorder.store.records import (
+    AudioCodec,
+    AudioFacts,
     CodecName,
     Head,
     MediaState,
@@ -242,11 +245,13 @@ class Segments:
                 "sha256": sealed.sha256,
                 "recovered": sealed.recovered,
             }
-            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **columns}
+            audio = {} if facts.audio is None else {"audio": audio_fields(facts.audio)}
+            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **columns, **audio}
             entry = self._ledger.append(connection, "seg", fields)
             row = {
                 **_item_row(head, "segment", header.t0_us, facts.t1_us, entry),
                 **columns,
+                "audio": json.dumps(audio["audio"]) if audio else None,
                 "volume": VOLUME,
                 "path": str(segment_path(header.stream, header.n, header.t0_us)),
                 "state": MediaState.PRESENT.value,
@@ -278,7 +283,7 @@ class Segments:
             seen = outline(data)
             _must_follow(head, seen.header.n, seen.header.prev, seen.header.t0_us)
             init = init_of(data)
-            facts = _facts_of(seen, init) if seen.fragments else None
+            facts = _facts_of(seen, init) if seen.frames else None
             with data[: seen.end] as whole:
                 digest = hashlib.sha256(whole).hexdigest()
         sealed = _Sealed(
@@ -447,7 +452,27 @@ def _facts_of(seen: Outline, init: bytes) -> SegmentFacts:
     length_us = seen.duration_ticks * 1_000_000 // TIMESCALE_HZ
     if length_us <= 0:
         raise BoxesDamaged("The fragments say that they last no time.")
-    return SegmentFacts(seen.header.t0_us + length_us, seen.frames, CodecName(codec), width, height)
+    t1_us = seen.header.t0_us + length_us
+    return SegmentFacts(t1_us, seen.frames, CodecName(codec), width, height, audio=_audio_facts_of(seen, init))
+
+
+def _audio_facts_of(seen: Outline, init: bytes) -> AudioFacts | None:
+    described = audio_entry(init)
+    if described is None or not seen.audio_frames:
+        return None
+    codec, rate_hz, channels = described
+    return AudioFacts(AudioCodec(codec), rate_hz, channels, seen.audio_frames)
+
+
+def audio_fields(audio: AudioFacts) -> dict[str, object]:
+    """The sound of a segment in the words of its leaf."""
+    return {
+        "codec": audio.codec.value,
+        "rate_hz": audio.rate_hz,
+        "channels": audio.channels,
+        "frames": audio.frames,
+        "lost_packets": audio.lost_packets,
+    }
 
 
 def _ranges(keys: Sequence[tuple[str, int]]) -> list[tuple[str, int, int]]:

@@ -78,6 +78,20 @@ def test_camera_has_no_time_of_its_own() -> None:
     assert state_of(problems_of(facts)) == "ok"
 
 
+def test_camera_sends_no_sound() -> None:
+    """Where it is asked for and the pictures are recorded, that is told, and is no more than worth a look."""
+    for audio in ("none", "silent"):
+        facts = replace(WELL, cameras=[replace(GATE, audio_wanted=True, audio=audio)])
+        assert codes(facts) == ["camera_without_sound"]
+        assert "声音" in problems_of(facts, "zh-CN")[0].text
+        assert state_of(problems_of(facts)) == "ok"
+    for audio in ("awaited", "recorded"):
+        assert codes(replace(WELL, cameras=[replace(GATE, audio_wanted=True, audio=audio)])) == []
+    assert codes(replace(WELL, cameras=[replace(GATE, audio="none")])) == []
+    connecting = replace(GATE, audio_wanted=True, state="connecting")
+    assert "camera_without_sound" not in codes(replace(WELL, cameras=[connecting]))
+
+
 def test_camera_is_a_little_off() -> None:
     """The way of a report, and a network's moods, are no wrong clock."""
     assert codes(replace(WELL, cameras=[replace(GATE, clock_offset_s=-2.0)])) == []

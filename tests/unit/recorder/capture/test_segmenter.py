@@ -1,6 +1,7 @@
 """The segmenter, on cameras drawn as strings (`tests.fakes.camera`)."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -9,13 +10,25 @@ from hypothesis import strategies as st
 
 from config.times import SECOND_US
 from recorder.capture.nal import parameter_sets, unit_type, units
-from recorder.capture.segmenter import Command, CutSegment, EndRun, OpenSegment, Segmenter, StartRun, WritePacket
-from recorder.capture.source import Packet, Track
+from recorder.capture.segmenter import (
+    AUDIO_WAIT_US,
+    AudioState,
+    Command,
+    CutSegment,
+    EndRun,
+    OpenSegment,
+    Segmenter,
+    StartRun,
+    WriteAudio,
+    WritePacket,
+)
+from recorder.capture.source import AudioTrack, Packet, Track
 from recorder.capture.timeline import ticks_to_us
 from recorder.causes import Cause
-from recorder.store.records import CodecName
+from recorder.store.records import AudioCodec, CodecName
 from tests.fakes.camera import packets
 from tests.fakes.clock import FakeClock
+from tests.fakes.sound import Sound, beside
 
 SPS, PPS = 7, 8
 """Types of NAL units (H.264, table 7-1)."""
@@ -200,6 +213,138 @@ def test_a_stream_cut_off_within_its_first_second_is_kept() -> None:
     assert len(sent) == 4
 
 
+TONE = Sound(AudioTrack(AudioCodec.FLAC, 8000, 1, b""), [bytes((n % 256, n // 256)) for n in range(3000)], 160)
+
+
+def heard(
+    drawing: str, when: Callable[[float], bool] = lambda at_s: True, *, segment_s: float = 2
+) -> tuple[Segmenter, list[Command]]:
+    """With sound, at the seconds that `when` says."""
+    machine = Segmenter(Track(CodecName.H264, audio=TONE.track), round(segment_s * SECOND_US), 0)
+    sent = beside(packets(drawing, FakeClock(), first_dts=7 * 90_000), TONE, when)
+    return machine, [command for packet in sent for command in machine.feed(packet)]
+
+
+def with_sound(commands: list[Command]) -> str:
+    """A run with sound opens ``{``, one without ``(``; a segment is ``#`` with sound, ``-`` without."""
+    drawing = ""
+    for one in commands:
+        if isinstance(one, StartRun):
+            drawing += "(" if one.audio is None else "{"
+        elif isinstance(one, OpenSegment):
+            drawing += "-"
+        elif isinstance(one, WriteAudio):
+            drawing = drawing[:-1] + "#"
+    return drawing
+
+
+def test_sound_is_stored_from_the_runs_start_on() -> None:
+    """Every frame once, in order, without a seam; and the pictures are those that there would be without it."""
+    machine, commands = heard(SECOND * 6)
+    _, without = run(SECOND * 6)
+
+    sounds = of(WriteAudio, commands)
+    assert [one.at for one in sounds] == [n * 160 for n in range(len(sounds))]
+    assert [one.data for one in sounds] == TONE.frames[: len(sounds)]
+    assert len(sounds) >= 5.8 * 50
+    pictures = [one.data for one in of(WritePacket, commands)]
+    assert pictures == [one.data for one in of(WritePacket, without)][: len(pictures)]
+    assert with_sound(commands) == "{###"
+    assert machine.audio_state is AudioState.RECORDED
+
+
+def test_quirk_16_sound_that_was_announced_and_never_comes() -> None:
+    """Three seconds are waited for it, once; then all pictures are stored, without it."""
+    machine, commands = heard("", lambda at_s: False)
+    sent, begun_s = 0, 0.0
+    for packet in beside(packets(SECOND * 5, FakeClock()), TONE, lambda at_s: False):
+        assert machine.audio_state is AudioState.AWAITED or commands
+        sent += 1
+        commands += machine.feed(packet)
+        begun_s = begun_s or (sent / 10 if commands else 0.0)
+
+    assert begun_s == AUDIO_WAIT_US / SECOND_US + 0.1
+    assert machine.audio_state is AudioState.SILENT
+    commands += machine.stop(Cause.UNREACHABLE)
+    assert len(of(WritePacket, commands)) == sent
+    assert with_sound(commands) == "(---"
+
+
+def test_sound_is_waited_for_once_a_session() -> None:
+    """A jump of the camera's time stamps begins a new run: that one is settled within the usual second."""
+    _, commands = heard(SECOND * 5 + "J" + SECOND + "I", lambda at_s: False)
+
+    assert len(of(StartRun, commands)) == 2
+
+
+def test_sound_that_comes_late_begins_a_run_at_the_next_cut() -> None:
+    """At that very instant: nothing lies between, and no picture is lost."""
+    machine, commands = heard(SECOND * 10, lambda at_s: at_s > 4.5)
+    commands += machine.stop(Cause.UNREACHABLE)
+
+    assert with_sound(commands) == "(---{##"
+    cuts, starts = of(CutSegment, commands), of(StartRun, commands)
+    assert starts[1].t0_us == cuts[2].t1_us
+    assert [end.cause for end in of(EndRun, commands)] == [None, Cause.UNREACHABLE]
+    assert len(of(WritePacket, commands)) == 100
+    assert of(WriteAudio, commands)[0].at < 160
+    assert sum(cut.audio_lost or 0 for cut in cuts) == machine.counts.audio_dropped > 0
+
+
+def test_sound_that_falls_silent_ends_no_segment() -> None:
+    """The segment that is on goes on; the next that is due after a second and a half begins a run without."""
+    machine, commands = heard(SECOND * 12, lambda at_s: at_s < 4.1)
+    commands += machine.stop(Cause.UNREACHABLE)
+
+    assert with_sound(commands) == "{###(---"
+    assert [ticks_to_us(end - start) for start, end in _lengths(commands)] == [2_000_000] * 6
+    assert len(of(WritePacket, commands)) == 120
+
+
+def test_sound_that_pauses_between_cuts_changes_nothing() -> None:
+    """It is heard when the segment is due."""
+    _, commands = heard(SECOND * 16, lambda at_s: at_s % 4 > 1.8, segment_s=4)
+
+    assert with_sound(commands) == "{####"
+
+
+def test_other_parameter_sets_keep_the_sound() -> None:
+    """The new run begins at once, with sound, for it has just been heard."""
+    _, commands = heard(SECOND * 3 + "S" + SECOND * 3)
+
+    assert with_sound(commands) == "{##{##"
+
+
+def test_a_camera_without_key_frames_keeps_its_run() -> None:
+    """A run begins with a key picture only: so sound that came late waits for one."""
+    machine, commands = heard("I" + "P" * 99, lambda at_s: at_s > 4.5)
+
+    assert with_sound(commands) == "(---"
+    assert machine.audio_state is AudioState.AWAITED
+
+
+def test_sound_that_nobody_announced_is_none() -> None:
+    """A source that was not asked for sound, and hands some out, is not believed."""
+    machine = Segmenter(Track(CodecName.H264), 2 * SECOND_US, 0)
+    commands = [
+        command for packet in beside(packets(SECOND * 3, FakeClock()), TONE) for command in machine.feed(packet)
+    ]
+
+    assert of(WriteAudio, commands) == []
+    assert machine.audio_state is AudioState.NONE
+
+
+def _lengths(commands: list[Command]) -> list[tuple[int, int]]:
+    """Decode time of the first frame of each segment, and the end of its last."""
+    found: list[list[WritePacket]] = []
+    for one in commands:
+        if isinstance(one, OpenSegment):
+            found.append([])
+        elif isinstance(one, WritePacket):
+            found[-1].append(one)
+    return [(frames[0].dts, frames[-1].dts + frames[-1].duration) for frames in found]
+
+
 LETTERS = st.lists(st.sampled_from("IPPPPPGJBS=?"), max_size=120).map(
     lambda letters: "".join(one for n, one in enumerate(letters) if one != "S" or "S" not in letters[:n])
 )
@@ -217,6 +362,23 @@ def test_every_frame_from_a_key_frame_on_is_stored_once_in_order(drawing: str) -
     assert len(stored) == len(sent) - machine.counts.dropped_before_key
     remaining = iter(packet.data for packet in sent)
     assert all(any(data == other for other in remaining) for data in stored)
+
+
+@given(LETTERS, st.lists(st.booleans(), min_size=1, max_size=40))
+def test_pictures_are_the_same_with_sound_and_without(drawing: str, heard_at: list[bool]) -> None:
+    """Whatever a camera does with its sound: every picture is stored that would be without, with the same time."""
+    sent, commands = run(drawing)
+    machine = Segmenter(Track(CodecName.H264, audio=TONE.track), 2 * SECOND_US, 0)
+    with_it = [
+        command
+        for packet in beside(sent, TONE, lambda at_s: heard_at[int(at_s * 4) % len(heard_at)])
+        for command in machine.feed(packet)
+    ]
+    with_it += machine.stop(Cause.UNREACHABLE)
+
+    assert [one.data for one in of(WritePacket, with_it)] == [one.data for one in of(WritePacket, commands)]
+    ends = [end.cause for end in of(EndRun, with_it) if end.cause is not None]
+    assert ends == [end.cause for end in of(EndRun, commands) if end.cause is not None]
 
 
 @given(LETTERS)
