@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from pydantic import SecretStr
 
 from recorder.capture import soap
+from recorder.capture.audioline import AudioLine
 from recorder.capture.jpeg import frame_header
 from recorder.capture.nal import parameter_sets, units
 from recorder.capture.rtp import rtcp
+from recorder.capture.rtp.aac import UNIT_LIMIT_BYTES, UNITS_LIMIT, parse_config
 from recorder.capture.rtp.h264 import H264Depacketiser
 from recorder.capture.rtp.h265 import H265Depacketiser
 from recorder.capture.rtp.jpeg import EOI, SOI, JpegDepacketiser
@@ -22,11 +24,12 @@ from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.reorder import ReorderWindow
 from recorder.capture.rtp.stamps import Stamps
 from recorder.capture.rtp.units import Depacketiser
-from recorder.capture.rtsp.client import BindPorts, Client
+from recorder.capture.rtsp.audio import AudioIntake, audio_track, depacketiser_of
+from recorder.capture.rtsp.client import AudioWish, BindPorts, Client
 from recorder.capture.rtsp.digest import Authenticator, parse_challenges
 from recorder.capture.rtsp.framing import Framer
 from recorder.capture.rtsp.messages import Message, body_length, head_length, parse_head
-from recorder.capture.rtsp.sdp import base_of, parse, sets_from_fmtp
+from recorder.capture.rtsp.sdp import MediaDescription, base_of, parse, sets_from_fmtp
 from recorder.capture.rtsp.transport import Transport, parse_transport
 from recorder.capture.sps import reorder_depth
 from recorder.errors import SourceError
@@ -61,6 +64,8 @@ def sdp(data: bytes) -> None:
         assert one.control_url.startswith("rtsp://192.0.2.1")
         for codec in CodecName:
             sets_from_fmtp(one, codec)
+        if audio_track(one) is not None:
+            depacketiser_of(one)
 
 
 def headers(data: bytes) -> None:
@@ -81,7 +86,8 @@ def headers(data: bytes) -> None:
 def conversation(data: bytes) -> None:
     """A whole session whose camera says these bytes."""
     mine = Authenticator("ann", SecretStr("planted"), basic_allowed=True, cnonce=lambda: "c")
-    client = Client(BASE, mine, Transport.UDP if data[:1] == b"U" else Transport.TCP, agent="Custos")
+    wish = AudioWish.YES if data[1:2] == b"A" else AudioWish.NO
+    client = Client(BASE, mine, Transport.UDP if data[:1] == b"U" else Transport.TCP, agent="Custos", audio=wish)
     client.start(0)
     now_us = 0
 
@@ -146,6 +152,50 @@ def payloads(data: bytes) -> None:
             depacketiser.feed(packet[1:], packet[0] >> 2 if packet else 0, bool(packet and packet[0] & 2))
 
 
+def _heard(data: bytes, media: MediaDescription) -> None:
+    """RTP packets of sound on their whole way to the line of a run; the second byte of each is when it comes."""
+    track = audio_track(media)
+    if track is None:
+        return
+    receiver = TrackReceiver(depacketiser_of(media), 96, media.clock_rate_hz, own_ssrc=1)
+    intake, line, end, now_us, stored = AudioIntake(media, track), AudioLine(track, 0), 0, 0, 0
+    for index, packet in enumerate(_packets(data)):
+        now_us += 20_000 + (packet[1] * 10_000 if len(packet) > 1 else 0)
+        units = receiver.rtp(packet, now_us)
+        assert len(units) <= UNITS_LIMIT + 2
+        assert all(len(unit.data) <= UNIT_LIMIT_BYTES for unit in units)
+        intake.came(units, now_us)
+        receiver.rtcp(packet, now_us)
+        intake.reports((now_us, index * 1800), receiver.reported())
+        for frame in intake.picture(index * 1800, now_us):
+            at = line.place(frame, index * 1800)
+            if at is not None:
+                assert at >= end
+                end = at + frame.samples
+                stored += len(frame.data)
+    assert stored <= 3 * len(data)
+
+
+def aac(data: bytes) -> None:
+    """RTP packets of AAC, behind a line that says how they are laid out."""
+    parameters, _, rest = data.partition(b"\n")
+    parse_config(parameters)
+    lines = b"m=audio 0 RTP/AVP 96\na=rtpmap:96 MPEG4-GENERIC/16000/1\na=fmtp:96 " + parameters.replace(b"\r", b"")
+    _heard(rest, parse(lines, BASE).media[0])
+
+
+def g711(data: bytes) -> None:
+    """RTP packets of A-law or mu-law, on some channels."""
+    law = "PCMA" if data[:1] < b"\x80" else "PCMU"
+    channels = data[0] & 15 if data else 1
+    _heard(data[1:], MediaDescription("audio", 96, law, 8000, channels))
+
+
+def opus(data: bytes) -> None:
+    """RTP packets of Opus."""
+    _heard(data, MediaDescription("audio", 96, "OPUS", 48_000, 2))
+
+
 def reports(data: bytes) -> None:
     """RTCP, and datagrams in any order."""
     rtcp.parse(data)
@@ -176,7 +226,23 @@ def onvif(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     one.__name__: one
-    for one in (message, framing, sdp, headers, conversation, h264, h265, jpeg, payloads, reports, parameters, onvif)
+    for one in (
+        message,
+        framing,
+        sdp,
+        headers,
+        conversation,
+        h264,
+        h265,
+        jpeg,
+        payloads,
+        aac,
+        g711,
+        opus,
+        reports,
+        parameters,
+        onvif,
+    )
 }
 
 RESPONSE = (
@@ -192,13 +258,23 @@ MOMENT = (
     b"<t:Time><t:Hour>8</t:Hour><t:Minute>0</t:Minute><t:Second>9</t:Second></t:Time>"
     b"<t:Date><t:Year>2026</t:Year><t:Month>3</t:Month><t:Day>1</t:Day></t:Date>"
 )
+SOUND = (
+    b"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 mpeg4-generic/16000/1\r\na=control:track2\r\n"
+    b"a=fmtp:97 mode=AAC-hbr;sizelength=13;indexlength=3;indexdeltalength=3;config=1408\r\n"
+)
 RTP = b"\x80\xe0\x00\x01\x00\x00\x0e\x10\x00\x00\x00\x01"
 RTP_BEFORE = b"\x80\x60\x00\x00" + RTP[4:]
+
+
+def _rtp(number: int, stamp: int) -> bytes:
+    """A header whose second byte lets its packet come almost a second behind the one before."""
+    return b"\x80\x60" + number.to_bytes(2, "big") + stamp.to_bytes(4, "big") + b"\x00\x00\x00\x01"
+
 
 SEEDS: dict[str, tuple[bytes, ...]] = {
     "message": (RESPONSE % (1, 0, b""), b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"),
     "framing": (b"$\x00\x00\x04abcd" + RESPONSE % (1, 3, b"v=0") + b"$\x01\x00\x00",),
-    "sdp": (DESCRIPTION,),
+    "sdp": (DESCRIPTION, DESCRIPTION + SOUND),
     "headers": (
         b'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"\nBasic realm="x"',
         b"RTP/AVP;unicast;client_port=1-2;server_port=3-4;source=192.0.2.1;ssrc=1",
@@ -207,6 +283,11 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "conversation": (
         b"".join(
             RESPONSE % (n, len(body), body) for n, body in ((1, b""), (2, DESCRIPTION), (3, b""), (4, b""), (5, b""))
+        ),
+        b"UA"
+        + b"".join(
+            RESPONSE % (n, len(body), body)
+            for n, body in ((1, b""), (2, DESCRIPTION + SOUND), (3, b""), (4, b""), (5, b""), (6, b""))
         ),
         b'RTSP/1.0 401 x\r\nWWW-Authenticate: Digest realm="r", nonce="n"\r\n\r\n',
     ),
@@ -221,6 +302,24 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"\xda" + RTP + b"\0\0\0\0\x00\xff\x14\x0f\0\2\0\xc0" + bytes(192) + b"ab",
     ),
     "payloads": (b"\x05\x02\x65abc\x06\x00\x7c\x85abc\x05\x02\x62\x01\x53\x0a\x02\0\0\0\0\x01\x32\x14\x0fa",),
+    "aac": tuple(
+        mode + b"\n" + b"".join(bytes([12 + len(one)]) + _rtp(n, n * 1024) + one for n, one in enumerate(packets * 8))
+        for mode, packets in (
+            (
+                b"mode=AAC-hbr;config=1408",
+                (b"\x00\x20\x00\x18\x00\x10abcde", b"\x00\x10\x00\x40abcd", b"\x00\x10\x00\x40efgh"),
+            ),
+            (b"mode=AAC-lbr", (b"\x00\x10\x08\x0cabcde",)),
+            (b"constantsize=2;config=1208", (b"abcdef",)),
+            (b"sizelength=6;indexlength=2;ctsdeltalength=4;auxiliarydatasizelength=8", (b"\x00\x08\x08\x00ab",)),
+            (b"mode=AAC-hbr;config=1408", (b"\xff\xf1\x60\x40\x01\x7f\xfcabcd",)),
+        )
+    ),
+    "g711": tuple(
+        one + b"".join(bytes([92]) + _rtp(n, n * 80) + bytes(range(n, n + 80)) for n in range(16))
+        for one in (b"\x01", b"\x81", b"\x02")
+    ),
+    "opus": (b"".join(bytes([16]) + _rtp(n, n * 960) + b"\xf8\xff\xfe" + bytes([n]) for n in range(40)),),
     "reports": (b"\x80\xc8\x00\x06" + bytes(24) + b"\x81\xcb\x00\x01abcd", b"\x03\x00\x01a\x03\x00\x03b\x03\x00\x02c"),
     "parameters": (
         b"\x67\x64\x00\x1e\xac\xd9\x40\xa0\x2f\xf9\x70\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x16\x2d\x96",
