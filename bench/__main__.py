@@ -23,7 +23,7 @@ from bench.film import Scene, film_of
 from bench.measure import available_bytes, machine
 from bench.others import Mediamtx, Moonfire
 from bench.recorders import Custos, Ffmpeg, PyavThreads, Recorder, RecorderFailed
-from bench.run import Idle, Measured, Plan, measure, measure_idle, start_limit_s
+from bench.run import Idle, MachineTooSmall, Measured, Plan, measure, measure_idle, start_limit_s
 from bench.site import ROOT
 
 RECORDERS: tuple[type[Recorder], ...] = (Ffmpeg, PyavThreads, Custos, Mediamtx, Moonfire)
@@ -86,6 +86,9 @@ class Bench:
             found = measure(kind, self._plan(cameras, mode))
         except RecorderFailed as err:
             self._skip(f"{what}: it failed. {err}")
+            return
+        except MachineTooSmall as err:
+            self._skip(f"{what}: the machine is too small, or too busy. {err}")
             return
         self.measured.append(found)
         say(

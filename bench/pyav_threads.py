@@ -13,12 +13,17 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Semaphore
 
 import av
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+OPENING_AT_ONCE = 20
+"""Finding out what a stream is costs far more than recording it: three hundred together time out together."""
+
+_OPENING = Semaphore(OPENING_AT_ONCE)
 _OPTIONS = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 
 
@@ -26,10 +31,21 @@ def record(url: str, folder: Path, segment_s: float, silence_us: str) -> None:
     """One camera, to its end."""
     folder.mkdir(parents=True)
     # The socket's own time-out: av.open(timeout=…) would call back into Python at every poll.
-    options = {"rtsp_transport": "tcp", "timeout": silence_us}
-    with av.open(url, options=options) as container:
-        assert isinstance(container, InputContainer)
+    container = _connected(url, {"rtsp_transport": "tcp", "timeout": silence_us})
+    with container:
         _mux(container, folder, segment_s)
+
+
+def _connected(url: str, options: dict[str, str]) -> InputContainer:
+    """Tried again and again: while hundreds begin, one may have to wait longer than its time-out."""
+    while True:
+        try:
+            with _OPENING:
+                container = av.open(url, options=options)
+        except av.error.FFmpegError:
+            continue
+        assert isinstance(container, InputContainer)
+        return container
 
 
 def _mux(container: InputContainer, folder: Path, segment_s: float) -> None:

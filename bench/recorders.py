@@ -26,8 +26,12 @@ from config.times import parse_us
 STOP_S = 60.0
 """A recorder that has not ended by then, with nothing left to receive, has failed."""
 
-SILENCE_US = 5_000_000
-"""After so much silence of a camera libavformat gives up reading: without a time-out nothing would end it."""
+SILENCE_US = 10_000_000
+"""After so much silence of a camera libavformat gives up reading, as Custos does: without a time-out nothing would
+end it."""
+
+BETWEEN_STARTS_S = 0.2
+"""Of ffmpeg's processes: about what finding out what a stream is costs each. Three hundred together time out."""
 
 LOG_BYTES = 2000
 """Of what a failed recorder said last: as much as is shown."""
@@ -222,11 +226,12 @@ class Ffmpeg(Recorder):
     name = "ffmpeg"
     program = "ffmpeg"
     about = "`-c copy -f segment`, a process a camera, fragmented MP4; no hashes, no log, no syncing"
-    expected_bytes = 64 * 2**20
+    expected_bytes = 24 * 2**20
 
     def start(self, urls: Sequence[str]) -> None:
-        """All at once."""
+        """One after the other."""
         for number, url in enumerate(urls):
+            time.sleep(BETWEEN_STARTS_S)
             (self.folder / str(number)).mkdir(parents=True)
             self._run(
                 *("ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error"),

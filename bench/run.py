@@ -43,7 +43,14 @@ DRAIN_S = 1.0
 DRAIN_LIMIT_S = 20.0
 """A recorder that has not read what it was sent by then has lost it."""
 
+LATE_LIMIT_US = 1_000_000
+"""Cameras that are later than this have fallen behind, and send less than they should: nothing was measured then."""
+
 ASK_S = 0.25
+
+
+class MachineTooSmall(Exception):
+    """The machine cannot carry recorder and cameras together."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ def measure(kind: type[Recorder], plan: Plan) -> Measured:
 
     Raises:
         RecorderFailed: it did not record all cameras, or did not end.
+        MachineTooSmall: the simulated cameras could not keep their times beside it.
     """
     recorder = kind(plan.folder / "recorded", plan.segment_s)
     try:
@@ -112,6 +120,8 @@ def measure(kind: type[Recorder], plan: Plan) -> Measured:
             _await_all(recorder, site, plan.cameras)
             _rest(recorder, plan.settle_s)
             cpu, cameras_cpu, late_us = _window(recorder, site, plan.window_s)
+            if late_us > LATE_LIMIT_US:
+                raise MachineTooSmall(f"The cameras were up to {late_us / 1e6:.1f} s late beside it.")
             used = memory(recorder.pids)
             sent = site.stop()
             _drain(site)

@@ -161,6 +161,21 @@ def test_each_camera_plays_every_frame_at_its_own_phase(film: Film) -> None:
     assert len({phase // 1000 for phase in phases}) == 300
 
 
+def test_cameras_that_fell_behind_catch_up_in_steps(film: Film) -> None:
+    """However late it is, no more is sent at once than was asked for, and nothing is left out."""
+    schedule = Schedule(Train(film, 3), 2)
+    shown: list[tuple[int, int, bool]] = []
+    steps = 0
+    while schedule.due_us <= 1_000_000:
+        schedule.send(
+            min(1_000_000, schedule.due_us + 5000), lambda _, burst, role: shown.extend(headers(bytes(burst)))
+        )
+        steps += 1
+
+    assert steps >= 40  # frames lie 40 ms apart, and each takes a few milliseconds
+    assert sum(marker for _, _, marker in shown) in range(48, 53)
+
+
 # -- the cameras
 
 
