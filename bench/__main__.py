@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -196,6 +197,8 @@ def _known(text: str, known: Sequence[str]) -> list[str]:
 def main() -> None:
     """Measure, print, write."""
     bench = Bench(arguments())
+    # Ended on its way out of whatever it does, so that no recorder goes on and no recording stays.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     bench.run()
     page = bench.page()
     bench.asked.out.write_text(page, encoding="utf-8")
