@@ -163,7 +163,10 @@ class Machine:
         if self._process is None:
             return 0
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(STOP_S)
+        try:
+            code = self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired as err:
+            raise AssertionError(f"the box did not stop within {STOP_S:g} s:\n{self.log}") from err
         self._process = None
         return code
 

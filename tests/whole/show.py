@@ -47,6 +47,7 @@ class Shown:
     notice: Mapping[str, object] | None = None
     """What the box says of time stamps that stand still."""
     ended_us: int = 0
+    """When the box was told to stop."""
 
 
 class Show:
@@ -119,8 +120,8 @@ class Show:
         self.shown.notice = self._machine.problem("camera_stamps_still")
         for camera in self.shown.films:
             self.shown.lost_packets[camera] = self._machine.status_of(camera)["lost_packets"]
-        assert self._machine.stop() == 0
         self.shown.ended_us = self._clock.read().utc_us
+        assert self._machine.stop() == 0
         return self.shown
 
     def _add(self, camera: str, url: str, film: Film, transport: str, ca_file: str | None = None) -> None:
