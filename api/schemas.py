@@ -143,7 +143,7 @@ class SegmentOut(BaseModel):
     codec: Literal["h264", "h265", "mjpeg"]
     width: int
     height: int
-    audio: Annotated[SegmentAudioOut | None, Field(description="null: there is no sound in it.")]
+    audio: Annotated[SegmentAudioOut | None, Field(description="null: it has no track of sound.")]
     sha256: Annotated[str, Field(description="Of the file, as the log has it.")]
     state: Annotated[Literal["present", "gone"], Field(description="gone: discarded; its log entries remain.")]
     held: bool

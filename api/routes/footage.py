@@ -55,12 +55,15 @@ def segment(segment_id: str, box: Box) -> SegmentOut:
 
 @router.get("/cameras/{camera_id}/playlist.m3u8", summary="HLS playlist", response_class=Response)
 def playlist(camera_id: str, box: Box, between: Between) -> Response:
-    """Plays the stored bytes themselves (RFC 8216): byte ranges of `/segments/{id}/media`."""
+    """Plays the stored bytes themselves (RFC 8216): byte ranges of `/segments/{id}/media`.
+
+    Where sound begins or ends in the interval, the film is shown without: no browser can bear that.
+    """
     if between.end_us - between.start_us > PLAYLIST_LIMIT_DAYS * DAY_US:
         raise RequestRefused(f"A playlist covers at most {PLAYLIST_LIMIT_DAYS} days.")
     box.store.cameras.get(camera_id)
     items = box.store.items(stream_of(camera_id), between.start_us, between.end_us)
-    text = media_playlist([one for one in items if isinstance(one, Segment)], _uri)
+    text = media_playlist([one for one in items if isinstance(one, Segment)], _uri, _pictures_uri)
     return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
 
 
@@ -99,6 +102,10 @@ def _audio(one: Segment) -> SegmentAudioOut | None:
 
 def _uri(one: Segment) -> str:
     return f"/api/v1/segments/{quote(one.id, safe='')}/media"
+
+
+def _pictures_uri(one: Segment, part: str) -> str:
+    return f"{_uri(one)}?pictures={part}"
 
 
 def _cursor(after: str | None) -> int | None:

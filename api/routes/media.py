@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedReader
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -19,6 +19,8 @@ from starlette.types import Receive, Scope, Send
 from api.deps import Box, Ports
 from api.errors import RangeRefused
 from recorder.errors import MediaGone, MediaLost, StorageFailed
+from recorder.playback.pictures import Piece, fragment_pieces, init_pieces, length_of
+from recorder.store.files import mapped
 from recorder.store.records import MediaState, Segment
 
 PIECE_BYTES = 256 * 1024
@@ -32,6 +34,10 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     206: {"content": {MP4: {}}, "description": "The asked range of it."},
     304: {"description": "What the asker has is what was recorded."},
 }
+
+PicturesQuery = Annotated[
+    Literal["init", "fragments"] | None, Query(description="The pictures alone: their beginning, or all that follows.")
+]
 
 router = APIRouter(prefix="/api/v1", tags=["footage"])
 
@@ -47,8 +53,10 @@ class Span:
 class Stored(StreamingResponse):
     """Bytes of an open file; the file is closed whatever becomes of the listener."""
 
-    def __init__(self, stream: AsyncBufferedReader, span: Span, status: HTTPStatus, headers: dict[str, str]) -> None:
-        super().__init__(_pieces(stream, span), status, headers=headers, media_type=MP4)
+    def __init__(
+        self, stream: AsyncBufferedReader, pieces: Sequence[Piece], status: HTTPStatus, headers: dict[str, str]
+    ) -> None:
+        super().__init__(_all_of(stream, pieces), status, headers=headers, media_type=MP4)
         self._stream = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,9 +71,14 @@ class Stored(StreamingResponse):
 @router.get(
     "/segments/{segment_id}/media", summary="The stored bytes", response_class=StreamingResponse, responses=ANSWERS
 )
-async def media(segment_id: str, request: Request, box: Box) -> Response:
-    """The file as it was recorded; its ETag is its SHA-256, as the log has it. 410 when it was discarded."""
+async def media(segment_id: str, request: Request, box: Box, pictures: PicturesQuery = None) -> Response:
+    """The file as it was recorded; its ETag is its SHA-256, as the log has it. 410 when it was discarded.
+
+    With `pictures` a part of it without its sound, for players: that is not what was recorded, and has no ETag.
+    """
     segment = await run_in_threadpool(_present, box, segment_id)
+    if pictures is not None:
+        return await _pictures(box, segment, pictures, request.method == "HEAD")
     headers = _headers(segment)
     if matches_none(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -77,9 +90,9 @@ async def media(segment_id: str, request: Request, box: Box) -> Response:
         return Response(headers=headers, media_type=MP4)
     stream = await _opened(box, segment)
     if asked is None:
-        return Stored(stream, span, HTTPStatus.OK, headers)
+        return Stored(stream, [(span.start, span.end)], HTTPStatus.OK, headers)
     headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{segment.bytes}"
-    return Stored(stream, span, HTTPStatus.PARTIAL_CONTENT, headers)
+    return Stored(stream, [(span.start, span.end)], HTTPStatus.PARTIAL_CONTENT, headers)
 
 
 def matches_none(text: str | None, etag: str) -> bool:
@@ -154,6 +167,40 @@ async def _opened(box: Ports, segment: Segment) -> AsyncBufferedReader:
         await stream.close()
         raise MediaLost(f"{MediaLost.sentence()} ({segment.id})")
     return stream
+
+
+async def _pictures(box: Ports, segment: Segment, part: str, head: bool) -> Response:
+    """A part of the file without its sound, made while it is sent."""
+    stream = await _opened(box, segment)
+    try:
+        pieces = await run_in_threadpool(_pieces_of, box, segment, part)
+    except BaseException:
+        await stream.close()
+        raise
+    headers = {
+        "Content-Length": str(length_of(pieces)),
+        "Accept-Ranges": "none",
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "X-Content-Type-Options": "nosniff",
+    }
+    if head:
+        await stream.close()
+        return Response(headers=headers, media_type=MP4)
+    return Stored(stream, pieces, HTTPStatus.OK, headers)
+
+
+def _pieces_of(box: Ports, segment: Segment, part: str) -> list[Piece]:
+    with mapped(box.store.media_path(segment)) as data:
+        return list(init_pieces(data) if part == "init" else fragment_pieces(data))
+
+
+async def _all_of(stream: AsyncBufferedReader, pieces: Sequence[Piece]) -> AsyncIterator[bytes]:
+    for one in pieces:
+        if isinstance(one, bytes):
+            yield one
+        else:
+            async for piece in _pieces(stream, Span(*one)):
+                yield piece
 
 
 async def _pieces(stream: AsyncBufferedReader, span: Span) -> AsyncIterator[bytes]:

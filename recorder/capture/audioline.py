@@ -35,6 +35,10 @@ class AudioLine:
         self._rate_hz = track.rate_hz
         self._end = 0
 
+    def is_before(self, frame: AudioFrame) -> bool:
+        """Whether a frame is heard before the run's first picture: then it is not missing in it."""
+        return frame.at < self._origin
+
     def place(self, frame: AudioFrame, picture_ticks: int) -> int | None:
         """Where a frame goes, in samples since the run's start; None: it is dropped.
 

@@ -186,9 +186,9 @@ class Recording:
 
 
 def _audio_facts(run: RunWriter, segment: SegmentWriter, lost: int | None) -> AudioFacts | None:
-    """What is told of the sound in a segment; nothing where there is none."""
+    """What is told of the sound in a segment; nothing where its file describes none."""
     audio = run.audio
-    if audio is None or not segment.audio_frames:
+    if audio is None:
         return None
     missing = None if lost is None and not segment.audio_refused else (lost or 0) + segment.audio_refused
     return AudioFacts(audio.codec, audio.rate_hz, audio.channels, segment.audio_frames, missing)

@@ -277,6 +277,8 @@ class Segmenter:
         """Store the sound that came with a picture, where the run has any."""
         lost = packet.audio_lost
         for frame in packet.audio:
+            if self._audio is not None and self._audio.is_before(frame):
+                continue
             at = None if self._audio is None else self._audio.place(frame, self._last_dts)
             if at is None:
                 lost = (lost or 0) + 1

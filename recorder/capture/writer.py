@@ -160,6 +160,7 @@ class SegmentWriter:
         self._stream = container.add_stream_from_template(template)
         self._stream.time_base = TIME_BASE
         self._audio = None if audio_template is None else container.add_stream_from_template(audio_template)
+        self._pending_audio: WriteAudio | None = None
         self._audio_time_base = Fraction(1, 1 if audio is None else audio.rate_hz)
         self._is_aac = audio is not None and audio.codec is AudioCodec.AAC
 
@@ -185,6 +186,9 @@ class SegmentWriter:
     def write_audio(self, command: WriteAudio) -> None:
         """Store one frame of sound; one that the muxer refuses is dropped and counted.
 
+        The newest is held back: the muxer reckons where the next fragment begins by how long this one's frames are, so
+        a hole behind one must be known.
+
         Raises:
             StorageError: one of its kinds.
         """
@@ -192,11 +196,16 @@ class SegmentWriter:
         if self._audio is None or (self._is_aac and command.data[:2] >= b"\xff\xf0"):
             self.audio_refused += 1
             return
+        before, self._pending_audio = self._pending_audio, command
+        if before is not None:
+            self._mux_audio(before, command.at - before.at)
+
+    def _mux_audio(self, command: WriteAudio, samples: int) -> None:
         packet = av.Packet(command.data)
         packet.stream = self._audio
         packet.time_base = self._audio_time_base
         packet.dts = packet.pts = command.at
-        packet.duration = command.samples
+        packet.duration = samples
         packet.is_keyframe = True
         try:
             self._carefully(lambda: self._container.mux_one(packet))
@@ -211,6 +220,9 @@ class SegmentWriter:
         Raises:
             StorageError: one of its kinds.
         """
+        if self._pending_audio is not None:
+            self._mux_audio(self._pending_audio, self._pending_audio.samples)
+            self._pending_audio = None
         self._carefully(self._container.close)
 
     def abandon(self) -> None:

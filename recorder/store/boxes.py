@@ -41,7 +41,7 @@ _MJPEG = 0x6C
 _ES_DESCRIPTOR = re.compile(
     rb".{4}\x03[\x80-\xff]{0,3}[\x00-\x7f].{2}[\x00-\x1f]\x04[\x80-\xff]{0,3}[\x00-\x7f](.)", re.DOTALL
 )
-_VIDEO, _AUDIO = b"vide", b"soun"
+VIDEO, AUDIO = b"vide", b"soun"
 """Kinds of tracks (14496-12, 12.1.1 and 12.2.1)."""
 
 _DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
@@ -143,7 +143,7 @@ def outline(data: bytes | memoryview) -> Outline:
         raise BoxesDamaged(f"A segment file starts with ftyp, moov, uuid; here stands {kinds!r}.")
     header = _read_header(data, walk[2])
     init_bytes = walk[2].offset + walk[2].size
-    tracks = _tracks(data, walk[1])
+    tracks = tracks_of(data, walk[1])
     return Outline(header, init_bytes, tuple(_fragments(data, walk[3:], tracks)))
 
 
@@ -159,7 +159,7 @@ def sample_entry(init: bytes) -> tuple[str, int, int]:
     Raises:
         BoxesDamaged: there is none, or of another codec.
     """
-    found = _description(init, _VIDEO)
+    found = _description(init, VIDEO)
     if found is None:
         raise BoxesDamaged("The file has no sample description.")
     try:
@@ -193,12 +193,12 @@ def audio_entry(init: bytes) -> tuple[str, int, int] | None:
     Raises:
         BoxesDamaged: it is of another codec, or cut off.
     """
-    found = _description(init, _AUDIO)
+    found = _description(init, AUDIO)
     if found is None:
         return None
     try:
         kind, channels = struct.unpack_from(">4s16xH", init, found.content + 8 + 4)
-        rate_hz = next(track.timescale_hz for track in _tracks(init, _moov(init)) if track.handler == _AUDIO)
+        rate_hz = next(track.timescale_hz for track in tracks_of(init, _moov(init)) if track.handler == AUDIO)
     except struct.error as err:
         raise BoxesDamaged("The description of the sound is cut off.") from err
     codec = {b"mp4a": "aac", b"Opus": "opus", b"fLaC": "flac"}.get(kind)
@@ -208,16 +208,17 @@ def audio_entry(init: bytes) -> tuple[str, int, int] | None:
 
 
 @dataclass(frozen=True)
-class _Track:
+class TrackBox:
     """One track, as `moov` has it."""
 
     id: int
     handler: bytes
+    """`VIDEO`, or `AUDIO`."""
     timescale_hz: int
     trak: Box
 
 
-def _tracks(data: bytes | memoryview, moov: Box) -> list[_Track]:
+def tracks_of(data: bytes | memoryview, moov: Box) -> list[TrackBox]:
     """All tracks of a file (14496-12, 8.3)."""
     try:
         return [_track(data, box) for box in boxes(data, moov.content, moov.offset + moov.size) if box.type == b"trak"]
@@ -225,7 +226,7 @@ def _tracks(data: bytes | memoryview, moov: Box) -> list[_Track]:
         raise BoxesDamaged("The description of a track is cut off.") from err
 
 
-def _track(data: bytes | memoryview, trak: Box) -> _Track:
+def _track(data: bytes | memoryview, trak: Box) -> TrackBox:
     end = trak.offset + trak.size
     head = _descend(data, trak.content, end, [b"tkhd"])
     media = _descend(data, trak.content, end, [b"mdia", b"mdhd"])
@@ -233,7 +234,7 @@ def _track(data: bytes | memoryview, trak: Box) -> _Track:
     if head is None or media is None or handler is None:
         raise BoxesDamaged(f"The track at byte {trak.offset} is not described.")
     kind = bytes(data[handler.content + 8 : handler.content + 12])
-    return _Track(_behind_dates(data, head), kind, _behind_dates(data, media), trak)
+    return TrackBox(_behind_dates(data, head), kind, _behind_dates(data, media), trak)
 
 
 def _behind_dates(data: bytes | memoryview, box: Box) -> int:
@@ -251,7 +252,7 @@ def _moov(init: bytes) -> Box:
 
 def _description(init: bytes, handler: bytes) -> Box | None:
     """The sample descriptions of the first track of that kind."""
-    for track in _tracks(init, _moov(init)):
+    for track in tracks_of(init, _moov(init)):
         if track.handler == handler:
             path = [b"mdia", b"minf", b"stbl", b"stsd"]
             return _descend(init, track.trak.content, track.trak.offset + track.trak.size, path)
@@ -291,7 +292,7 @@ def _header_from(facts: dict[str, object]) -> SegmentHeader:
     return SegmentHeader(**{key: str(value) for key, value in texts.items()}, **numbers, t0_us=t0_us)  # type: ignore[arg-type]  # checked above
 
 
-def _fragments(data: bytes | memoryview, rest: list[Box], tracks: list[_Track]) -> Iterator[Fragment]:
+def _fragments(data: bytes | memoryview, rest: list[Box], tracks: list[TrackBox]) -> Iterator[Fragment]:
     handlers = {track.id: track.handler for track in tracks}
     end_ticks = 0
     for moof, mdat in zip(rest[::2], rest[1::2], strict=False):
@@ -315,10 +316,10 @@ def _fragment(
         raise BoxesDamaged(f"The fragment at byte {moof.offset} is cut off inside.") from err
     for piece in pieces:
         handler = handlers.get(piece.track)
-        if handler == _VIDEO:
+        if handler == VIDEO:
             start = piece.start_ticks if start is None else start
             ticks, frames = ticks + piece.duration_ticks, frames + piece.frames
-        elif handler == _AUDIO:
+        elif handler == AUDIO:
             audio_frames += piece.frames
         else:
             raise BoxesDamaged(f"The fragment at byte {moof.offset} is of a track that nothing describes.")

@@ -126,6 +126,7 @@ class AudioFacts:
     rate_hz: int
     channels: int
     frames: int
+    """0: the file has a track for it, and nothing came."""
     lost_packets: int | None = None
     """Missing on the way, or dropped because they cannot be stored; None: nobody can tell."""
 
@@ -144,7 +145,7 @@ class SegmentFacts:
     clock_offset_us: int | None = None
     """The camera's own clock against ours, where it told (sender reports)."""
     audio: AudioFacts | None = None
-    """None: there is no sound in it."""
+    """None: its file has no track of sound."""
 
 
 @dataclass(frozen=True)

@@ -458,7 +458,7 @@ def _facts_of(seen: Outline, init: bytes) -> SegmentFacts:
 
 def _audio_facts_of(seen: Outline, init: bytes) -> AudioFacts | None:
     described = audio_entry(init)
-    if described is None or not seen.audio_frames:
+    if described is None:
         return None
     codec, rate_hz, channels = described
     return AudioFacts(AudioCodec(codec), rate_hz, channels, seen.audio_frames)

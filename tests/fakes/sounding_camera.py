@@ -76,6 +76,8 @@ class Sounding(Behaviour):
         self.sound_late_s = 0.0
         self.plays = True
         """Whether it sends anything."""
+        self.once = False
+        """Whether it shows its film to the first who comes alone."""
         self.turns: threading.Semaphore | None = None
         """Where there is one, each picture's time is sent when it is given a turn; else when it has come."""
 
@@ -105,6 +107,7 @@ class Sounding(Behaviour):
         begun_s = time.monotonic()
         if not self.plays:
             return
+        self.plays = not self.once
         for at_s, channel, packet in sorted(self.timed(), key=lambda one: (one[0], -one[1])):
             while count <= round(at_s / PICTURE_S, 6):
                 count += 1

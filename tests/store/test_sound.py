@@ -113,8 +113,8 @@ def test_both_tracks_run_on_together(tmp_path: Path, codec: AudioCodec) -> None:
     assert len(decoded(joined, "video")) == 60
 
 
-def test_the_leaf_tells_of_sound_only_where_there_is_some(tmp_path: Path) -> None:
-    """Codec, rate, channels, frames, and what is missing; a segment without sound has no such field."""
+def test_the_leaf_tells_of_sound_only_where_there_is_a_track(tmp_path: Path) -> None:
+    """Codec, rate, channels, frames, and what is missing; a segment without a track of it has no such field."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     sound = sound_of(AudioCodec.AAC, 4.0)
@@ -163,7 +163,9 @@ def test_sound_that_begins_late_and_falls_silent(tmp_path: Path) -> None:
     assert sum(one.frames for one in segments(store, clock)) == 240
     described = [audio_entry(init_of(store.media_path(one).read_bytes())) is not None for one in segments(store, clock)]
     assert drawn(described) == "---###" + "#-----"
-    assert drawn(one.audio is not None for one in segments(store, clock)) == "---###" + "------"
+    told = [one.audio for one in segments(store, clock)]
+    assert [one is not None for one in told] == described
+    assert drawn(one is not None and one.frames > 0 for one in told) == "---###" + "------"
     assert len({one.run for one in segments(store, clock)}) == 3
     assert verify(store) == []
 
@@ -279,7 +281,7 @@ def test_sound_alone_does_not_break_a_file(tmp_path: Path) -> None:
     sound = sound_of(AudioCodec.AAC, 10.0)
     writer, part = begun(tmp_path, sound.track)
     units = access_units(CodecName.H264, 50, 10)
-    writer.write(WritePacket(units[0][0], 0, 0, 3600, True))
+    writer.write(WritePacket(units[0][0], 0, 0, 900_000, True))
     for n, frame in enumerate(sound.frames):
         writer.write_audio(WriteAudio(frame, n * sound.samples, sound.samples))
     writer.write(WritePacket(units[0][0], 900_000, 900_000, 3600, True))
@@ -290,6 +292,27 @@ def test_sound_alone_does_not_break_a_file(tmp_path: Path) -> None:
     assert any(not one.frames and one.audio_frames for one in seen.fragments)
     assert (seen.frames, seen.audio_frames) == (2, len(sound.frames))
     assert seen.duration_ticks == 903_600
+    assert [one.start_ticks for one in seen.fragments if one.frames] == [0, 900_000]
+
+
+def test_sound_behind_a_hole_is_where_it_belongs(tmp_path: Path) -> None:
+    """Wherever fragments are cut: each frame is heard at its own time."""
+    sound = sound_of(AudioCodec.AAC, 10.0)
+    writer, part = begun(tmp_path, sound.track)
+    units, told, sent = access_units(CodecName.H264, 250, 25), 0, list[int]()
+    for n in range(250):
+        while told * sound.samples <= n * 640:
+            if told % 13 < 6:
+                writer.write_audio(WriteAudio(sound.frames[told], told * sound.samples, sound.samples))
+                sent.append(told * sound.samples)
+            told += 1
+        data, is_key = units[n]
+        writer.write(WritePacket(data, n * 3600, n * 3600, 3600, is_key))
+    writer.close()
+    part.close()
+
+    with av.open(str(part.path), format="mp4") as container:
+        assert [one.dts for one in container.demux(audio=0) if one.size] == sent
 
 
 def drawn(has: Iterable[bool]) -> str:
@@ -401,6 +424,7 @@ def test_sound_from_before_the_first_picture_is_left_out(tmp_path: Path) -> None
     recording.stop(Cause.UNREACHABLE)
 
     assert recording.segmenter is not None
-    assert recording.segmenter.counts.audio_dropped > 0
+    assert recording.segmenter.counts.audio_dropped == 0
+    assert recording.segmenter.counts.audio_frames > 0
     assert sum(one.frames for one in segments(store, clock)) == 40
     assert verify(store) == []

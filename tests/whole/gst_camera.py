@@ -6,7 +6,8 @@ it listens at that address; with a certificate (and key, PEM) it does so over TL
 to the first who asks; GROUP (239.77.N.0) is where multicast may go.
 
 A film is a row of access units, each as: length (4 bytes, big-endian), bytes. Its KIND is h264, h265, jpeg, or jpegenc:
-JPEG pictures that GStreamer decodes, and encodes anew in its own way.
+JPEG pictures that GStreamer decodes, and encodes anew in its own way. Behind a `+` may follow one of `SOUNDS`: with the
+picture of each whole second comes a tick.
 """
 
 import sys
@@ -21,6 +22,15 @@ CHAINS = {
     "jpegenc": "image/jpeg,framerate={fps}/1 ! jpegdec ! jpegenc ! rtpjpegpay",
 }
 """What the source's pictures are, and what is done with them."""
+
+TICKS = "audiotestsrc is-live=true wave=ticks freq=1000 samplesperbuffer=160 ! audio/x-raw,rate={rate},channels=1"
+SOUNDS = {
+    "": "",
+    "aac": f"{TICKS.format(rate=16000)} ! voaacenc ! rtpmp4gpay name=pay1 pt=97",
+    "alaw": f"{TICKS.format(rate=8000)} ! alawenc ! rtppcmapay name=pay1 pt=8",
+    "mulaw": f"{TICKS.format(rate=8000)} ! mulawenc ! rtppcmupay name=pay1 pt=0",
+    "opus": f"{TICKS.format(rate=48000)} ! opusenc ! rtpopuspay name=pay1 pt=97",
+}
 
 PATHS = {"/tcp": "zero-latency", "/udp": "none", "/multicast": "zero-latency", "/tls": "none", "/libav": "none"}
 """With how the units of a picture travel: together where they fit into a packet (STAP-A, AP), or each by itself."""
@@ -47,11 +57,13 @@ class Film(GstRtspServer.RTSPMediaFactory):
 
     def __init__(self, units, codec, fps, together):
         super().__init__()
-        self.units, self.codec, self.fps, self.together, self.shown = units, codec, fps, together, False
+        self.units, self.fps, self.together, self.shown = units, fps, together, False
+        self.codec, _, self.sound = codec.partition("+")
 
     def do_create_element(self, url):
         chain = CHAINS[self.codec].format(fps=self.fps, together=self.together)
-        return Gst.parse_launch(f"( appsrc name=film is-live=true format=time caps={chain} name=pay0 pt=96 )")
+        sound = SOUNDS[self.sound]
+        return Gst.parse_launch(f"( appsrc name=film is-live=true format=time caps={chain} name=pay0 pt=96 {sound} )")
 
     def do_configure(self, media):
         GstRtspServer.RTSPMediaFactory.do_configure(self, media)  # what the factory was told: multicast groups

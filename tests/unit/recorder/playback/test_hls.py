@@ -1,9 +1,13 @@
 """HLS playlists over stored bytes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from recorder.playback.hls import media_playlist
-from recorder.store.records import CodecName, MediaState, Segment
+import pytest
+
+from recorder.playback.hls import has_mixed_sound
+from recorder.playback.hls import media_playlist as playlist_of
+from recorder.store.records import AudioCodec, AudioFacts, CodecName, MediaState, Segment
 
 FIRST = Segment(
     stream_id="gate.main", n=1, run=1, t0_us=1_772_323_200_000_000, t1_us=1_772_323_202_500_000, prev="", leaf_index=0,
@@ -17,6 +21,11 @@ OTHER_RUN = replace(SECOND, n=4, run=4, t0_us=SECOND.t1_us + 60_000_000, t1_us=S
 
 def uri(segment: Segment) -> str:
     return f"/s/{segment.n}"
+
+
+def media_playlist(segments: Sequence[Segment], where: object) -> str:
+    assert where is uri
+    return playlist_of(segments, uri, lambda one, part: f"/s/{one.n}/{part}")
 
 
 def test_a_run_has_one_map_and_an_entry_a_file() -> None:
@@ -64,3 +73,56 @@ def test_discarded_media_is_left_out_and_leaves_a_discontinuity() -> None:
 def test_nothing_recorded_is_an_empty_playlist() -> None:
     """It ends at once, and is no error."""
     assert media_playlist([], uri).endswith("#EXT-X-ENDLIST\n")
+
+
+SOUND = AudioFacts(AudioCodec.AAC, 16_000, 1, 40)
+HEARD, ALSO_HEARD = replace(FIRST, audio=SOUND), replace(SECOND, audio=SOUND)
+EMPTY = replace(SECOND, audio=replace(SOUND, frames=0))
+
+
+@pytest.mark.parametrize(
+    ("segments", "mixed"),
+    [
+        ([], False),
+        ([FIRST, SECOND], False),
+        ([HEARD, ALSO_HEARD], False),
+        ([HEARD, SECOND], True),
+        ([FIRST, ALSO_HEARD], True),
+        ([HEARD, EMPTY], True),
+        ([EMPTY], True),
+    ],
+)
+def test_sound_that_comes_or_goes(segments: list[Segment], mixed: bool) -> None:
+    """Everywhere, or nowhere; a track in which nothing came is neither."""
+    assert has_mixed_sound(segments) == mixed
+
+
+def test_a_film_in_which_sound_begins_is_shown_without() -> None:
+    """Of files with sound the pictures alone are asked for; files without are played as they are stored."""
+    later = replace(OTHER_RUN, audio=SOUND)
+    last = replace(later, n=5, t0_us=later.t1_us, t1_us=later.t1_us + 1_000_000)
+    lines = media_playlist([FIRST, SECOND, later, last], uri).splitlines()
+
+    assert lines[lines.index("#EXT-X-DISCONTINUITY") :] == [
+        "#EXT-X-DISCONTINUITY",
+        '#EXT-X-MAP:URI="/s/4/init"',
+        "#EXT-X-PROGRAM-DATE-TIME:2026-03-01T00:01:04.500Z",
+        "#EXTINF:1.000000,",
+        "/s/4/fragments",
+        "#EXT-X-PROGRAM-DATE-TIME:2026-03-01T00:01:05.500Z",
+        "#EXTINF:1.000000,",
+        "/s/5/fragments",
+        "#EXT-X-ENDLIST",
+    ]
+    assert "/s/1" in lines
+
+
+def test_a_film_with_sound_throughout_is_played_as_stored() -> None:
+    """Ranges of its files, sound and all."""
+    assert media_playlist([HEARD, ALSO_HEARD], uri) == media_playlist([FIRST, SECOND], uri)
+
+
+def test_sound_that_was_discarded_does_not_count() -> None:
+    """What is no longer here is not played."""
+    gone = replace(HEARD, state=MediaState.GONE)
+    assert media_playlist([gone, SECOND], uri) == media_playlist([SECOND], uri)
