@@ -18,6 +18,7 @@ from api.routes.media import Span, byte_range, matches_none
 from config.times import format_us
 from recorder.causes import Cause
 from recorder.errors import StillUnavailable
+from recorder.store.boxes import init_of
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
@@ -364,3 +365,23 @@ async def test_what_a_camera_says_of_itself(box: Box) -> None:
     assert told.text.startswith("v=0\r\n")
     assert "planted-secret" not in told.text
     assert (await box.ask("GET", "/api/v1/cameras/nobody/sdp")).status_code == 404
+
+
+async def test_pictures_alone_are_handed_out_as_what_they_are(box: Box) -> None:
+    """Beginning and fragments of a file; without sound in it nothing is left out. No ETag: that is not the record."""
+    one = segments(box.store, box.clock)[0]
+    stored = box.store.media_path(one).read_bytes()
+    where = f"/api/v1/segments/{one.id}/media"
+    begin = await box.ask("GET", where, params={"pictures": "init"})
+    rest = await box.ask("GET", where, params={"pictures": "fragments"})
+    head = await box.ask("HEAD", where, params={"pictures": "fragments"})
+    wrong = await box.ask("GET", where, params={"pictures": "all"})
+
+    assert begin.content == init_of(stored)
+    assert rest.content == stored[one.init_bytes :]
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(rest.content)))
+    assert "etag" not in rest.headers
+    assert wrong.status_code == 422
+    box.store.media_path(one).unlink()
+    gone = await box.ask("GET", where, params={"pictures": "init"})
+    assert (gone.status_code, gone.json()["code"]) == (500, "media_lost")
