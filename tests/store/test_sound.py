@@ -428,3 +428,26 @@ def test_sound_from_before_the_first_picture_is_left_out(tmp_path: Path) -> None
     assert recording.segmenter.counts.audio_frames > 0
     assert sum(one.frames for one in segments(store, clock)) == 40
     assert verify(store) == []
+
+
+@pytest.mark.parametrize("codec", list(CodecName))
+def test_sound_beside_every_kind_of_picture(tmp_path: Path, codec: CodecName) -> None:
+    """Of MJPEG each picture is a fragment; sound is in those that come behind it. All of it plays as one."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    sound = sound_of(AudioCodec.AAC, 6.0)
+    recording = Recording(store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(codec, audio=sound.track))
+    for packet in beside(packets(SECOND * 6, clock, codec), sound):
+        recording.feed(packet)
+    recording.stop(Cause.UNREACHABLE)
+
+    found = segments(store, clock)
+    files = [store.media_path(one).read_bytes() for one in found]
+    joined = init_of(files[0]) + b"".join(data[one.init_bytes :] for data, one in zip(files, found, strict=True))
+    heard = sum(one.audio.frames for one in found if one.audio)
+    assert counted(joined, tmp_path / "all.mp4") == {"video": 60, "audio": heard}
+    assert heard >= len(sound.frames) - 3
+    assert len(decoded(joined, "video")) == 60
+    assert len({one.run for one in found}) == 1
+    assert verify(store) == []
