@@ -198,11 +198,11 @@ class SegmentWriter:
             return
         before, self._pending_audio = self._pending_audio, command
         if before is not None:
-            self._mux_audio(before, command.at - before.at)
+            self._mux_audio(self._audio, before, command.at - before.at)
 
-    def _mux_audio(self, command: WriteAudio, samples: int) -> None:
+    def _mux_audio(self, stream: AudioStream, command: WriteAudio, samples: int) -> None:
         packet = av.Packet(command.data)
-        packet.stream = self._audio
+        packet.stream = stream
         packet.time_base = self._audio_time_base
         packet.dts = packet.pts = command.at
         packet.duration = samples
@@ -220,8 +220,8 @@ class SegmentWriter:
         Raises:
             StorageError: one of its kinds.
         """
-        if self._pending_audio is not None:
-            self._mux_audio(self._pending_audio, self._pending_audio.samples)
+        if self._audio is not None and self._pending_audio is not None:
+            self._mux_audio(self._audio, self._pending_audio, self._pending_audio.samples)
             self._pending_audio = None
         self._carefully(self._container.close)
 
