@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 
 from recorder.capture.source import Packet
 
@@ -18,6 +19,10 @@ QUEUE_LIMIT_BYTES = 64 * 1024 * 1024
 TAP_LIMIT_PACKETS = 1500
 TAP_LIMIT_BYTES = 8 * 1024 * 1024
 """What a camera's newest group of pictures may take in memory; of a longer one only the key picture is kept."""
+
+
+TAKEN_AT_ONCE = 64
+"""What is drained at once is in nobody's count while it is stored."""
 
 
 class Overflow:
@@ -37,22 +42,26 @@ class PacketQueue:
     def __len__(self) -> int:
         return len(self._packets)
 
-    def put(self, packet: Packet) -> None:
-        """Add a packet.
+    def put(self, packets: Sequence[Packet]) -> None:
+        """Add packets.
 
-        Where there is no room it is dropped, and so is all until the next key frame that finds half of the room
+        One for which there is no room is dropped, and so is all until the next key frame that finds half of the room
         free: half a group of pictures cannot be decoded.
         """
         with self._lock:
-            if not self._takes(packet):
-                if not self._dropping:
-                    self._packets.append(Overflow())
-                self._dropping = True
-                self.dropped += 1
-                return
-            self._dropping = False
-            self._packets.append(packet)
-            self._bytes += len(packet.data)
+            for packet in packets:
+                self._put(packet)
+
+    def _put(self, packet: Packet) -> None:
+        if not self._takes(packet):
+            if not self._dropping:
+                self._packets.append(Overflow())
+            self._dropping = True
+            self.dropped += 1
+            return
+        self._dropping = False
+        self._packets.append(packet)
+        self._bytes += len(packet.data)
 
     def _takes(self, packet: Packet) -> bool:
         share = 2 if self._dropping else 1
@@ -62,14 +71,13 @@ class PacketQueue:
         )
         return room and (packet.is_key or not self._dropping)
 
-    def get(self) -> Packet | Overflow | None:
-        """The oldest entry; None: there is none."""
+    def get(self) -> Sequence[Packet | Overflow]:
+        """The oldest entries, at most `TAKEN_AT_ONCE`; none, where there are none."""
         with self._lock:
-            if not self._packets:
-                return None
-            packet = self._packets.popleft()
-            self._bytes -= len(packet.data) if isinstance(packet, Packet) else 0
-            return packet
+            count = min(len(self._packets), TAKEN_AT_ONCE)
+            found = [self._packets.popleft() for _ in range(count)]
+            self._bytes -= sum(len(one.data) for one in found if isinstance(one, Packet))
+            return found
 
 
 class Tap:
@@ -81,16 +89,18 @@ class Tap:
         self.is_cut_off = False
         """Whether the group was longer than the bound, so that only its key picture is here."""
 
-    def take(self, packet: Packet) -> None:
-        """A picture came."""
-        if packet.is_key:
-            self._packets, self._bytes, self.is_cut_off = [packet], len(packet.data), False
-        elif self._packets and not self.is_cut_off:
-            self._packets.append(packet)
-            self._bytes += len(packet.data)
-            if self._bytes > TAP_LIMIT_BYTES or len(self._packets) > TAP_LIMIT_PACKETS:
-                del self._packets[1:]
-                self.is_cut_off = True
+    def take(self, packets: Sequence[Packet]) -> None:
+        """Pictures came."""
+        for packet in packets:
+            if packet.is_key:
+                self._packets, self._bytes, self.is_cut_off = [packet], len(packet.data), False
+            elif self._packets and not self.is_cut_off:
+                self._packets.append(packet)
+                self._bytes += len(packet.data)
+        if self._bytes > TAP_LIMIT_BYTES or len(self._packets) > TAP_LIMIT_PACKETS:
+            del self._packets[1:]
+            self._bytes = sum(len(one.data) for one in self._packets)
+            self.is_cut_off = True
 
     def key(self) -> Packet | None:
         """The newest key picture."""

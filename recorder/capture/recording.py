@@ -122,7 +122,7 @@ class Recording:
             raise
 
     def _do(self, command: Command) -> None:
-        if isinstance(command, WritePacket):
+        if type(command) is WritePacket:  # nearly all are
             assert self._segment is not None
             self._segment.write(command)
             self.frames += 1

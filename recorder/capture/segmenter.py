@@ -16,9 +16,10 @@ It decides what belongs to which run and segment; who carries the commands out n
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from config.clock import STEP_LIMIT_US, Reading, step_us
 from config.times import SECOND_US
@@ -68,8 +69,7 @@ class OpenSegment:
     t0_us: int
 
 
-@dataclass(frozen=True)
-class WritePacket:
+class WritePacket(NamedTuple):
     """Store one frame; times in ticks since the start of the run."""
 
     data: bytes
@@ -135,8 +135,7 @@ class Counts:
     audio_dropped: int = 0
 
 
-@dataclass(frozen=True)
-class _Timed:
+class _Timed(NamedTuple):
     """A packet with its place on the run's time line."""
 
     packet: Packet
@@ -187,8 +186,42 @@ class Segmenter:
         """Whether a run is on: frames are being stored or held back for it."""
         return self._origin_dts is not None
 
-    def feed(self, packet: Packet) -> Iterator[Command]:
+    def feed(self, packet: Packet) -> Iterable[Command]:
         """A packet arrived."""
+        return self._go_on(packet) or self._look_at(packet)
+
+    def _go_on(self, packet: Packet) -> Iterable[Command]:
+        """What follows from a picture that simply continues a run, as nearly all do; nothing, if it does not.
+
+        It decides as `_look_at` would, for a fifth of the time.
+        """
+        pending, timeline, reference, dts = self._pending, self._timeline, self._reference, packet.dts
+        if (
+            pending is None
+            or timeline is None
+            or reference is None
+            or dts is None
+            or packet.is_key
+            or packet.audio
+            or packet.audio_lost is not None
+        ):
+            return ()
+        dts -= self._origin_dts or 0
+        offset_us, ahead = reference.offset_us(), dts - self._last_dts
+        if (
+            not 0 < ahead <= JUMP_AHEAD_TICKS
+            or ticks_to_us(dts - self._segment_dts) >= 2 * self._segment_us
+            or abs(packet.arrived.offset_us() - offset_us) > STEP_LIMIT_US
+        ):
+            return ()
+        self._seen_us = arrived_us = packet.arrived.mono_us
+        self._last_dts, self._duration = dts, ahead
+        timeline.observe(dts, arrived_us + offset_us)
+        pts = dts if packet.pts is None else max(packet.pts - (self._origin_dts or 0), dts)
+        self._pending = _Timed(packet, dts, pts)
+        return (_written(pending, dts - pending.dts),)
+
+    def _look_at(self, packet: Packet) -> Iterator[Command]:
         self._seen_us = packet.arrived.mono_us
         if packet.audio:
             self._heard_us = packet.arrived.mono_us

@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
@@ -27,7 +27,7 @@ from config.times import SECOND_US
 from recorder.capture.intake import Overflow, PacketQueue, Tap
 from recorder.capture.recording import Recording, StreamBook
 from recorder.capture.segmenter import AudioState
-from recorder.capture.source import Packet, Source, SourceFactory, Track, WantedCamera
+from recorder.capture.source import STREAM_PERIOD_US, Packet, Source, SourceFactory, Track, WantedCamera
 from recorder.causes import Cause
 from recorder.errors import (
     SourceEnded,
@@ -57,7 +57,10 @@ GAP_PIECE_US = 600 * SECOND_US
 """A long outage is written down in pieces, so that the record never says nothing for longer than this."""
 
 STORE_PERIOD_US = 500_000
-"""How long pictures gather before a job stores them: fewer jobs cost less, and a power cut costs at most this more."""
+"""How long pictures gather before a job stores them: a power cut costs at most this more. All cameras are stored
+together: a thread that wakes up for a few has forgotten what it did (its caches are cold)."""
+
+_DATAGRAMS = ("udp", "multicast")
 
 DRIFT_LEAST_US = 60 * SECOND_US
 """Sender reports are right to some milliseconds: over less than a minute that would look like drift."""
@@ -161,6 +164,7 @@ class Session:
         """
         self._described = described
         self.camera = camera
+        self._look_period_us = 1 if camera.transport in _DATAGRAMS else STREAM_PERIOD_US
         self.tap = Tap()
         self.track: Track | None = None
         """What the camera said it sends, in the session that is on or was last."""
@@ -188,7 +192,8 @@ class Session:
         self._recording: Recording | None = None
         self._queue = PacketQueue()
         self._over: CustosError | None = None
-        self._last_us = self._last_key_us = self._stored_us = 0
+        self._last_us = self._last_key_us = 0
+        self._looked = self._stored = 0
         self._pictures = 0
 
     # -- from outside
@@ -222,7 +227,7 @@ class Session:
 
     def _advance(self, now: Reading) -> None:
         if self._phase is _Phase.RECEIVING:
-            self._receive(now)  # goes on while a job stores
+            self._look(now)  # goes on while a job stores
         if self._phase is _Phase.CONNECTING and self._stop is not None and self._desert():
             return
         if self._job is not None:
@@ -286,12 +291,17 @@ class Session:
             return
         self._recording.begin(self.track)
         self._last_us = self._last_key_us = now.mono_us
-        # Cameras that began together do not store together.
-        self._stored_us = now.mono_us - round(self._jitter() * STORE_PERIOD_US)
         self._set(tracks_left_out=self.track.left_out)
         self._described(self.camera.id, self.track.description)
         self._phase = _Phase.RECEIVING
         self._receive(now)  # some pictures came before the answer to PLAY
+
+    def _look(self, now: Reading) -> None:
+        """Receive when it is time: all that can wait are looked at in the same step."""
+        turn = now.mono_us // self._look_period_us
+        if turn != self._looked or self._stop is not None:
+            self._looked = turn
+            self._receive(now)
 
     def _receive(self, now: Reading) -> None:
         """Take what has come; note when nothing more will."""
@@ -302,13 +312,8 @@ class Session:
         except CustosError as err:
             self._over = err
             return
-        for packet in packets:
-            self._last_us = now.mono_us
-            self._pictures += 1
-            if packet.is_key:
-                self._saw_key(now)
-            self.tap.take(packet)
-            self._queue.put(packet)
+        if packets:
+            self._came(packets, now)
         if self._stop is not None:
             self._over = SourceEnded()
         elif now.mono_us - self._last_us > MEDIA_DEADLINE_US:
@@ -316,14 +321,24 @@ class Session:
         elif now.mono_us - self._last_key_us > KEY_DEADLINE_US and self.tap.key() is None:
             self._over = SourceWithoutKey()
 
+    def _came(self, packets: Sequence[Packet], now: Reading) -> None:
+        self._last_us = now.mono_us
+        self._pictures += len(packets)
+        for packet in packets:
+            if packet.is_key:
+                self._saw_key(now)
+        self.tap.take(packets)
+        self._queue.put(packets)
+
     def _saw_key(self, now: Reading) -> None:
         if self.tap.key() is not None:
             self._set(key_interval_s=round((now.mono_us - self._last_key_us) / SECOND_US, 2))
         self._last_key_us = now.mono_us
 
     def _store_if_due(self, now: Reading) -> None:
-        if len(self._queue) and (self._over is not None or now.mono_us - self._stored_us >= STORE_PERIOD_US):
-            self._stored_us = now.mono_us
+        turn = now.mono_us // STORE_PERIOD_US
+        if len(self._queue) and (self._over is not None or turn != self._stored):
+            self._stored = turn
             self._job = self._run_store(self._store)
         elif self._over is not None:
             self._seal(self._close)
@@ -381,15 +396,16 @@ class Session:
         assert recording is not None
         last: Packet | None = None
         lost = count = size = 0
-        while (entry := self._queue.get()) is not None:
-            if isinstance(entry, Overflow):
-                self._end(recording, Cause.OVERLOAD, "")
-                continue
-            recording.feed(entry)
-            last, count, size = entry, count + 1, size + len(entry.data)
-            lost += entry.lost_packets or 0
+        while entries := self._queue.get():
+            for entry in entries:
+                if isinstance(entry, Overflow):
+                    self._end(recording, Cause.OVERLOAD, "")
+                    continue
+                recording.feed(entry)
+                last, count, size = entry, count + 1, size + len(entry.data)
+                lost += entry.lost_packets or 0
         if last is not None:
-            self._stored(recording, last, count, size, lost)
+            self._note_stored(recording, last, count, size, lost)
 
     def _close(self) -> None:
         """Seal what is open, under the cause for which nothing follows."""
@@ -460,7 +476,7 @@ class Session:
         log.warning("camera is not recorded", camera=self.camera.id, code=err.code, reason=str(err))
         self._set(problem_code=err.code, problem_text=str(err))
 
-    def _stored(self, recording: Recording, last: Packet, count: int, size: int, lost: int) -> None:
+    def _note_stored(self, recording: Recording, last: Packet, count: int, size: int, lost: int) -> None:
         segmenter = recording.segmenter
         assert segmenter is not None
         counts = segmenter.counts

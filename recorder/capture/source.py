@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from config.clock import Reading
 from recorder.store.records import AudioCodec, CodecName
 
 READ_TICK_S = 0.05
-"""How long a source rests between two looks at what has come (ADR 8): at 4 Mbit/s that is about 25 KB."""
+"""How long whoever reads sources rests between two looks (ADR 8): datagrams that wait for longer may be dropped."""
+
+STREAM_PERIOD_US = 100_000
+"""How often a source is looked at that can wait, because what it sends then waits at the camera: at 4 Mbit/s that is
+about 50 KB. A process that wakes up has forgotten what it did (its caches are cold), so half as often costs a third
+less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,7 @@ class AudioTrack:
     """What a decoder must be told: AudioSpecificConfig, OpusHead, or STREAMINFO."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """One picture as the camera sent it: an access unit of NAL units with start codes (Annex B), or a JPEG file."""
 
     data: bytes

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -173,10 +174,9 @@ class SegmentWriter:
         """
         packet = av.Packet(command.data)
         packet.stream = self._stream
-        packet.time_base = TIME_BASE
         packet.dts, packet.pts, packet.duration = command.dts, command.pts, command.duration
         packet.is_keyframe = command.is_key
-        self._carefully(lambda: self._container.mux_one(packet))
+        self._mux(packet)
         self.frames += 1
         if command.lost_packets is not None:
             self.lost_packets = (self.lost_packets or 0) + command.lost_packets
@@ -208,7 +208,7 @@ class SegmentWriter:
         packet.duration = samples
         packet.is_keyframe = True
         try:
-            self._carefully(lambda: self._container.mux_one(packet))
+            self._mux(packet)
         except SourceInvalid:
             self.audio_refused += 1
         else:
@@ -223,7 +223,11 @@ class SegmentWriter:
         if self._audio is not None and self._pending_audio is not None:
             self._mux_audio(self._audio, self._pending_audio, self._pending_audio.samples)
             self._pending_audio = None
-        self._carefully(self._container.close)
+        try:
+            self._container.close()
+        except av.error.FFmpegError as err:
+            raise self._failure() from err
+        self._check()
 
     def abandon(self) -> None:
         """Let go after a failure: what is on the disk stays for `resume` to read."""
@@ -232,12 +236,19 @@ class SegmentWriter:
             self._container.close()
         self.part.close()
 
-    def _carefully(self, act: object) -> None:
-        assert callable(act)
+    def _mux(self, packet: av.Packet[Any]) -> None:
         try:
-            act()
+            self._container.mux_one(packet)
         except av.error.FFmpegError as err:
-            raise self._sink.failure or SourceInvalid("The camera sent a picture that cannot be stored.") from err
+            raise self._failure() from err
+        self._check()
+
+    def _failure(self) -> StorageError | SourceInvalid:
+        """What an error of the muxer means: where the disk failed before, that."""
+        return self._sink.failure or SourceInvalid("The camera sent a picture that cannot be stored.")
+
+    def _check(self) -> None:
+        """The muxer forgets errors of writing that came while it wrote what it had gathered."""
         if self._sink.failure is not None:
             raise self._sink.failure
 

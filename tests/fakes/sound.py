@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
@@ -100,4 +100,4 @@ def beside(
             if heard(at / rate_hz):
                 frames.append(AudioFrame(sound.frames[told], begun * rate_hz // TICKS_PER_S + at, sound.samples))
             told += 1
-        yield replace(packet, audio=tuple(frames), audio_lost=0)
+        yield packet._replace(audio=tuple(frames), audio_lost=0)

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -215,7 +214,7 @@ def test_what_was_lost_on_the_way_stands_in_the_segment(tmp_path: Path) -> None:
     for index, packet in enumerate(packets(SECOND * 4, clock)):
         told = index < 20
         recording.feed(
-            replace(packet, lost_packets=index % 2 if told else None, clock_offset_us=index if told else None)
+            packet._replace(lost_packets=index % 2 if told else None, clock_offset_us=index if told else None)
         )
     recording.stop(Cause.UNREACHABLE)
 

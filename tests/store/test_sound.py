@@ -6,7 +6,6 @@ import json
 import random
 import subprocess
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -420,7 +419,7 @@ def test_sound_from_before_the_first_picture_is_left_out(tmp_path: Path) -> None
     recording.begin(Track(CodecName.H264, audio=sound.track))
     for index, packet in enumerate(beside(packets(SECOND * 4, clock), sound)):
         earlier = tuple(AudioFrame(one.data, one.at - 20_000, one.samples) for one in packet.audio)
-        recording.feed(packet if index > 20 else replace(packet, audio=earlier))
+        recording.feed(packet if index > 20 else packet._replace(audio=earlier))
     recording.stop(Cause.UNREACHABLE)
 
     assert recording.segmenter is not None

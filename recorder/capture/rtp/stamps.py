@@ -33,6 +33,7 @@ class Stamps:
         self._first_us = 0
         self._last_ticks = 0
         self._recent: deque[int] = deque(maxlen=REORDER_LIMIT)
+        self._highest: int | None = None
         self._waiting: list[int] = []
         self.depth = 0
         """Pictures by which decoding runs ahead of showing, as far as told or seen."""
@@ -71,9 +72,12 @@ class Stamps:
         if self._recent and abs(pts - self._recent[-1]) > JUMP_TICKS:
             self._recent.clear()
             self._waiting.clear()
-        later = sum(1 for one in self._recent if one > pts)
+            self._highest = None
+        if self._highest is None or pts > self._highest:
+            self._highest = pts
+        else:
+            self.depth = max(self.depth, sum(1 for one in self._recent if one > pts))
         self._recent.append(pts)
-        self.depth = max(self.depth, later)
         if not self.depth:
             return pts
         heappush(self._waiting, pts)

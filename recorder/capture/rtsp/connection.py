@@ -282,17 +282,22 @@ class RtspConnection:
     def _look(self) -> None:
         now_us = self._now_us = self._read_clock()
         self._read_stream()
+        if self._pairs:
+            self._read_datagrams(now_us)
+        self._do(self._client.tick(now_us))
+        if self._video is not None:
+            self._report(self._video, now_us)
+            if self._audio is not None:
+                self._report(self._audio, now_us)
+            if self._video.receiver.has_left(now_us):
+                raise SourceEnded()
+
+    def _read_datagrams(self, now_us: int) -> None:
         if self._video is not None:
             self._video.datagrams(self._datagram, self._senders, now_us)
         if self._audio is not None:
             with self._audio_alone():
                 self._audio.datagrams(self._datagram, self._senders, now_us)
-        self._do(self._client.tick(now_us))
-        for track in (self._video, self._audio):
-            if track is not None:
-                self._report(track, now_us)
-        if self._video is not None and self._video.receiver.has_left(now_us):
-            raise SourceEnded()
 
     @contextlib.contextmanager
     def _audio_alone(self) -> Iterator[None]:

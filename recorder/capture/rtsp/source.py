@@ -58,21 +58,28 @@ class RtspSource:
         if not units:
             return ()
         arrived = self._clock.read()
-        return [self._packet(unit, arrived) for unit in units]
+        packets = self._packets(units, arrived)
+        return packets if self._audio is None else self._with_sound(packets, self._audio)
 
-    def _packet(self, unit: AccessUnit, arrived: Reading) -> Packet:
-        assert self._stamps is not None
-        if unit.is_key:
-            self._learn_order(unit.data, self._stamps)
-        dts, pts = self._stamps.take(unit.timestamp, arrived.mono_us)
-        offset_us = clock_offset_us(self.connection.receiver, arrived)
-        still = self._stamps.stands_still
-        lost = self._newly_lost()
-        if self._audio is None:
-            return Packet(unit.data, dts, pts, unit.is_key, arrived, lost, offset_us, still)
-        audio = self._sound_with(self._audio, pts, arrived)
-        audio_lost = self._newly_lost_audio(self._audio)
-        return Packet(unit.data, dts, pts, unit.is_key, arrived, lost, offset_us, still, audio, audio_lost)
+    def _packets(self, units: Sequence[AccessUnit], arrived: Reading) -> list[Packet]:
+        """Of what one look brought; which of its pictures lost packets belonged to is not known here: the first."""
+        stamps = self._stamps
+        assert stamps is not None
+        lost, offset_us = self._newly_lost(), clock_offset_us(self.connection.receiver, arrived)
+        packets = []
+        for data, stamp, is_key, _ in units:
+            if is_key:
+                self._learn_order(data, stamps)
+            dts, pts = stamps.take(stamp, arrived.mono_us)
+            packets.append(Packet(data, dts, pts, is_key, arrived, lost, offset_us, stamps.stands_still))
+            lost = 0
+        return packets
+
+    def _with_sound(self, packets: Sequence[Packet], audio: AudioIntake) -> list[Packet]:
+        return [
+            one._replace(audio=self._sound_with(audio, one.pts, one.arrived), audio_lost=self._newly_lost_audio(audio))
+            for one in packets
+        ]
 
     def _hear(self, audio: AudioIntake) -> None:
         units = self.connection.take_audio()
@@ -103,7 +110,6 @@ class RtspSource:
             stamps.expect(reorder_depth(sets, self._track.codec) or 0)
 
     def _newly_lost(self) -> int:
-        """To the nearest tick: which of the pictures of one poll they belonged to is not known here."""
         before, self._lost = self._lost, self.connection.receiver.tally.lost
         return self._lost - before
 

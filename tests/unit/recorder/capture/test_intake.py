@@ -10,8 +10,7 @@ from tests.fakes.clock import FakeClock
 def test_a_view_begins_at_the_newest_key_picture() -> None:
     """What came before it is forgotten; what follows is there in order."""
     tap = Tap()
-    for packet in packets("PPIPPIPPP", FakeClock()):
-        tap.take(packet)
+    tap.take(list(packets("PPIPPIPPP", FakeClock())))
 
     kept = tap.since_key()
     assert [one.is_key for one in kept] == [True, False, False, False]
@@ -22,8 +21,7 @@ def test_a_view_begins_at_the_newest_key_picture() -> None:
 def test_before_the_first_key_picture_there_is_nothing() -> None:
     """Half a group cannot be looked at."""
     tap = Tap()
-    for packet in packets("PPP", FakeClock()):
-        tap.take(packet)
+    tap.take(list(packets("PPP", FakeClock())))
 
     assert (tap.key(), tap.since_key()) == (None, ())
 
@@ -32,7 +30,7 @@ def test_a_group_without_end_is_cut_to_its_key_picture() -> None:
     """A camera that sends no second key picture takes no more memory for it."""
     tap = Tap()
     for packet in packets("I" + "P" * TAP_LIMIT_PACKETS, FakeClock()):
-        tap.take(packet)
+        tap.take([packet])
 
     assert tap.is_cut_off
     assert len(tap.since_key()) == 1

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -164,7 +163,7 @@ def test_repeated_parameter_sets_change_nothing() -> None:
 def without(packet: Packet, unit_type_lost: int) -> Packet:
     """A picture of which the packets with that kind of unit were lost."""
     left = (unit for unit in units(packet.data) if unit_type(unit, CodecName.H264) != unit_type_lost)
-    return replace(packet, data=b"".join(b"\0\0\0\1" + unit for unit in left))
+    return packet._replace(data=b"".join(b"\0\0\0\1" + unit for unit in left))
 
 
 @pytest.mark.parametrize("lost", [SPS, PPS])

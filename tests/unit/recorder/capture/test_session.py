@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,7 +72,7 @@ def test_what_a_session_tells_of_the_way_and_of_the_clock(tmp_path: Path) -> Non
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     told = (
-        replace(packet, lost_packets=2, clock_offset_us=index * 1000)
+        packet._replace(lost_packets=2, clock_offset_us=index * 1000)
         for index, packet in enumerate(packets(SECOND * 2, clock))
     )
     session = session_of(store, clock, iter([ScriptedSource(told, SourceEnded())]))
@@ -203,16 +202,16 @@ def test_a_queue_that_runs_over_says_where_and_goes_on_at_a_key_frame() -> None:
     clock, queue = FakeClock(), PacketQueue()
     stream = list(packets(SECOND * 200, clock))
 
-    for packet in stream:
-        queue.put(packet)
-    taken = [queue.get() for _ in range(QUEUE_LIMIT_PACKETS)]
-    for packet in stream[1:12]:
-        queue.put(packet)
+    queue.put(stream)
+    taken: list[Packet | Overflow] = []
+    while entries := queue.get():
+        taken += entries
+    assert taken[:-1] == stream[:QUEUE_LIMIT_PACKETS]
+    assert isinstance(taken[-1], Overflow)
 
-    assert taken == stream[:QUEUE_LIMIT_PACKETS]
-    assert isinstance(queue.get(), Overflow)
-    assert [queue.get(), queue.get()] == stream[10:12]
-    assert queue.get() is None
+    queue.put(stream[1:12])
+    assert queue.get() == stream[10:12]
+    assert not queue.get()
     assert queue.dropped == 2000 - QUEUE_LIMIT_PACKETS + 9
 
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from recorder.capture.source import Packet, Source, WantedCamera
@@ -33,7 +32,7 @@ class Lasting(ScriptedSource):
         if now.mono_us < self._due_us:
             return []
         self._due_us += 100_000
-        return [replace(one, arrived=now) for one in [next(self._script, None)] if one is not None]
+        return [one._replace(arrived=now) for one in [next(self._script, None)] if one is not None]
 
 
 def worker_of(store: Store, clock: FakeClock, drawing: str = SECOND * 4) -> Worker:
