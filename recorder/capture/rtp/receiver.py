@@ -141,41 +141,55 @@ class TrackReceiver:
 
         What is simple: the next number, the same picture, source and payload type, no extension, no end of anything,
         and the packet whole, behind its `$` mark on that channel (RFC 2326, 10.12). Nine packets of ten are so, and
-        taking them one by one through `rtp` costs three times as much.
+        taking them one by one through `rtp` costs four times as much.
         """
         growing = None if self._fragmenting is None else self._fragmenting.growing()
         if growing is None or self._fragmenting is None:
             return at
-        mask, kind, header_bytes = self._fragmenting.middle
-        sequence, ssrc, payload_type = self._sequence, self._ssrc, self._payload_type
-        number, begun = (sequence.extended_highest + 1) & 0xFFFF, at
-        room = UNIT_LIMIT_BYTES - len(growing)
-        taken = 0
-        while at + _FRAME.size <= end:
-            mark, on, size, first, second, is_number, stamp, source, *head = _FRAME.unpack_from(buffer, at)
-            stop, room = at + 4 + size, room - size
-            if (
-                is_number != number
-                or stamp != sequence.last_stamp
-                or source != ssrc
-                or second != payload_type
-                or head[0] & mask != kind
-                or head[header_bytes - 1] & _ENDS
-                or mark != _DOLLAR
-                or on != channel
-                or first != _PLAIN
-                or stop > end
-                or size < _LEAST
-                or room < 0
-            ):
-                break
-            growing += buffer[at + 16 + header_bytes : stop]
-            at, number, taken = stop, (number + 1) & 0xFFFF, taken + 1
+        behind_stamp, begun = 16 + self._fragmenting.middle.header_bytes, at
+        last = min(end, at + UNIT_LIMIT_BYTES - len(growing))
+        found: list[memoryview] = []
+        while step := self._middle(buffer, at, last, channel, len(found)):
+            # Those of a unit are of one length: all but their number must be the same, to the byte.
+            before, behind = bytes(buffer[at : at + 6]), bytes(buffer[at + 8 : at + behind_stamp])
+            number = self._sequence.extended_highest + 1 + len(found)
+            is_next = True
+            while is_next:
+                found.append(buffer[at + behind_stamp : at + step])
+                at, number = at + step, number + 1
+                head = before + (number & 0xFFFF).to_bytes(2, "big") + behind
+                is_next = at + step <= last and buffer[at : at + behind_stamp] == head
         if at != begun:
-            sequence.followed(taken)
-            self.tally.packets += taken
+            growing += b"".join(found)
+            self._sequence.followed(len(found))
+            self.tally.packets += len(found)
             self._others = 0
         return at
+
+    def _middle(self, buffer: memoryview, at: int, last: int, channel: int, behind: int) -> int:
+        """How many bytes the packet at `at` has, with its mark, if it simply goes on with the unit; 0: it does not.
+
+        `behind`: how many such lie between it and the last one that was counted.
+        """
+        assert self._fragmenting is not None
+        if at + _FRAME.size > last:
+            return 0
+        mask, kind, header_bytes = self._fragmenting.middle
+        mark, on, size, first, second, number, stamp, source, *head = _FRAME.unpack_from(buffer, at)
+        is_simple = (
+            number == (self._sequence.extended_highest + 1 + behind) & 0xFFFF
+            and stamp == self._sequence.last_stamp
+            and source == self._ssrc
+            and second == self._payload_type
+            and head[0] & mask == kind
+            and not head[header_bytes - 1] & _ENDS
+            and mark == _DOLLAR
+            and on == channel
+            and first == _PLAIN
+            and at + 4 + size <= last
+            and size >= _LEAST
+        )
+        return 4 + size if is_simple else 0
 
     def _is_ours(self, ssrc: int) -> bool:
         """Whether a packet of a source that was not the last one's belongs to this track."""
