@@ -42,6 +42,25 @@ def units(data: bytes) -> Iterator[bytes]:
             yield unit
 
 
+def unit_spans(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where the units of an Annex B byte stream begin and end, of all it has; start codes of three bytes or four."""
+    begin: int | None = None
+    for match in _START.finditer(data):
+        if begin is not None:
+            yield from _span(data, begin, match.start())
+        begin = match.end()
+    if begin is not None:
+        yield from _span(data, begin, len(data))
+
+
+def _span(data: bytes, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Without trailing zeros: the first of a start code of four bytes is one of them."""
+    while end > begin and not data[end - 1]:
+        end -= 1
+    if end > begin:
+        yield begin, end
+
+
 def unit_type(unit: bytes, codec: CodecName) -> int:
     """`nal_unit_type` of a unit that is not empty."""
     return unit[0] & 0x1F if codec is CodecName.H264 else unit[0] >> 1 & 0x3F

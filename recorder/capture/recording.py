@@ -180,9 +180,7 @@ class Recording:
         self._segment = None
 
     def _close_run(self) -> None:
-        if self._run is not None:
-            self._run.close()
-            self._run = None
+        self._run = None
 
 
 def _audio_facts(run: RunWriter, segment: SegmentWriter, lost: int | None) -> AudioFacts | None:

@@ -81,6 +81,8 @@ class WritePacket(NamedTuple):
     """Missing on the way before or in it; None: nobody knows."""
     clock_offset_us: int | None = None
     """The camera's clock against ours; None: nobody knows."""
+    unit_starts: tuple[int, ...] | None = None
+    """As in `Packet`."""
 
 
 @dataclass(frozen=True)
@@ -399,5 +401,12 @@ class Segmenter:
 def _written(timed: _Timed, duration: int) -> WritePacket:
     packet = timed.packet
     return WritePacket(
-        packet.data, timed.dts, timed.pts, duration, packet.is_key, packet.lost_packets, packet.clock_offset_us
+        packet.data,
+        timed.dts,
+        timed.pts,
+        duration,
+        packet.is_key,
+        packet.lost_packets,
+        packet.clock_offset_us,
+        packet.unit_starts,
     )

@@ -60,6 +60,8 @@ class Packet(NamedTuple):
     """Sound that came since the picture before. It rides with pictures: so it never keeps anything going by itself."""
     audio_lost: int | None = None
     """Packets of sound missing on the way, and frames that cannot be stored, likewise; None: as `lost_packets`."""
+    unit_starts: tuple[int, ...] | None = None
+    """Where the units begin, each with a start code of four bytes; None: not known."""
 
 
 @dataclass(frozen=True)

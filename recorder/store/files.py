@@ -104,11 +104,25 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         os.close(handle)
 
 
-def write_all(handle: int, data: bytes) -> None:
+PIECES_AT_ONCE = 1024
+"""What Linux takes in one call (writev(2), IOV_MAX)."""
+
+
+def write_all(handle: int, *pieces: bytes | memoryview) -> None:
     """Write every byte; the kernel may take fewer than it was offered, on a nearly full disk above all."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(handle, view) :]
+    for begin in range(0, len(pieces), PIECES_AT_ONCE):
+        left = list(pieces[begin : begin + PIECES_AT_ONCE])
+        while left := _behind(left, os.writev(handle, left)):
+            pass
+
+
+def _behind(pieces: list[bytes | memoryview], written: int) -> list[bytes | memoryview]:
+    """What is left of some pieces behind so many bytes."""
+    for number, piece in enumerate(pieces):
+        if written < len(piece):
+            return [memoryview(piece)[written:], *pieces[number + 1 :]]
+        written -= len(piece)
+    return []
 
 
 def begin(path: Path) -> int:

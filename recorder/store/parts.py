@@ -43,17 +43,18 @@ class PartFile:
         self._hash = hashlib.sha256()
         self._handle: int | None = files.begin(path)
 
-    def append(self, data: bytes) -> None:
-        """Write through to the kernel, whole.
+    def append(self, *pieces: bytes | memoryview) -> None:
+        """Write through to the kernel, whole, one piece behind the other.
 
         Raises:
             StorageError: one of its kinds. The file may then end in half a fragment; `resume` cuts it.
         """
         assert self._handle is not None, "append after close"
         with files.translated(self.path):
-            files.write_all(self._handle, data)
-        self._hash.update(data)
-        self.bytes_written += len(data)
+            files.write_all(self._handle, *pieces)
+        for piece in pieces:
+            self._hash.update(piece)
+        self.bytes_written += sum(map(len, pieces))
 
     def sha256(self) -> str:
         """Of everything appended so far."""

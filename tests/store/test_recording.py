@@ -177,7 +177,8 @@ class FullAfter(PartFile):
 
     room_bytes = 0
 
-    def append(self, data: bytes) -> None:
+    def append(self, *pieces: bytes | memoryview) -> None:
+        data = b"".join(pieces)
         if self.bytes_written + len(data) > self.room_bytes:
             super().append(data[: self.room_bytes - self.bytes_written])
             raise StorageFull

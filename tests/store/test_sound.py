@@ -18,7 +18,7 @@ from recorder.capture.recording import Recording
 from recorder.capture.rtp.opus import opus_head
 from recorder.capture.segmenter import AudioState, WriteAudio, WritePacket
 from recorder.capture.source import AudioFrame, AudioTrack, Track
-from recorder.capture.writer import FRAGMENT_US, RunWriter, SegmentWriter
+from recorder.capture.writer import FRAGMENT_TICKS, RunWriter, SegmentWriter
 from recorder.causes import Cause
 from recorder.errors import StorageFull
 from recorder.store.boxes import BoxesDamaged, audio_entry, init_of, outline, sample_entry
@@ -250,7 +250,7 @@ def test_fragments_are_cut_as_without_sound(tmp_path: Path) -> None:
     writer.close()
     part.close()
     long = outline(part.path.read_bytes())
-    assert all(one.duration_ticks <= FRAGMENT_US * 9 // 100 + 3600 for one in long.fragments)
+    assert all(one.duration_ticks <= FRAGMENT_TICKS for one in long.fragments)
     assert (long.frames, long.audio_frames) == (250, writer.audio_frames)
 
     (tmp_path / "other").mkdir()
@@ -371,7 +371,7 @@ def test_a_full_disk_is_told_through_sound_too(tmp_path: Path, monkeypatch: pyte
     sound = sound_of(AudioCodec.AAC, 10.0)
     writer, part = begun(tmp_path, sound.track)
 
-    def full(data: bytes) -> None:
+    def full(*pieces: bytes) -> None:
         raise StorageFull
 
     monkeypatch.setattr(part, "append", full)
