@@ -376,15 +376,15 @@ class RecordingBox:
         url = self._demo.url() if is_demo(camera) else camera.url
         if url is None:
             return None
-        key = self._password_key(camera.id)
+        key = self._password_key(camera)
         return WantedCamera(
             camera.id, camera.stream_id, url, camera.username, key, camera.transport, camera.ca_file, camera.audio
         )
 
-    def _password_key(self, camera_id: str) -> str:
+    def _password_key(self, camera: Camera) -> str:
         """Differs when the password does. Keyed anew at each start, so that it tells nothing of it."""
         try:
-            password = self._store.cameras.password(camera_id)
+            password = self._store.cameras.password_of(camera)
         except StorageError:
             return "unreadable"
         if password is None:

@@ -173,7 +173,8 @@ class Pools:
     def __init__(self, connects_at_once: int) -> None:
         """`connects_at_once`: two hundred cameras that connect together time out together."""
         self._connecting = ThreadPoolExecutor(connects_at_once, "connect")
-        self._storing = ThreadPoolExecutor(STORE_THREADS, "store")
+        self._storing = ThreadPoolExecutor(1, "store")
+        self._helping = ThreadPoolExecutor(STORE_THREADS - 1, "store-more")
         self._waiting: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._lock = threading.Lock()
         self._busy = 0
@@ -193,13 +194,14 @@ class Pools:
         """Begin what waits. To be called when the loop has nothing else to do for a while.
 
         One thread does one job after the other, while the loop rests: threads that take turns with it, and with each
-        other, for the interpreter's lock cost twice as much. Only when jobs still wait since the last time, because
-        one blocks, is another thread sent after them.
+        other, for the interpreter's lock cost twice as much, and each would have memory of its own. Only when jobs
+        still wait since the last time, because one blocks, is another thread sent after them.
         """
         if self._waiting and (self._busy == 0 or self._left_over):
             with self._lock:
+                threads = self._helping if self._busy else self._storing
                 self._busy += 1
-            self._storing.submit(self._drain)
+            threads.submit(self._drain)
         self._left_over = bool(self._waiting)
 
     def _drain(self) -> None:

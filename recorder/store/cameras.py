@@ -165,10 +165,18 @@ class Cameras:
         """The camera's password, the first line of its file; None when it has none.
 
         Raises:
+            CameraUnknown: there is none of that id.
             StorageError: the file that should be there cannot be read.
         """
-        camera = self.get(camera_id)
-        path = Path(camera.password_file) if camera.password_file else self._password_path(camera_id)
+        return self.password_of(self.get(camera_id))
+
+    def password_of(self, camera: Camera) -> SecretStr | None:
+        """Likewise, of a camera that was looked up already.
+
+        Raises:
+            StorageError: the file that should be there cannot be read.
+        """
+        path = Path(camera.password_file) if camera.password_file else self._password_path(camera.id)
         if not camera.password_file and not path.exists():
             return None
         with files.translated(path):
