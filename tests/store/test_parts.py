@@ -1,8 +1,13 @@
 """Part files without a database, and the ids of what becomes of them."""
 
+import hashlib
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from recorder.errors import SegmentUnknown, VolumeMissing
 from recorder.store.layout import Layout
@@ -29,6 +34,38 @@ def test_a_part_lies_where_its_segment_will(tmp_path: Path) -> None:
     assert parts.place(HEADER).name == "0-20260301T000000.000Z.mp4"
     with pytest.raises(AssertionError):
         part.append(b"more")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.binary(max_size=20), max_size=12), st.lists(st.integers(1, 60), min_size=300, max_size=300))
+def test_every_piece_is_written_however_little_the_kernel_takes(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], takes: list[int]
+) -> None:
+    """On a nearly full disk it takes fewer bytes than it was offered, and may stop within a piece."""
+    path, taken, whole = tmp_path_factory.mktemp("part") / "x.part", iter(takes), os.writev
+
+    def little(handle: int, offered: Sequence[bytes | memoryview]) -> int:
+        return whole(handle, [b"".join(offered)[: next(taken)]])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "writev", little)
+        part = PartFile(HEADER, path)
+        part.append(*pieces)
+        finished = part.finish()
+
+    assert path.read_bytes() == b"".join(pieces)
+    assert finished.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert finished.bytes == path.stat().st_size
+
+
+def test_more_pieces_than_one_call_takes_are_written(tmp_path: Path) -> None:
+    """Linux takes 1024 at once."""
+    pieces = [bytes([n % 256]) for n in range(2500)]
+    part = PartFile(HEADER, tmp_path / "x.part")
+    part.append(*pieces)
+    part.close()
+
+    assert part.path.read_bytes() == b"".join(pieces)
 
 
 def test_nothing_is_begun_where_the_volume_is_missing(tmp_path: Path) -> None:

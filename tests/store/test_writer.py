@@ -60,6 +60,53 @@ def test_long_groups_are_cut_every_two_seconds(tmp_path: Path) -> None:
     assert max(lengths) == FRAGMENT_TICKS
 
 
+@pytest.mark.parametrize(
+    ("limit", "most", "frames"), [("FRAGMENT_LIMIT_BYTES", 4000, None), ("FRAGMENT_LIMIT_SAMPLES", 7, 7)]
+)
+def test_what_waits_for_a_fragment_has_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, frames: int | None
+) -> None:
+    """A camera that sends much, or many, and no key frame: the fragment is cut early, and nothing is lost."""
+    monkeypatch.setattr(f"recorder.capture.writer.{limit}", most)
+    units = access_units(CodecName.H264, 50, 50)
+    part = PartFile(HEADER, tmp_path / "x.part")
+    writer = RunWriter(CodecName.H264, units[0][0]).open(part)
+    for n, (data, is_key) in enumerate(units):
+        writer.write(WritePacket(data, n * 900, n * 900, 900, is_key))
+    writer.close()
+
+    seen = outline(part.path.read_bytes())
+    assert seen.frames == 50
+    assert len(seen.fragments) > 3
+    if frames:
+        assert max(one.frames for one in seen.fragments) == frames
+    else:
+        assert all(one.size < most + 1000 for one in seen.fragments if one.frames > 1)
+
+
+def test_a_frame_without_a_picture_is_refused(tmp_path: Path) -> None:
+    """In words: what follows is a session begun anew."""
+    part = PartFile(HEADER, tmp_path / "x.part")
+    writer = RunWriter(CodecName.H264, access_units(CodecName.H264, 10)[0][0]).open(part)
+    with pytest.raises(SourceInvalid):
+        writer.write(WritePacket(b"no start code", 0, 0, 3600, True))
+    writer.abandon()
+
+
+def test_a_disk_that_is_full_at_the_beginning_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything was written; the file is let go of, so that it can be finished or put away."""
+
+    def full(*pieces: bytes) -> None:
+        raise StorageFull
+
+    part = PartFile(HEADER, tmp_path / "x.part")
+    monkeypatch.setattr(part, "append", full)
+    run = RunWriter(CodecName.H264, access_units(CodecName.H264, 10)[0][0])
+    with pytest.raises(StorageFull):
+        run.open(part)
+    assert part._handle is None
+
+
 def test_every_jpeg_picture_is_a_fragment(tmp_path: Path) -> None:
     """A crash costs the picture being written, and none is held back in memory for others."""
     units = access_units(CodecName.MJPEG, 30)

@@ -1,10 +1,11 @@
 """The segmenter, on cameras drawn as strings (`tests.fakes.camera`)."""
 
 import itertools
+import random
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.times import SECOND_US
@@ -410,3 +411,45 @@ def _runs(commands: list[Command]) -> list[list[WritePacket]]:
         elif isinstance(command, WritePacket):
             runs[-1].append(command)
     return runs
+
+
+class Careful(Segmenter):
+    """Looks at every picture closely."""
+
+    def _go_on(self, packet: Packet) -> tuple[Command, ...]:
+        return ()
+
+
+def spoilt(sent: list[Packet], chance: random.Random) -> list[Packet]:
+    """Pictures without times, times that stand still, jump or swap, and a box whose clock is set."""
+    found, set_us = [], 0
+    for packet in sent:
+        dts, kind = packet.dts, chance.randrange(60)
+        if kind == 0:
+            dts = None
+        elif kind == 1 and dts is not None:
+            dts += chance.choice((-200_000, -20_000, -9_000, 20_000, 2_000_000))
+        elif kind == 2:
+            set_us += chance.choice((-3, 1, 400)) * SECOND_US // 2
+        pts = None if kind == 3 or dts is None else dts + chance.choice((0, 0, 9_000, -9_000))
+        arrived = packet.arrived._replace(utc_us=packet.arrived.utc_us + set_us)
+        lost = chance.choice((None, 0, 2)) if kind == 4 else packet.lost_packets
+        is_key = packet.is_key and kind != 5
+        found.append(packet._replace(dts=dts, pts=pts, arrived=arrived, lost_packets=lost, is_key=is_key))
+    return found
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 2**32), st.sampled_from([SECOND, "I" + "P" * 40, "IPPP"]), st.sampled_from([0.3, 1, 2]))
+def test_the_short_way_decides_as_the_long_one(seed: int, group: str, segment_s: float) -> None:
+    """Nearly all pictures go it: whatever the camera sends, the commands are the same."""
+    chance = random.Random(seed)
+    sent = spoilt(list(packets(group * 8, FakeClock())), chance)
+    outcomes = []
+    for kind in (Segmenter, Careful):
+        machine = kind(Track(CodecName.H264), round(segment_s * SECOND_US), 0)
+        commands = [command for packet in sent for command in machine.feed(packet)]
+        outcomes.append(([*commands, *machine.stop(Cause.UNREACHABLE, "")], machine.counts))
+
+    assert outcomes[0] == outcomes[1]
+    assert any(isinstance(one, WritePacket) for one in outcomes[0][0])
