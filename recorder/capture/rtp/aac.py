@@ -126,6 +126,9 @@ class AacDepacketiser:
         self._whole_size = 0
         self._stamp = 0
 
+    def settle(self) -> None:
+        """Payloads are about to be written over: they were copied when they came."""
+
     def lost(self) -> None:
         """Packets are missing before the next one: a unit with a hole in it is no unit."""
         self._growing.clear()

@@ -46,6 +46,9 @@ class G711Depacketiser:
         self._low = bytes(one & 0xFF for one in samples)
         self._high = bytes(one >> 8 & 0xFF for one in samples)
 
+    def settle(self) -> None:
+        """Payloads are about to be written over: they were copied when they came."""
+
     def lost(self) -> None:
         """Packets are missing before the next one, which stands by itself."""
 

@@ -23,9 +23,17 @@ class H264Depacketiser:
     def __init__(self) -> None:
         self._picture = Assembly()
 
-    def growing(self) -> bytearray | None:
-        """Where the next piece goes."""
-        return self._picture.growing()
+    def room(self) -> int:
+        """How much more a unit in pieces may bring."""
+        return self._picture.room()
+
+    def grow(self, pieces: list[memoryview], size: int) -> None:
+        """It goes on with these."""
+        self._picture.grow(pieces, size)
+
+    def settle(self) -> None:
+        """Payloads are about to be written over."""
+        self._picture.settle()
 
     def lost(self) -> None:
         """Packets are missing before the next one."""

@@ -5,6 +5,8 @@ JPEG. The next picture that is whole tells, by `damaged`, that something is miss
 
 A picture ends with its marker bit, or where the next one begins, if nothing is missing between. What is sent twice
 under one time stamp, each time from its beginning, is two pictures: the fields of an interlaced camera are kept so.
+
+As in `assembly`, a scan grows as a list of parts that lie where they were received until `settle`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
+from recorder.capture.rtp.assembly import PARTS_LIMIT
 from recorder.capture.rtp.units import UNIT_LIMIT_BYTES, AccessUnit
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
@@ -55,9 +58,17 @@ class JpegDepacketiser:
         self._stamp: int | None = None
         self._head = b""
         """Of the picture that is growing; empty where there is none, or what there is has a hole."""
-        self._scan = bytearray()
+        self._scan: list[bytes | memoryview] = []
+        """None of them empty."""
+        self._scan_bytes = 0
+        self._settled = 0
+        """So many parts, from the first, are bytes of our own."""
         self._hole = False
         self._damaged = False
+
+    def settle(self) -> None:
+        """Payloads are about to be written over: what is needed of them becomes bytes of our own."""
+        self._join(self._settled)
 
     def lost(self) -> None:
         """Packets are missing before the next one."""
@@ -88,13 +99,17 @@ class JpegDepacketiser:
         """Whether the fragment goes on where the picture stands."""
         data = fragment.data
         if fragment.offset == 0:
-            self._scan.clear()
+            self._clear()
             tables, data = self._tables_for(fragment)
             self._head = _head(fragment, tables, self._size)
-        whole = len(self._head) + len(self._scan) + len(data) + len(EOI)
-        if not self._head or fragment.offset != len(self._scan) or whole > UNIT_LIMIT_BYTES:
+        whole = len(self._head) + self._scan_bytes + len(data) + len(EOI)
+        if not self._head or fragment.offset != self._scan_bytes or whole > UNIT_LIMIT_BYTES:
             return False
-        self._scan += data
+        if data:
+            self._scan.append(data)
+            self._scan_bytes += len(data)
+            if len(self._scan) > PARTS_LIMIT:
+                self._join(0)
         return True
 
     def _tables_for(self, fragment: _Fragment) -> tuple[tuple[bytes, ...], memoryview]:
@@ -115,18 +130,29 @@ class JpegDepacketiser:
     def _drop(self) -> None:
         if self._head:
             self._head = b""
-            self._scan.clear()
+            self._clear()
             self._damaged = True
+
+    def _clear(self) -> None:
+        self._scan.clear()
+        self._scan_bytes = self._settled = 0
+
+    def _join(self, begin: int) -> None:
+        """Parts from that one on become one."""
+        if begin < len(self._scan):
+            self._scan[begin:] = (b"".join(self._scan[begin:]),)
+        self._settled = len(self._scan)
 
     def _done(self) -> Sequence[AccessUnit]:
         if not self._scan:
             self._drop()
             return _NOTHING
         assert self._stamp is not None
-        end = b"" if self._scan.endswith(EOI) else EOI
-        unit = AccessUnit(b"".join((self._head, self._scan, end)), self._stamp, True, self._damaged)
+        last = b"".join(one[-len(EOI) :] for one in self._scan[-len(EOI) :])
+        end = b"" if last.endswith(EOI) else EOI
+        unit = AccessUnit(b"".join((self._head, *self._scan, end)), self._stamp, True, self._damaged)
         self._head, self._damaged = b"", False
-        self._scan.clear()
+        self._clear()
         return (unit,)
 
 

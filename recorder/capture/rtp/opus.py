@@ -55,6 +55,9 @@ class OpusDepacketiser:
 
     __slots__ = ()
 
+    def settle(self) -> None:
+        """Payloads are about to be written over: they were copied when they came."""
+
     def lost(self) -> None:
         """Packets are missing before the next one, which is a unit by itself."""
 

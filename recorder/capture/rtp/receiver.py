@@ -13,7 +13,7 @@ from struct import Struct
 from config.times import SECOND_US
 from recorder.capture.rtp.rtcp import Goodbye, SenderReport, parse, receiver_report
 from recorder.capture.rtp.sequence import SequenceTracker, TimestampUnwrapper
-from recorder.capture.rtp.units import UNIT_LIMIT_BYTES, AccessUnit, Depacketiser, Fragmenting
+from recorder.capture.rtp.units import AccessUnit, Depacketiser, Fragmenting
 from recorder.errors import SourceMixed
 
 FOREIGN_IN_A_ROW = 10
@@ -141,13 +141,13 @@ class TrackReceiver:
 
         What is simple: the next number, the same picture, source and payload type, no extension, no end of anything,
         and the packet whole, behind its `$` mark on that channel (RFC 2326, 10.12). Nine packets of ten are so, and
-        taking them one by one through `rtp` costs four times as much.
+        taking them one by one through `rtp` costs four times as much. They are kept where they lie until `settle`.
         """
-        growing = None if self._fragmenting is None else self._fragmenting.growing()
-        if growing is None or self._fragmenting is None:
+        room = 0 if self._fragmenting is None else self._fragmenting.room()
+        if not room or self._fragmenting is None:
             return at
         behind_stamp, begun = 16 + self._fragmenting.middle.header_bytes, at
-        last = min(end, at + UNIT_LIMIT_BYTES - len(growing))
+        last = min(end, at + room)
         found: list[memoryview] = []
         while step := self._middle(buffer, at, last, channel, len(found)):
             # Those of a unit are of one length: all but their number must be the same, to the byte.
@@ -160,7 +160,7 @@ class TrackReceiver:
                 head = before + (number & 0xFFFF).to_bytes(2, "big") + behind
                 is_next = at + step <= last and buffer[at : at + behind_stamp] == head
         if at != begun:
-            growing += b"".join(found)
+            self._fragmenting.grow(found, at - begun - behind_stamp * len(found))
             self._sequence.followed(len(found))
             self.tally.packets += len(found)
             self._others = 0
@@ -215,6 +215,10 @@ class TrackReceiver:
             self._depacketiser.lost()
         self._ssrc = ssrc
         self._sequence = SequenceTracker(self._clock_rate_hz)
+
+    def settle(self) -> None:
+        """The place where packets lie is about to be written over."""
+        self._depacketiser.settle()
 
     def rtcp(self, data: memoryview, now_us: int) -> None:
         """What the camera says of itself: kept, as its own opinion of the time."""

@@ -20,6 +20,9 @@ class AccessUnit(NamedTuple):
     """Whether decoding can begin here; always so for sound and JPEG."""
     damaged: bool
     """Whether packets of it are missing, or could not be understood. Of JPEG, which has no parts: before it."""
+    unit_starts: tuple[int, ...] = ()
+    """Video: where the NAL units begin, each with a start code of four bytes. Empty for sound and JPEG, and where there
+    are more than any camera sends."""
 
 
 class Middle(NamedTuple):
@@ -37,16 +40,27 @@ class Fragmenting(Protocol):
 
     middle: Middle
 
-    def growing(self) -> bytearray | None:
-        """Where the next piece goes; None: no unit is growing that is whole so far."""
+    def room(self) -> int:
+        """How many bytes may be appended; 0: no unit is growing that is whole so far."""
+        ...
+
+    def grow(self, pieces: list[memoryview], size: int) -> None:
+        """Append these pieces, of that size together: no more than there is room for. `settle` is for them too."""
         ...
 
 
 class Depacketiser(Protocol):
-    """Payloads of one track in order of their sequence numbers in; access units out."""
+    """Payloads of one track in order of their sequence numbers in; access units out.
+
+    Payloads may be kept where they lie until `settle`. What comes out is never where they lay.
+    """
 
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet's payload, without RTP header, extension and padding; what it completed, mostly nothing."""
+        ...
+
+    def settle(self) -> None:
+        """The place where payloads lie is about to be written over."""
         ...
 
     def lost(self) -> None:

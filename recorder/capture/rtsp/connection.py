@@ -3,6 +3,9 @@
 `open` blocks, within its limits; afterwards `take` never does. There is no waiting for a socket: every `READ_TICK_S`
 whoever owns connections asks them, and one call takes what dozens of packets brought. Waking up for each packet
 costs several times as much (ADR 8).
+
+All connections of a thread read into one buffer, one after the other: a buffer for each, of hundreds of them, is in no
+cache when its turn comes, and moving cold memory is most of the work.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import secrets
 import select
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,7 +44,7 @@ from recorder.capture.rtsp.client import (
     Send,
 )
 from recorder.capture.rtsp.digest import Authenticator
-from recorder.capture.rtsp.framing import Framer
+from recorder.capture.rtsp.framing import BUFFER_BYTES, Framer
 from recorder.capture.rtsp.messages import Message
 from recorder.capture.rtsp.sdp import MediaDescription
 from recorder.capture.rtsp.transport import Transport, TransportReply
@@ -64,6 +68,7 @@ DATAGRAMS_LIMIT = 2000
 """Likewise for UDP, where a read brings one packet."""
 
 DATAGRAM_BYTES = 65_536
+"""The largest there is."""
 
 REDIRECT_LIMIT = 3
 """A camera that sends us round in circles ends here."""
@@ -84,6 +89,16 @@ AGENT = "Custos"
 
 _Pair = tuple[socket.socket, socket.socket]
 """For RTP and RTCP of one track."""
+
+
+class _OfThread(threading.local):
+    """What the connections of one thread share. Between two looks nothing of theirs is left in it."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(BUFFER_BYTES))
+
+
+_OF_THREAD = _OfThread()
 
 
 @dataclass(frozen=True)
@@ -143,14 +158,35 @@ class _Incoming:
         """What its sockets hold, where it has some, put in order."""
         if self.udp is None:
             return
-        for data in _datagrams(self.udp[0], buffer, senders):
-            if len(data) >= 12:
-                for packet in self._window.take(data[2] << 8 | data[3], data, now_us):
-                    self.packet(packet, now_us)
-        for data in _datagrams(self.udp[1], buffer, senders):
-            self.receiver.rtcp(data, now_us)
-        for packet in self._window.older(now_us):
-            self.packet(packet, now_us)
+        try:
+            for data in self._read(self.udp[0], buffer, senders):
+                if len(data) >= 12:
+                    for packet in self._window.take(data[2] << 8 | data[3], data, now_us):
+                        self.packet(packet, now_us)
+            for data in self._read(self.udp[1], buffer, senders):
+                self.receiver.rtcp(data, now_us)
+            for packet in self._window.older(now_us):
+                self.packet(packet, now_us)
+        finally:
+            self.receiver.settle()
+
+    def _read(self, one: socket.socket, buffer: memoryview, senders: set[str]) -> Iterator[memoryview]:
+        """What came from the camera: anybody on the network can send to a port, and would be in the record.
+
+        Datagrams lie one behind the other in the buffer, as many as it holds, before anything is written over.
+        """
+        at = len(buffer)
+        for _ in range(DATAGRAMS_LIMIT):
+            if at + DATAGRAM_BYTES > len(buffer):
+                self.receiver.settle()
+                at = 0
+            try:
+                count, address = one.recvfrom_into(buffer[at:])
+            except OSError:  # nothing there, or the echo of a report that nobody took
+                return
+            if address[0] in senders:
+                yield buffer[at : at + count]
+                at += count
 
     def rest(self, buffer: memoryview, senders: set[str], now_us: int) -> None:
         """Nothing more will come: what its sockets hold, and what waited for a packet or an end to come."""
@@ -186,7 +222,6 @@ class RtspConnection:
         self._senders: set[str] = set()
         self._now_us = 0
         self._over: SourceError | None = None
-        self._datagram = memoryview(bytearray(DATAGRAM_BYTES if target.transport is not Transport.TCP else 0))
 
     @property
     def receiver(self) -> TrackReceiver:
@@ -283,7 +318,7 @@ class RtspConnection:
         now_us = self._now_us = self._read_clock()
         self._read_stream()
         if self._pairs:
-            self._read_datagrams(now_us)
+            self._read_datagrams(_OF_THREAD.buffer, now_us)
         self._do(self._client.tick(now_us))
         if self._video is not None:
             self._report(self._video, now_us)
@@ -292,12 +327,12 @@ class RtspConnection:
             if self._video.receiver.has_left(now_us):
                 raise SourceEnded()
 
-    def _read_datagrams(self, now_us: int) -> None:
+    def _read_datagrams(self, buffer: memoryview, now_us: int) -> None:
         if self._video is not None:
-            self._video.datagrams(self._datagram, self._senders, now_us)
+            self._video.datagrams(buffer, self._senders, now_us)
         if self._audio is not None:
             with self._audio_alone():
-                self._audio.datagrams(self._datagram, self._senders, now_us)
+                self._audio.datagrams(buffer, self._senders, now_us)
 
     @contextlib.contextmanager
     def _audio_alone(self) -> Iterator[None]:
@@ -312,7 +347,7 @@ class RtspConnection:
         for track in (self._video, self._audio):
             if track is not None:
                 with contextlib.suppress(SourceError):  # there is one already
-                    track.rest(self._datagram, self._senders, self._now_us)
+                    track.rest(_OF_THREAD.buffer, self._senders, self._now_us)
 
     def close(self) -> None:
         """Say goodbye, if there is a session, and let go of everything."""
@@ -342,21 +377,41 @@ class RtspConnection:
             poll.poll(round(timeout_s * 1000))
 
     def _read_stream(self) -> None:
+        """Read what is there, and look at it when it is all there, or the buffer full: TLS hands out 16 KB at most."""
         assert self._socket is not None
+        buffer, is_tls = _OF_THREAD.buffer, isinstance(self._socket, ssl.SSLSocket)
+        begin = end = self._framer.begin(buffer)
+        count = None
         for _ in range(READS_LIMIT):
-            room = self._framer.room()
-            try:
-                count = self._socket.recv_into(room)
-            except (BlockingIOError, ssl.SSLWantReadError):
-                return
-            except OSError:  # reset, timed out by the kernel, broken TLS: the connection is gone whatever it was
-                count = 0
-            if not count:
-                raise self._ended()
-            self._framer.filled(count)
-            self._framer.drain(self._packet, self._message, self._pieces)
-            if count < len(room) and not isinstance(self._socket, ssl.SSLSocket):
-                return
+            count = self._receive(buffer[end:])
+            end += count or 0
+            if end == BUFFER_BYTES:
+                self._drain(buffer, end)
+                begin = end = self._framer.begin(buffer)
+            elif not count or not is_tls:
+                break
+        if end > begin:
+            self._drain(buffer, end)
+        if count == 0:
+            raise self._ended()
+
+    def _receive(self, room: memoryview) -> int | None:
+        """How many bytes came; None: there are none now, 0: nor ever will be."""
+        assert self._socket is not None
+        try:
+            return self._socket.recv_into(room)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+        except OSError:  # reset, timed out by the kernel, broken TLS: the connection is gone whatever it was
+            return 0
+
+    def _drain(self, buffer: memoryview, end: int) -> None:
+        try:
+            self._framer.drain(buffer, end, self._packet, self._message, self._pieces)
+        finally:
+            for track in (self._video, self._audio):
+                if track is not None:
+                    track.receiver.settle()
 
     def _ended(self) -> SourceError:
         """The connection is gone. Who said something else than RTSP before, and nothing in RTSP, is no camera."""
@@ -593,14 +648,3 @@ def _joined(group: str, port: int, local_host: str) -> socket.socket:
         one.close()
         raise SourceTransportRefused("The camera's multicast group cannot be joined from this box.") from err
     return one
-
-
-def _datagrams(one: socket.socket, buffer: memoryview, senders: set[str]) -> Iterator[memoryview]:
-    """What came from the camera: anybody on the network can send to a port, and would be in the record."""
-    for _ in range(DATAGRAMS_LIMIT):
-        try:
-            count, address = one.recvfrom_into(buffer)
-        except OSError:  # nothing there, or the echo of a report that nobody took
-            return
-        if address[0] in senders:
-            yield buffer[:count]

@@ -1,7 +1,9 @@
 """What arrives over one TCP connection: RTP and RTCP packets between `$` marks, and messages (RFC 2326, 10.12). Pure.
 
-The framer owns the buffer that is read into, so that packets are looked at where they lie and never copied here:
-who reads asks for `room`, says how much was `filled`, and `drain`s. Noise between packets is skipped up to a bound.
+The buffer that is read into belongs to whoever reads, and may serve any number of connections in turn: packets are
+looked at where they lie, and nothing but the beginning of what is not whole yet is kept here between two looks.
+Who reads lets the framer `begin` in the buffer, reads behind that, and `drain`s; meanwhile the buffer is this
+framer's alone. Noise between packets is skipped up to a bound.
 """
 
 from __future__ import annotations
@@ -21,11 +23,8 @@ from recorder.capture.rtsp.messages import (
 from recorder.errors import SourceInvalid
 
 BUFFER_BYTES = 160 * 1024
-"""More than the largest packet (64 KB), or a message with head and body: what is never whole in it is an error."""
-
-MOVED_BYTES = 2048
-"""The beginning of a packet is moved to the buffer's front: hundreds of buffers that are used to their ends would push
-each other out of the processor's cache."""
+"""Of a buffer to read into: more than the largest packet (64 KB), or a message with head and body, so that there is
+always room behind what was kept: what is never whole in it is an error."""
 
 NOISE_LIMIT_BYTES = 64 * 1024
 """Bytes that are neither packet nor message. Some cameras leave some behind; a stream of them is no RTSP."""
@@ -49,86 +48,77 @@ class Framer:
     """One connection's incoming bytes."""
 
     def __init__(self) -> None:
-        self._buffer = memoryview(bytearray(BUFFER_BYTES))
-        self._begin = 0
-        self._end = 0
+        self._kept = b""
+        """The beginning of something that was not whole when it was last drained: mostly less than 1500 bytes."""
         self.noise_bytes = 0
         """Skipped so far."""
         self._noise_run = 0
 
-    def room(self) -> memoryview:
-        """Where the next bytes go; never empty."""
-        left = self._end - self._begin
-        if self._begin and (left <= MOVED_BYTES or self._end > BUFFER_BYTES // 2):
-            self._buffer[:left] = bytes(self._buffer[self._begin : self._end])
-            self._begin, self._end = 0, left
-        return self._buffer[self._end :]
-
-    def filled(self, count: int) -> None:
-        """So many bytes were put there."""
-        self._end += count
+    def begin(self, buffer: memoryview) -> int:
+        """Put what was kept to the front of a buffer of `BUFFER_BYTES`; what comes next is to be read in from there."""
+        size = len(self._kept)
+        buffer[:size] = self._kept
+        return size
 
     def feed(self, data: bytes, packet: PacketSink, message: MessageSink) -> None:
-        """All of `data`, in pieces if need be: for those who have bytes already."""
-        at = 0
-        while at < len(data):
-            room = self.room()
-            piece = data[at : at + len(room)]
-            room[: len(piece)] = piece
-            self.filled(len(piece))
-            self.drain(packet, message)
-            at += len(piece)
+        """All of `data`: for those who have bytes already."""
+        whole = memoryview(self._kept + data)
+        self.drain(whole, len(whole), packet, message)
 
-    def drain(self, packet: PacketSink, message: MessageSink, pieces: PieceSink | None = None) -> None:
-        """Hand out what is whole. A packet's bytes are valid during the call only.
+    def drain(
+        self, buffer: memoryview, end: int, packet: PacketSink, message: MessageSink, pieces: PieceSink | None = None
+    ) -> None:
+        """Hand out what is whole of that which lies before `end`, each thing once, whatever is raised on the way.
 
-        `pieces` is offered the buffer behind each packet, and takes from it what needs no looking at.
+        What is handed out stays valid until the buffer is written to again, which is after this call. `pieces` is
+        offered the buffer behind each packet, and takes from it what needs no looking at.
 
         Raises:
             SourceInvalid: this is no RTSP, or something has no end.
         """
-        buffer, at, end = self._buffer, self._begin, self._end
-        while at < end:
-            if buffer[at] == _DOLLAR:
-                if end - at < 4:
-                    break
-                if buffer[at + 1] < CHANNELS:
-                    stop = at + 4 + (buffer[at + 2] << 8 | buffer[at + 3])
-                    if stop > end:
+        at = 0
+        try:
+            while at < end:
+                if buffer[at] == _DOLLAR:
+                    if end - at < 4:
                         break
-                    self._begin = stop
-                    self._noise_run = 0
-                    packet(buffer[at + 1], buffer[at + 4 : stop])
-                    at = stop if pieces is None else pieces(buffer, stop, end)
-                    continue
-            self._begin = at
-            taken = self._text(at, message)
-            if taken is None:
-                break
-            at += taken
-        self._begin = at
+                    if buffer[at + 1] < CHANNELS:
+                        stop = at + 4 + (buffer[at + 2] << 8 | buffer[at + 3])
+                        if stop > end:
+                            break
+                        channel, data = buffer[at + 1], buffer[at + 4 : stop]
+                        self._noise_run, at = 0, stop
+                        packet(channel, data)
+                        if pieces is not None:
+                            at = pieces(buffer, at, end)
+                        continue
+                read, found = self._text(buffer[at:end])
+                if not read:
+                    break
+                at += read
+                if found is not None:
+                    message(found)
+        finally:
+            self._kept = bytes(buffer[at:end])
 
-    def _text(self, at: int, sink: MessageSink) -> int | None:
-        """A message, or noise, at `at`: how many bytes it has; None while it is not whole."""
-        data = self._buffer[at : self._end]
+    def _text(self, data: memoryview) -> tuple[int, Message | None]:
+        """How many bytes a message or noise at the beginning of `data` has, 0 while it is not whole; the message."""
         head = bytes(data[: HEAD_LIMIT_BYTES + 1])
         if head[:1] in (b"\r", b"\n"):  # RFC 2326, 4.1: empty lines before a message are to be ignored
-            return 1
+            return 1, None
         if not _may_be_message(head):
-            return self._skip(head)
+            return self._skip(head), None
         length = head_length(head)
         if length is None:
-            return None
+            return 0, None
         message = parse_head(head[:length])
         body = body_length(message)
         if len(data) < length + body:
-            return None
+            return 0, None
         if isinstance(message, Response) and body:
             message = replace(message, body=bytes(data[length : length + body]))
-        self._begin = at + length + body
         self._noise_run = 0
-        sink(message)
-        return length + body
+        return length + body, message
 
     def _skip(self, data: bytes) -> int:
         """Noise up to the next thing that may be something."""

@@ -67,11 +67,12 @@ class RtspSource:
         assert stamps is not None
         lost, offset_us = self._newly_lost(), clock_offset_us(self.connection.receiver, arrived)
         packets = []
-        for data, stamp, is_key, _ in units:
+        for data, stamp, is_key, _, starts in units:
             if is_key:
                 self._learn_order(data, stamps)
             dts, pts = stamps.take(stamp, arrived.mono_us)
-            packets.append(Packet(data, dts, pts, is_key, arrived, lost, offset_us, stamps.stands_still))
+            still = stamps.stands_still
+            packets.append(Packet(data, dts, pts, is_key, arrived, lost, offset_us, still, unit_starts=starts or None))
             lost = 0
         return packets
 

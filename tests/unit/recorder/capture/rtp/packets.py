@@ -1,6 +1,9 @@
 """Pictures into RTP payloads, as cameras do it (RFC 6184, RFC 7798, RFC 2435): for tests of the way back."""
 
 from collections.abc import Iterator
+from itertools import accumulate
+
+from recorder.capture.rtp.units import AccessUnit
 
 START = b"\x00\x00\x00\x01"
 
@@ -39,6 +42,12 @@ def h265_payloads(units: list[bytes], most: int) -> Iterator[tuple[bytes, bool]]
 def annex_b(units: list[bytes]) -> bytes:
     """Units with start codes."""
     return b"".join(START + unit for unit in units)
+
+
+def picture(units: list[bytes], stamp: int, *, is_key: bool = False, damaged: bool = False) -> AccessUnit:
+    """A picture of these, as it comes out."""
+    starts = tuple(accumulate((len(START + unit) for unit in units[:-1]), initial=0))
+    return AccessUnit(annex_b(units), stamp, is_key, damaged, starts)
 
 
 def jpeg_segments(picture: bytes) -> tuple[dict[int, bytes], bytes]:

@@ -8,7 +8,7 @@ from recorder.capture.rtp.h264 import H264Depacketiser
 from recorder.capture.rtp.units import UNIT_LIMIT_BYTES, AccessUnit
 from recorder.store.records import CodecName
 from tests.fakes.video import access_units
-from tests.unit.recorder.capture.rtp.packets import annex_b, h264_payloads
+from tests.unit.recorder.capture.rtp.packets import annex_b, h264_payloads, picture
 
 SPS, PPS, SEI = b"\x67\x42\x00\x1e", b"\x68\xce\x38\x80", b"\x06\x05\x01\x00\x80"
 IDR, SLICE, SECOND = b"\x65\x88\x80\x40", b"\x41\x9a\x00\x11", b"\x41\x22\x00\x33"
@@ -45,7 +45,7 @@ def test_an_aggregate_of_sets_before_a_key_picture() -> None:
     fed.feed(stap, 1, marker=True)
     fed.feed(IDR, 3600, marker=True)
 
-    assert fed.out == [AccessUnit(annex_b([SPS, PPS, IDR]), 3600, True, False)]
+    assert fed.out == [picture([SPS, PPS, IDR], 3600, is_key=True)]
 
 
 def test_a_camera_without_markers() -> None:
@@ -138,7 +138,7 @@ def test_a_picture_without_end() -> None:
         fed.feed(piece, 10)
     fed.feed(SEI, 10, marker=True)
 
-    assert fed.out == [AccessUnit(annex_b([SLICE, SEI]), 10, False, True)]
+    assert fed.out == [picture([SLICE, SEI], 10, damaged=True)]
 
 
 STEPS = st.lists(st.tuples(st.binary(max_size=80), st.integers(0, 3), st.booleans(), st.booleans()), max_size=60)

@@ -9,7 +9,7 @@ from recorder.capture.rtp.h265 import H265Depacketiser
 from recorder.capture.rtp.units import AccessUnit
 from recorder.store.records import CodecName
 from tests.fakes.video import access_units
-from tests.unit.recorder.capture.rtp.packets import annex_b, h265_payloads
+from tests.unit.recorder.capture.rtp.packets import annex_b, h265_payloads, picture
 
 VPS, SPS, PPS = b"\x40\x01\x0c", b"\x42\x01\x01", b"\x44\x01\xc1"
 IDR, SLICE = b"\x26\x01\xaf\x00", b"\x02\x01\xd0\x00"
@@ -59,7 +59,7 @@ def test_an_aggregate_of_sets(donl: bool) -> None:
     fed.feed(b"\x60\x01" + body, 10)
     fed.feed(IDR[:2] + (b"\x00\x02" if donl else b"") + IDR[2:], 10, marker=True)
 
-    assert fed.out == [AccessUnit(annex_b([VPS, SPS, PPS, IDR]), 10, True, False)]
+    assert fed.out == [picture([VPS, SPS, PPS, IDR], 10, is_key=True)]
 
 
 def test_an_aggregate_that_is_cut_off() -> None:
@@ -67,7 +67,7 @@ def test_an_aggregate_that_is_cut_off() -> None:
     fed = Fed()
     fed.feed(b"\x60\x01" + len(SLICE).to_bytes(2, "big") + SLICE + b"\x00\x50ab", 10, marker=True)
 
-    assert fed.out == [AccessUnit(annex_b([SLICE]), 10, False, True)]
+    assert fed.out == [picture([SLICE], 10, damaged=True)]
 
 
 def test_fragments_with_order_numbers() -> None:
@@ -76,7 +76,7 @@ def test_fragments_with_order_numbers() -> None:
     fed.feed(b"\x62\x01\x81\x00\x07\xd0one", 10)
     fed.feed(b"\x62\x01\x41two", 10, marker=True)
 
-    assert fed.out == [AccessUnit(annex_b([b"\x02\x01\xd0onetwo"]), 10, False, False)]
+    assert fed.out == [picture([b"\x02\x01\xd0onetwo"], 10)]
 
 
 def test_a_fragment_without_its_beginning() -> None:
@@ -85,7 +85,7 @@ def test_a_fragment_without_its_beginning() -> None:
     fed.feed(b"\x62\x01\x41tail", 10)
     fed.feed(SLICE, 10, marker=True)
 
-    assert fed.out == [AccessUnit(annex_b([SLICE]), 10, False, True)]
+    assert fed.out == [picture([SLICE], 10, damaged=True)]
 
 
 STEPS = st.lists(st.tuples(st.binary(max_size=80), st.integers(0, 3), st.booleans(), st.booleans()), max_size=60)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from recorder.capture.nal import units
 from recorder.capture.rtp.h264 import H264Depacketiser
 from recorder.capture.rtp.h265 import H265Depacketiser
-from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.units import AccessUnit
-from recorder.capture.rtsp.framing import Framer
+from recorder.capture.rtsp.framing import BUFFER_BYTES
 from recorder.errors import SourceError
 from recorder.store.records import CodecName
+from tests.fakes.looks import Looks, shared_buffer
 from tests.fakes.rtsp_camera import interleaved, packets, rtp
 from tests.fakes.video import access_units
 
@@ -27,38 +27,56 @@ def stream(codec: CodecName) -> list[bytes]:
 
 
 def received(codec: CodecName, data: bytes, size: int, *, at_once: bool) -> tuple[list[AccessUnit], object]:
-    """What comes out, read in pieces of that size."""
-    depacketiser = KINDS[codec]()
-    receiver = TrackReceiver(depacketiser, 96, 90_000, own_ssrc=1, fragmenting=depacketiser if at_once else None)
-    framer, found = Framer(), list[AccessUnit]()
-
-    def pieces(buffer: memoryview, at: int, end: int) -> int:
-        return receiver.pieces(buffer, at, end, 0)
-
-    for start in range(0, len(data), size):
-        part = data[start : start + size]
-        room = framer.room()
-        room[: len(part)] = part
-        framer.filled(len(part))
-        framer.drain(
-            lambda channel, view: found.extend(receiver.rtp(view, 0)) if channel == 0 else None,
-            lambda message: None,
-            pieces if at_once else None,
-        )
-    return found, receiver.tally
+    """What comes out, read in looks of that size."""
+    one = Looks(KINDS[codec](), shared_buffer(), at_once=at_once)
+    one.looks(data, size)
+    return one.found, one.receiver.tally
 
 
 @pytest.mark.parametrize("codec", list(KINDS))
-@pytest.mark.parametrize("size", [700, 1500, 40_000])
+@pytest.mark.parametrize("size", [1, 700, 1500, 40_000])
 def test_a_film_comes_out_the_same(codec: CodecName, size: int) -> None:
-    """Every picture, and every count."""
+    """Every picture, and every count, however many looks a picture comes in; the same as in one."""
     data = b"".join(stream(codec))
     plain, counted = received(codec, data, size, at_once=False)
     fast, counted_fast = received(codec, data, size, at_once=True)
 
+    assert len(data) < BUFFER_BYTES
     assert len(plain) >= 11
     assert fast == plain
     assert counted_fast == counted
+    assert (fast, counted_fast) == received(codec, data, len(data), at_once=True)
+
+
+def test_connections_that_share_a_buffer() -> None:
+    """Each gets its own pictures, however their looks take turns."""
+    buffer = shared_buffer()
+    films = [b"".join(stream(codec)) for codec in KINDS]
+    cameras = [Looks(kind(), buffer) for kind in KINDS.values()]
+    for at in range(0, max(map(len, films)), 777):
+        for data, one in zip(films, cameras, strict=True):
+            one.look(data[at : at + 777])
+
+    assert [one.found for one in cameras] == [
+        received(codec, data, len(data), at_once=False)[0] for codec, data in zip(KINDS, films, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("codec", list(KINDS))
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32), size=st.integers(50, 20_000), holes=st.integers(0, 12))
+def test_places_of_units(codec: CodecName, seed: int, size: int, holes: int) -> None:
+    """Told are those that reading the picture finds; units that broke off have none."""
+    chance, kept = random.Random(seed), stream(codec)
+    for _ in range(holes):
+        del kept[chance.randrange(len(kept))]
+    found, _ = received(codec, b"".join(kept), size, at_once=True)
+
+    assert found
+    for one in found:
+        behind = (*one.unit_starts[1:], len(one.data))
+        cut = [one.data[begin:end] for begin, end in zip(one.unit_starts, behind, strict=True)]
+        assert cut == [b"\0\0\0\1" + unit for unit in units(one.data)]
 
 
 @pytest.mark.parametrize("codec", list(KINDS))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from recorder.capture.rtsp.framing import BUFFER_BYTES, NOISE_LIMIT_BYTES, Framer
 from recorder.capture.rtsp.messages import Message, Response, ServerRequest
-from recorder.errors import SourceInvalid
+from recorder.errors import SourceInvalid, SourceMixed
 
 
 class Heard:
@@ -19,6 +19,19 @@ class Heard:
 
     def feed(self, data: bytes) -> None:
         self.framer.feed(data, lambda channel, view: self.packets.append((channel, bytes(view))), self.messages.append)
+
+    def look(self, buffer: memoryview, data: bytes) -> int:
+        """As a connection reads: as much as there is room for, into a buffer that is not the framer's."""
+        begin = self.framer.begin(buffer)
+        count = min(len(data), len(buffer) - begin)
+        buffer[begin : begin + count] = data[:count]
+        self.framer.drain(
+            buffer,
+            begin + count,
+            lambda channel, view: self.packets.append((channel, bytes(view))),
+            self.messages.append,
+        )
+        return count
 
 
 def frame(channel: int, payload: bytes) -> bytes:
@@ -63,14 +76,57 @@ def test_arrival_in_any_pieces(cuts: list[int], payloads: list[bytes]) -> None:
 
 
 def test_many_large_packets() -> None:
-    """The buffer is used again and again: what lies across its end is moved, not lost."""
+    """The buffer is used again and again: what is not whole at its end is kept, not lost."""
     heard = Heard()
     payloads = [bytes([index]) * (65_535 - index) for index in range(40)]
-    for payload in payloads:
-        heard.feed(frame(2, payload))
+    stream, at = b"".join(frame(2, payload) for payload in payloads), 0
+    buffer = memoryview(bytearray(BUFFER_BYTES))
+    while at < len(stream):
+        at += heard.look(buffer, stream[at:])
 
     assert [payload for _, payload in heard.packets] == payloads
-    assert 65_540 <= len(heard.framer.room()) <= BUFFER_BYTES
+
+
+def test_connections_that_share_a_buffer() -> None:
+    """What one keeps is its own, whatever others put there meanwhile."""
+    buffer = memoryview(bytearray(BUFFER_BYTES))
+    first, second = Heard(), Heard()
+    mine, others = frame(0, bytes(range(256)) * 12) + RESPONSE, frame(3, b"\xff" * 5000) * 2
+    for at in range(0, len(others), 3):
+        first.look(buffer, mine[at : at + 3])
+        second.look(buffer, others[at : at + 3])
+
+    assert first.packets == [(0, bytes(range(256)) * 12)]
+    assert len(first.messages) == 1
+    assert second.packets == [(3, b"\xff" * 5000)] * 2
+
+
+def test_a_message_and_a_packet_byte_by_byte() -> None:
+    """A look that brings nothing whole loses nothing, and neither does one that brings nothing."""
+    heard, buffer = Heard(), memoryview(bytearray(BUFFER_BYTES))
+    for byte in RESPONSE + frame(1, b"abc") + b"\r\n" + RESPONSE:
+        heard.look(buffer, bytes([byte]))
+        heard.framer.begin(buffer)
+        heard.look(buffer, b"")
+
+    assert heard.packets == [(1, b"abc")]
+    assert [one.body for one in heard.messages if isinstance(one, Response)] == [b"v=0\r\n"] * 2
+
+
+def test_a_listener_that_fails() -> None:
+    """Nothing is handed out twice: what it was given is gone, what stands behind it is still there."""
+    heard = Heard()
+
+    def fail(*_: object) -> None:
+        raise SourceMixed
+
+    for first in (frame(0, b"one"), RESPONSE):
+        with pytest.raises(SourceMixed):
+            heard.framer.feed(first + frame(0, b"two") + b"$\0", fail, fail)
+        heard.feed(b"\0\0")
+
+    assert heard.packets == [(0, b"two"), (0, b"")] * 2
+    assert heard.messages == []
 
 
 def test_noise_between_packets() -> None:
@@ -106,4 +162,4 @@ def test_any_bytes(pieces: list[bytes]) -> None:
             heard.feed(piece)
     except SourceInvalid:
         return
-    assert len(heard.framer.room()) > 0
+    assert heard.framer.begin(memoryview(bytearray(BUFFER_BYTES))) < BUFFER_BYTES
