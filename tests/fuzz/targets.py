@@ -17,6 +17,7 @@ from recorder.capture.jpeg import frame_header
 from recorder.capture.nal import parameter_sets, units
 from recorder.capture.rtp import rtcp
 from recorder.capture.rtp.aac import UNIT_LIMIT_BYTES, UNITS_LIMIT, parse_config
+from recorder.capture.rtp.assembly import START_CODE
 from recorder.capture.rtp.h264 import H264Depacketiser
 from recorder.capture.rtp.h265 import H265Depacketiser
 from recorder.capture.rtp.jpeg import EOI, SOI, JpegDepacketiser
@@ -27,18 +28,25 @@ from recorder.capture.rtp.units import Depacketiser
 from recorder.capture.rtsp.audio import AudioIntake, audio_track, depacketiser_of
 from recorder.capture.rtsp.client import AudioWish, BindPorts, Client
 from recorder.capture.rtsp.digest import Authenticator, parse_challenges
-from recorder.capture.rtsp.framing import Framer
+from recorder.capture.rtsp.framing import BUFFER_BYTES, Framer
 from recorder.capture.rtsp.messages import Message, body_length, head_length, parse_head
 from recorder.capture.rtsp.sdp import MediaDescription, base_of, parse, sets_from_fmtp
 from recorder.capture.rtsp.transport import Transport, parse_transport
 from recorder.capture.sps import reorder_depth
 from recorder.errors import SourceError
 from recorder.store.records import CodecName
+from tests.fakes.looks import Looks, shared_buffer
+from tests.fakes.rtsp_camera import SSRC, interleaved, rtp
 
 LIMIT_S = 0.1
 
 HEADERS_LIMIT_BYTES = 1200
 """Of a JPEG picture out of RTP: four tables of two-byte numbers, and 480 bytes that are always the same."""
+
+SHARED = shared_buffer()
+
+LOOK_BYTES = 100
+"""At least; in smaller looks than that nothing happens for long."""
 
 BASE = "rtsp://192.0.2.1/live"
 
@@ -55,7 +63,7 @@ def framing(data: bytes) -> None:
     size = len(data) // (1 + data[0] % 16) + 1 if data else 1
     for at in range(0, len(data), size):
         framer.feed(data[at : at + size], lambda channel, view: None, lambda message: None)
-    assert len(framer.room()) > 0
+    assert framer.begin(SHARED) + 65_540 < BUFFER_BYTES
 
 
 def sdp(data: bytes) -> None:
@@ -128,6 +136,51 @@ def h264(data: bytes) -> None:
 def h265(data: bytes) -> None:
     """RTP packets of H.265, with or without order numbers."""
     _depacketised(data, H265Depacketiser(donl=data[:1] > b"\x80"))
+
+
+def _spoilt(data: bytes, piece: bytes) -> bytes:
+    """A connection's bytes: each packet is made of what the next three bytes say, and of as many bytes as the third.
+
+    First: 1, 2 and 4 change its number; 8: another picture; 16: marker; 32: a unit, or else a `piece` of one; 64 and
+    128: again. Second: flags and type of the piece, or 1: another source; 2: another channel; 4: no packet at all.
+    """
+    out, number, stamp, at = bytearray(), 0, 0, 0
+    while at + 3 <= len(data):
+        how, what, size = data[at : at + 3]
+        body, at = data[at + 3 : at + 3 + size], at + 3 + size
+        number += (1, 1, 1, 1, 1, 0, 2, -1)[how & 7]
+        stamp += 3600 * (how >> 3 & 1)
+        for again in range(1 + (how >> 6)):
+            number += min(again, 1)
+            if not how & 32:
+                out += interleaved(rtp(piece + bytes([what]) + body, number, stamp, bool(how & 16)))
+            elif what & 4:
+                out += body
+            else:
+                out += interleaved(rtp(body, number, stamp, bool(how & 16), SSRC + (what & 1)), what >> 1 & 1)
+    return bytes(out)
+
+
+def _seen(one: Looks, stream: bytes, size: int) -> tuple[object, ...]:
+    """What a connection made of it, up to an error."""
+    error = None
+    try:
+        one.looks(stream, size)
+    except SourceError as err:
+        error = type(err)
+    for unit in one.found:
+        assert unit.unit_starts[0] == 0
+        assert all(unit.data[at : at + 4] == START_CODE for at in unit.unit_starts)
+    return one.found, one.receiver.tally, error
+
+
+def pieces(data: bytes) -> None:
+    """Interleaved packets, spoilt, in looks as the first byte says: together or one by one, in one look or in many."""
+    kind, piece = (H264Depacketiser, b"\x7c") if data[:1] < b"\x80" else (H265Depacketiser, b"\x62\x01")
+    stream, size = _spoilt(data[1:], piece), LOOK_BYTES + 16 * (data[0] & 0x7F) if data else LOOK_BYTES
+    one_by_one = _seen(Looks(kind(), SHARED, at_once=False), stream, size)
+    assert _seen(Looks(kind(), SHARED), stream, size) == one_by_one
+    assert _seen(Looks(kind(), SHARED), stream, BUFFER_BYTES // 2) == one_by_one
 
 
 def jpeg(data: bytes) -> None:
@@ -234,6 +287,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         conversation,
         h264,
         h265,
+        pieces,
         jpeg,
         payloads,
         aac,
@@ -295,6 +349,24 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
     "h265": (
         b"\x10" + RTP + b"\x26\x01ab" + b"\x12" + RTP + b"\x62\x01\x93abc",
         b"\x13" + RTP + b"\x60\x01\x00\x03\x40\x01a",
+    ),
+    "pieces": tuple(
+        b"".join((first, *(begin, more, end) * 2, begin, more, b"\x06" + end[1:], begin, end))
+        for first, begin, more, end in (
+            (
+                b"\x00\x28\x00\x03\x67ab",
+                b"\x08\x85\x28\x88" + bytes(39),
+                b"\xc0\x05\x28" + bytes(40),
+                b"\x10\x45\x03abc\x18\x00\x03\x41\x9aa",
+            ),
+            (
+                b"\x83\x28\x00\x04\x42\x01ab",
+                b"\x08\x93\x28\xaf" + bytes(39),
+                b"\xc0\x13\x28" + bytes(40),
+                b"\x10\x53\x03abc\x18\x00\x04\x02\x01\xd0a",
+            ),
+            (b"\x10", b"\x08\x81\x02\xffb", b"\xc0\x01\x02cd\x20\x02\x04abcd\x20\x04\x04$\x01\0\0", b"\x10\x41\x01a"),
+        )
     ),
     "jpeg": (
         b"\x17" + RTP_BEFORE + b"\0\0\0\0\x01\x32\x14\x0fabc" + b"\x17" + RTP + b"\0\0\0\x03\x01\x32\x14\x0fabc",

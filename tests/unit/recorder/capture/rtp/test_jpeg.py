@@ -1,6 +1,7 @@
 """JPEG out of RTP."""
 
 import io
+import tracemalloc
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recorder.capture.rtp.assembly import PARTS_LIMIT
 from recorder.capture.rtp.jpeg import EOI, SOI, JpegDepacketiser, computed_tables
 from recorder.capture.rtp.units import UNIT_LIMIT_BYTES, AccessUnit
 from recorder.store.records import CodecName
@@ -49,14 +51,21 @@ def same_pixels(one: bytes, other: bytes) -> bool:
 
 
 class Fed:
-    """A depacketiser and what came out of it."""
+    """A depacketiser and what came out of it; where payloads lay is written over after every third."""
 
     def __init__(self, size: tuple[int, int] | None = None) -> None:
         self.depacketiser = JpegDepacketiser(size)
         self.out: list[AccessUnit] = []
+        self._places: list[bytearray] = []
 
     def feed(self, payload: bytes, stamp: int, marker: bool = False) -> None:
-        self.out += self.depacketiser.feed(memoryview(payload), stamp, marker)
+        self._places.append(bytearray(payload))
+        self.out += self.depacketiser.feed(memoryview(self._places[-1]), stamp, marker)
+        if len(self._places) == 3:
+            self.depacketiser.settle()
+            for one in self._places:
+                one[:] = bytes(len(one))
+            self._places.clear()
 
     def picture(self, payloads: Iterable[tuple[bytes, bool]], stamp: int) -> None:
         """All packets of one picture."""
@@ -280,6 +289,22 @@ def test_an_end_that_the_camera_left_out() -> None:
     fed.feed(head() + b"scan" + EOI, 2, True)
 
     assert scans(fed) == [b"scan" + EOI] * 2
+
+
+def test_a_picture_in_tiny_pieces() -> None:
+    """It comes out whole, and takes on the way what it has in bytes, and no more for each piece."""
+    depacketiser, count = JpegDepacketiser(), 10 * PARTS_LIMIT
+    tracemalloc.start()
+    try:
+        for at in range(count):
+            depacketiser.feed(memoryview(head(offset=at) + b"."), 10, False)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    (done,) = depacketiser.finish()
+
+    assert scan(done.data) == b"." * count + EOI
+    assert peak_bytes < 2 * PARTS_LIMIT * 300 < count * 200
 
 
 def test_a_picture_without_end_is_dropped() -> None:
