@@ -55,6 +55,14 @@ def film(codec: CodecName, pictures: int = 25) -> list[bytes]:
     return [b"".join(b"\0\0\0\1" + one for one in units(shot)) for shot, _ in access_units(codec, pictures, 25)]
 
 
+def large_film(codec: CodecName) -> list[bytes]:
+    """Likewise, of 12 pictures that are too large for one packet, one record of TLS, and all of them for one look."""
+    shots = [shot for shot, _ in access_units(codec, 12, 6, 320, 240, 100)]
+    if codec is CodecName.MJPEG:
+        return [headed(shot) for shot in shots]
+    return [b"".join(b"\0\0\0\1" + one for one in units(shot)) for shot in shots]
+
+
 def headed(picture: bytes) -> bytes:
     """A JPEG file as it comes out of RTP: the same scan behind other headers."""
     depacketiser = JpegDepacketiser()

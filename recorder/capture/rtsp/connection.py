@@ -5,7 +5,7 @@ whoever owns connections asks them, and one call takes what dozens of packets br
 costs several times as much (ADR 8).
 
 All connections of a thread read into one buffer, one after the other: a buffer for each, of hundreds of them, is in no
-cache when its turn comes, and moving cold memory is most of the work.
+cache when its turn comes.
 """
 
 from __future__ import annotations

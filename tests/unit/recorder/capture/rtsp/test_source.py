@@ -6,18 +6,25 @@ parameter sets stand with the segmenter.
 
 import base64
 import hashlib
+import random
+import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import islice
 
 import pytest
 from pydantic import SecretStr
 
 from config.clock import SystemClock
+from recorder.capture.nal import units
 from recorder.capture.rtp.rtcp import NTP_EPOCH_S
 from recorder.capture.rtsp.connection import RtspConnection, Target
+from recorder.capture.rtsp.framing import BUFFER_BYTES
 from recorder.capture.rtsp.source import RtspSource
 from recorder.capture.rtsp.transport import Transport
 from recorder.capture.source import Packet, Track
@@ -39,7 +46,8 @@ from recorder.errors import (
 )
 from recorder.store.records import CodecName
 from tests.fakes.clock import FakeClock
-from tests.fakes.rtsp_camera import SSRC, Asked, Behaviour, RtspCamera, camera, interleaved, packets, rtp
+from tests.fakes.rtsp_camera import SSRC, Asked, Behaviour, RtspCamera, camera, interleaved, large_film, packets, rtp
+from tests.unit.recorder.capture.rtp.packets import h264_payloads
 
 PASSWORD = "planted-secret"
 AHEAD_US = 90_000_000
@@ -82,6 +90,10 @@ def test_a_camera_without_oddities(codec: CodecName) -> None:
     assert track.codec is codec
     assert [one.data for one in seen] == behaviour.shots
     assert [one.dts for one in seen] == [index * 3600 for index in range(len(seen))]
+    assert [one.unit_starts for one in seen] == [
+        None if codec is CodecName.MJPEG else tuple(start.start() for start in re.finditer(b"\0\0\0\1", one.data))
+        for one in seen
+    ]
     assert seen[0].is_key
     assert behaviour.asked[-1].method == "TEARDOWN"
     assert behaviour.asked[-1].headers["session"] == "4711"
@@ -314,11 +326,36 @@ def test_quirk_17_broken_headers(head: str) -> None:
     assert behaviour.asked[-1].headers["session"] == "4712"
 
 
+def test_cameras_in_several_threads() -> None:
+    """Opened in some and looked at in others, all at the same time: of each come its own pictures, whole."""
+    behaviours = [Behaviour(codec) for codec in (*CodecName, *CodecName)]
+    for one in behaviours:
+        one.shots = large_film(one.codec)
+    with ExitStack() as cameras, ThreadPoolExecutor(4) as threads:
+        sources = [source(cameras.enter_context(camera(one))) for one in behaviours]
+        list(threads.map(RtspSource.open, sources))
+        seen: list[list[bytes]] = [[] for _ in sources]
+        patience = time.monotonic() + 60
+        while time.monotonic() < patience and any(
+            len(pictures) < len(one.shots) for pictures, one in zip(seen, behaviours, strict=True)
+        ):
+            for pictures, came in zip(seen, threads.map(RtspSource.take, sources), strict=True):
+                pictures += [packet.data for packet in came]
+        for one in sources:
+            one.release()
+
+    assert seen == [one.shots for one in behaviours]
+
+
 class OverUdp(Behaviour):
     """Sends as datagrams; somebody else sends to the same port, and every third packet overtakes its neighbour."""
 
     def transport(self) -> str:
         return "RTP/AVP;unicast"
+
+    def ordered(self) -> list[bytes]:
+        """The packets as they should arrive."""
+        return list(packets(self.shots, self.codec))
 
     def overtake(self, ordered: list[bytes]) -> list[bytes]:
         """The packets as they arrive."""
@@ -335,7 +372,7 @@ class OverUdp(Behaviour):
         ):
             own.bind(("127.0.0.1", 0))
             other.bind(("127.0.0.2", 0))
-            for packet in self.overtake(list(packets(self.shots, self.codec))):
+            for packet in self.overtake(self.ordered()):
                 other.sendto(rtp(b"\x41forged", 7, 99, True), ("127.0.0.1", port))
                 own.sendto(packet, ("127.0.0.1", port))
         yield b""
@@ -353,6 +390,38 @@ def test_datagrams_that_overtake_each_other_among_those_of_somebody_else() -> No
 
     assert [packet.data for packet in seen[1:]] == behaviour.shots[1:9]
     assert tally.foreign == 0
+
+
+def test_more_datagrams_than_the_buffer_holds() -> None:
+    """Of a picture that is read in one look, none is written over before it was copied."""
+
+    class Flood(OverUdp):
+        def __init__(self) -> None:
+            super().__init__(pictures=1)
+            noise = random.Random(1).randbytes(BUFFER_BYTES).replace(b"\0", b"\1")
+            self.shots = [b"\0\0\0\1\x65\x88" + noise]
+            self.sent = threading.Event()
+
+        def ordered(self) -> list[bytes]:
+            payloads = h264_payloads(list(units(self.shots[0])), 7000)
+            return [rtp(payload, number, 0, marker) for number, (payload, marker) in enumerate(payloads)]
+
+        def overtake(self, ordered: list[bytes]) -> list[bytes]:
+            return ordered
+
+        def media(self) -> Iterator[bytes]:
+            yield from super().media()
+            self.sent.set()
+
+    behaviour = Flood()
+    with camera(behaviour) as url:
+        one = RtspSource(Target(url, None, None, Transport.UDP), SystemClock())
+        one.open()
+        assert behaviour.sent.wait(10)
+        seen = one.take()
+        one.release()
+
+    assert [packet.data for packet in seen] == behaviour.shots
 
 
 def until_the_end(one: RtspSource, clock: SystemClock | FakeClock) -> list[Packet]:

@@ -12,7 +12,7 @@ from recorder.capture.rtsp.transport import Transport
 from recorder.capture.sources import packets
 from recorder.errors import SourceCertificate
 from tests.fakes.certificates import Identity, identity
-from tests.fakes.rtsp_camera import Behaviour, camera
+from tests.fakes.rtsp_camera import Behaviour, camera, large_film
 
 HERE, ELSEWHERE = "127.0.0.1", "192.0.2.77"
 
@@ -45,6 +45,18 @@ def test_the_cameras_own_certificate_is_pinned(tmp_path: Path) -> None:
     for address in (HERE, ELSEWHERE):
         own = identity(tmp_path, f"own-{address}", address=address)
         assert seen(own, own.certificate)
+
+
+def test_pictures_of_many_records(tmp_path: Path) -> None:
+    """What TLS hands out in pieces of 16 KB is the same stream."""
+    own, behaviour = identity(tmp_path, "own", address=HERE), Behaviour()
+    behaviour.shots = large_film(behaviour.codec)
+    with camera(behaviour, own.context()) as url:
+        one = RtspSource(Target(url, None, None, Transport.TCP, ca_file=str(own.certificate)), SystemClock())
+        one.open()
+        found = [packet.data for packet in islice(packets(one, SystemClock()), len(behaviour.shots))]
+        one.release()
+    assert found == behaviour.shots
 
 
 def test_a_certificate_for_another_address(tmp_path: Path) -> None:
