@@ -7,7 +7,7 @@ JPEG pictures have no units; what their frame header says stands in the place of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from recorder.capture.jpeg import frame_header
 from recorder.store.records import CodecName
@@ -66,18 +66,27 @@ def unit_type(unit: bytes, codec: CodecName) -> int:
     return unit[0] & 0x1F if codec is CodecName.H264 else unit[0] >> 1 & 0x3F
 
 
-def parameter_sets(data: bytes, codec: CodecName) -> tuple[bytes, ...]:
+def parameter_sets(data: bytes, codec: CodecName, starts: Sequence[int] | None = None) -> tuple[bytes, ...]:
     """The parameter sets that an access unit carries, in order, each once.
 
     Two pictures belong to one run when these are equal: a camera that repeats its sets before every key picture
     changes nothing by it. Of a JPEG picture it is the header that tells its size and sampling.
+
+    `starts`: where the units begin, each with a start code of four bytes; None: that is looked for.
     """
     if codec is CodecName.MJPEG:
         header = frame_header(data)
         return () if header is None else (header,)
     wanted = PARAMETER_SETS[codec]
-    found = dict.fromkeys(unit for unit in units(data) if unit_type(unit, codec) in wanted)
-    return tuple(found)
+    if starts is None:
+        found = (unit for unit in units(data) if unit_type(unit, codec) in wanted)
+    else:
+        found = (
+            data[begin + 4 : end].rstrip(b"\x00")
+            for begin, end in zip(starts, (*starts[1:], len(data)), strict=True)
+            if unit_type(data[begin + 4 : begin + 5], codec) in wanted
+        )
+    return tuple(dict.fromkeys(found))
 
 
 def renewed_sets(known: tuple[bytes, ...], brought: tuple[bytes, ...], codec: CodecName) -> tuple[bytes, ...]:

@@ -266,7 +266,7 @@ class Segmenter:
     def _begin(self, packet: Packet) -> None:
         self._origin_dts = packet.dts if packet.dts is not None else packet.pts or 0
         self._reference = packet.arrived
-        brought = parameter_sets(packet.data, self._track.codec)
+        brought = parameter_sets(packet.data, self._track.codec, packet.unit_starts)
         self._sets = renewed_sets(self._sets, brought, self._track.codec)
         self.counts = replace(self.counts, runs=self.counts.runs + 1)
 
@@ -296,7 +296,7 @@ class Segmenter:
 
     def _other_sets(self, packet: Packet) -> bool:
         """Fewer than before are no change: where packets are lost, one with a set may be among them."""
-        return not set(parameter_sets(packet.data, self._track.codec)) <= set(self._sets)
+        return not set(parameter_sets(packet.data, self._track.codec, packet.unit_starts)) <= set(self._sets)
 
     def _other_tracks(self, packet: Packet) -> bool:
         """Whether a segment is due, and sound is heard that the run does not store, or stored that is not heard."""
@@ -348,10 +348,10 @@ class Segmenter:
         self._audio_waited = True
         audio = self._track.audio if self._is_heard() else None
         self._audio = None if audio is None else AudioLine(audio, self._origin_dts or 0)
-        first = held[0].packet.data
-        whole = set(self._sets) <= set(parameter_sets(first, self._track.codec))
+        first = held[0].packet
+        whole = set(self._sets) <= set(parameter_sets(first.data, self._track.codec, first.unit_starts))
         sets = () if whole else self._sets
-        yield StartRun(t0_us, self._track.codec, with_sets(sets, first), audio)
+        yield StartRun(t0_us, self._track.codec, with_sets(sets, first.data), audio)
         yield OpenSegment(t0_us)
         for timed in held:
             yield from self._hear(timed.packet)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from config.clock import Clock, Reading
 from config.times import SECOND_US
-from recorder.capture.nal import parameter_sets
+from recorder.capture.nal import parameter_sets, unit_spans
 from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.stamps import Stamps
 from recorder.capture.rtp.units import AccessUnit
@@ -37,6 +37,7 @@ class RtspSource:
         self._audio_lost = 0
         self._track: Track | None = None
         self._sets: tuple[bytes, ...] = ()
+        self._is_packed = False
 
     def open(self) -> Track:
         """Connect and agree on the track."""
@@ -69,10 +70,13 @@ class RtspSource:
         packets = []
         for data, stamp, is_key, _, starts in units:
             if is_key:
-                self._learn_order(data, stamps)
+                self._looks_packed(data, starts)
+                self._learn_order(data, self._known(starts), stamps)
             dts, pts = stamps.take(stamp, arrived.mono_us)
             still = stamps.stands_still
-            packets.append(Packet(data, dts, pts, is_key, arrived, lost, offset_us, still, unit_starts=starts or None))
+            packets.append(
+                Packet(data, dts, pts, is_key, arrived, lost, offset_us, still, unit_starts=self._known(starts))
+            )
             lost = 0
         return packets
 
@@ -102,10 +106,17 @@ class RtspSource:
         before, self._audio_lost = self._audio_lost, audio.dropped + (receiver.tally.lost if receiver else 0)
         return max(self._audio_lost - before, 0)
 
-    def _learn_order(self, picture: bytes, stamps: Stamps) -> None:
+    def _looks_packed(self, picture: bytes, starts: Sequence[int]) -> None:
+        """Some cameras put several units with start codes into one of RTP: told by looking through each key picture."""
+        self._is_packed = bool(starts) and len(starts) != sum(1 for _ in unit_spans(picture))
+
+    def _known(self, starts: tuple[int, ...]) -> tuple[int, ...] | None:
+        return None if self._is_packed else starts or None
+
+    def _learn_order(self, picture: bytes, starts: Sequence[int] | None, stamps: Stamps) -> None:
         """At each key picture: its sets, or else those told before, say whether pictures are swapped."""
         assert self._track is not None
-        sets = parameter_sets(picture, self._track.codec) or self._track.sets
+        sets = parameter_sets(picture, self._track.codec, starts) or self._track.sets
         if sets != self._sets:
             self._sets = sets
             stamps.expect(reorder_depth(sets, self._track.codec) or 0)

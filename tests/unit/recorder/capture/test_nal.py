@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.capture.nal import holds_key_picture, parameter_sets, unit_type, units, with_sets
+from recorder.capture.nal import holds_key_picture, parameter_sets, unit_spans, unit_type, units, with_sets
 from recorder.store.records import CodecName
 from tests.fakes.video import access_units
 
@@ -43,6 +43,22 @@ def test_a_jpeg_has_its_header_for_sets() -> None:
     assert [len(film) for film in films] == [1, 1]
     assert films[0] != films[1]
     assert parameter_sets(b"no picture", CodecName.MJPEG) == ()
+
+
+def test_sets_are_found_where_units_are_known_to_begin() -> None:
+    """The same as by looking through the picture."""
+    for codec in (CodecName.H264, CodecName.H265):
+        for shot, _ in access_units(codec):
+            whole = b"".join(b"\0\0\0\1" + unit for unit in units(shot))
+            starts = tuple(begin - 4 for begin, _ in unit_spans(whole))
+            assert parameter_sets(whole, codec, starts) == parameter_sets(shot, codec)
+
+
+@given(st.binary(max_size=300))
+def test_spans_are_those_of_the_units(data: bytes) -> None:
+    """Of any bytes, with start codes of three bytes and of four."""
+    data = data.replace(b"\x07", b"\0\0\1").replace(b"\x08", b"\0\0\0\1")
+    assert [data[begin:end] for begin, end in unit_spans(data)] == list(units(data))
 
 
 def test_sets_repeated_in_one_picture_count_once() -> None:

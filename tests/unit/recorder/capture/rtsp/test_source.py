@@ -99,6 +99,28 @@ def test_a_camera_without_oddities(codec: CodecName) -> None:
     assert behaviour.asked[-1].headers["session"] == "4711"
 
 
+def test_several_units_with_start_codes_in_one_of_rtp() -> None:
+    """A camera that packs them so: where units begin is looked for then, else a player would take them for one."""
+    sei = b"\x06\x05\x01\x00\x80"
+
+    class Packed(Behaviour):
+        def media(self) -> Iterator[bytes]:
+            for index, shot in enumerate(self.shots):
+                mine = list(units(shot))
+                sent = [*mine[:-1], mine[-1] + b"\0\0\0\1" + sei]
+                for place, unit in enumerate(sent):
+                    yield interleaved(rtp(unit, index * 8 + place, index * 3600, place == len(sent) - 1))
+
+        def film(self) -> list[bytes]:
+            return [b"".join(b"\0\0\0\1" + one for one in (*units(shot), sei)) for shot in self.shots]
+
+    behaviour = Packed()
+    _, seen = watched(behaviour)
+
+    assert [one.data for one in seen] == behaviour.film()
+    assert {one.unit_starts for one in seen} == {None}
+
+
 def test_quirk_6_no_parameter_sets_in_the_description() -> None:
     """Opening does not fail; the pictures bring them."""
     track, seen = watched(Behaviour(), 1)
