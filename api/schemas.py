@@ -74,6 +74,15 @@ AudioOut = Annotated[
 ]
 
 
+AllowBasic = Annotated[
+    bool,
+    Field(
+        description="Whether the password may go over the network readable (basic authentication without TLS), where "
+        "the camera offers nothing better."
+    ),
+]
+
+
 class CameraNew(Body):
     """A camera to be registered."""
 
@@ -84,6 +93,7 @@ class CameraNew(Body):
     password: Annotated[SecretStr | None, Field(description="Never shown again.", examples=["…"])] = None
     transport: TransportOut = "tcp"
     audio: AudioOut = "off"
+    allow_basic: AllowBasic = False
 
 
 class CameraChange(Body):
@@ -95,6 +105,7 @@ class CameraChange(Body):
     password: Annotated[SecretStr | None, Field(examples=["…"])] = None
     transport: TransportOut | None = None
     audio: AudioOut | None = None
+    allow_basic: AllowBasic | None = None
     enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
 
 
@@ -107,6 +118,7 @@ class CameraOut(BaseModel):
     username: str | None
     transport: TransportOut
     audio: AudioOut
+    allow_basic: AllowBasic
     enabled: bool
     managed_by: Annotated[Literal["file", "api"], Field(description="file: change it in the configuration file.")]
     registered: Instant

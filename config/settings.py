@@ -127,6 +127,9 @@ class CameraSettings(Section):
     """Of RTSP cameras; URLs of other kinds are always read by libav. Over TCP nothing is lost on the way."""
     audio: AudioName = "off"
     """Whether its sound is recorded too. State Council order 799, article 8, forbids to listen in on people."""
+    allow_basic: bool = False
+    """Whether the password may go over the network readable (basic authentication without TLS), where an RTSP camera
+    offers nothing better: then everybody on the way knows it."""
     enabled: bool = True
     """Off: nothing is recorded, and the record says so."""
 
@@ -184,6 +187,7 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ("cameras", "ca_file"): ("a file with certificates as PEM", "可读取的 PEM 证书文件"),
     ("cameras", "transport"): ('"tcp", "udp", "multicast" or "libav"', '"tcp"、"udp"、"multicast" 或 "libav"'),
     ("cameras", "audio"): ('"off" or "on"', '"off" 或 "on"'),
+    ("cameras", "allow_basic"): ("true or false", "true 或 false"),
     ("cameras", "enabled"): ("true or false", "true 或 false"),
 }
 """What each field expects, in English and Chinese."""

@@ -235,6 +235,12 @@ class SourceRefusedUs(SourceError):
     wait_s = 30.0  # cameras lock an account after some failures in a few minutes
 
 
+class SourceBasicOnly(SourceRefusedUs):
+    """The camera takes the password only readable (basic authentication), and everybody on the way would know it: use rtsps, or switch digest on in the camera, or allow it for this camera by `allow_basic`."""  # noqa: E501 - one sentence
+
+    code = "source_basic_only"
+
+
 class SourceNotFound(SourceError):
     """The camera answers, but has no stream at that path: check the path of the URL."""
 

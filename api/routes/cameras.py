@@ -41,6 +41,7 @@ def add(body: CameraNew, box: Box) -> CameraOut:
         managed_by=ManagedBy.API,
         transport=body.transport,
         audio=body.audio,
+        allow_basic=body.allow_basic,
     )
     box.cameras_changed()
     return shown(made)
@@ -105,6 +106,7 @@ def shown(camera: Camera) -> CameraOut:
         username=camera.username,
         transport=camera.transport,
         audio=camera.audio,
+        allow_basic=camera.allow_basic,
         enabled=camera.enabled,
         managed_by=camera.managed_by.value,
         registered=format_us(camera.registered_us),

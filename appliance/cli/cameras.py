@@ -54,6 +54,14 @@ AudioOption = Annotated[
 ]
 
 
+AllowBasicOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-basic", help="Its password may be sent readable, where it offers nothing better. 允许明文传送密码"
+    ),
+]
+
+
 class SecretInUrl(CustosError):
     """The URL contains a user name or password, which every process list would show: use --username, and the password is asked for."""  # noqa: E501 - one sentence
 
@@ -70,6 +78,7 @@ def add(
     password_stdin: PasswordStdinOption = False,
     transport: TransportOption = "tcp",
     audio: AudioOption = "off",
+    allow_basic: AllowBasicOption = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -78,7 +87,7 @@ def add(
     at = desk(config, data_dir, as_json)
     refuse_secret(url)
     body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url}
-    body |= {"transport": transport, "audio": audio}
+    body |= {"transport": transport, "audio": audio, "allow_basic": allow_basic}
     if username is not None:
         body |= {"username": username, "password": read_password(password_stdin).get_secret_value()}
     with Box(at) as box:
@@ -139,6 +148,7 @@ def probe(
     username: UsernameOption = None,
     password_stdin: PasswordStdinOption = False,
     transport: TransportOption = "tcp",
+    allow_basic: AllowBasicOption = False,
     onvif: OnvifOption = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
@@ -154,7 +164,8 @@ def probe(
         refuse_secret(one)
     password = read_password(password_stdin) if username is not None else None
     facts = onvif_device.look(onvif, username, password, at.clock) if onvif else None
-    found = look(source_of(url, username, password, transport, at.clock), at.clock)
+    source = source_of(url, username, password, transport, at.clock, allow_basic=allow_basic)
+    found = look(source, at.clock)
     body: dict[str, Any] = {
         "codec": found.codec.value,
         "width": found.width,

@@ -51,6 +51,8 @@ class CameraFacts:
     audio: AudioStateName = "none"
     """How it stands with its sound."""
     audio_wanted: bool = False
+    password_in_clear: bool = False
+    """Whether its password last went over the network readable."""
     days_held: float | None = None
     """Between the oldest footage still here and now."""
     bytes_a_day: float | None = None

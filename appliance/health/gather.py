@@ -129,6 +129,7 @@ def _with_session(facts: CameraFacts, session: SessionStatus, now_us: int) -> Ca
         audio=session.audio.value,
         lost_packets=session.lost_packets,
         stamps_stand_still=session.stamps_stand_still,
+        password_in_clear=session.password_in_clear,
         clock_drift_ppm=session.clock_drift_ppm,
         key_interval_s=session.key_interval_s,
         clock_offset_s=None if session.clock_offset_us is None else session.clock_offset_us / 1e6,

@@ -130,6 +130,9 @@ def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
         if camera.audio_wanted and camera.state == "recording" and camera.audio in ("none", "silent"):
             text = _WITHOUT_SOUND[chinese].format(name=camera.name)
             yield Problem("camera_without_sound", text, Weight.NOTICE, camera.id)
+        if camera.password_in_clear:
+            text = _IN_CLEAR[chinese].format(name=camera.name)
+            yield Problem("camera_password_in_clear", text, Weight.NOTICE, camera.id)
         if camera.stamps_stand_still:
             text = _STAMPS_STILL[chinese].format(name=camera.name)
             yield Problem("camera_stamps_still", text, Weight.NOTICE, camera.id)
@@ -246,6 +249,12 @@ _WITHOUT_SOUND: Final = (
     "采集设备“{name}”应录制声音，但没有声音可录：设备未发送音频，或其格式无法录制。"
     "请将设备音频设为 AAC、Opus 或 G.711，或在此将该设备的 audio 设为 off。",
 )
+_IN_CLEAR: Final = (
+    "The password of camera {name} goes over the network readable (basic authentication without TLS, allowed by "
+    "allow_basic): use it nowhere else, and rtsps or digest as soon as the camera can.",
+    "采集设备“{name}”的密码以明文在网络上传送（已由 allow_basic 允许未加密的 basic 认证）："
+    "请勿在他处使用该密码，并在设备支持后改用 rtsps 或 digest 认证。",
+)
 _STAMPS_STILL: Final = (
     "Camera {name} gives all its pictures the same time stamp or none, so the record goes by when they arrived: the "
     "network's delays are in it. Record it by RTSP where it can, update its firmware, or look at what feeds the server "
@@ -275,6 +284,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "source_error": "无法录制该采集设备。",
     "source_unreachable": "该地址上的采集设备没有应答：请检查电源、网线、地址和端口。",
     "source_auth_refused": "采集设备拒绝了用户名或密码：请核对二者，并确认该账户有查看视频的权限。",
+    "source_basic_only": "采集设备只接受明文密码（basic 认证），网络沿途均可读取："
+    "请改用 rtsps，或在设备上启用 digest 认证，或为该设备设置 allow_basic 予以允许。",
     "source_not_found": "采集设备有应答，但该路径上没有码流：请检查 URL 的路径。",
     "source_invalid": "该地址上的应答不是 RTSP，或不符合标准：请检查端口。",
     "source_busy": "采集设备的连接数已满：请关闭其他观看者，或调高其连接数上限。",

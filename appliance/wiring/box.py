@@ -378,7 +378,15 @@ class RecordingBox:
             return None
         key = self._password_key(camera)
         return WantedCamera(
-            camera.id, camera.stream_id, url, camera.username, key, camera.transport, camera.ca_file, camera.audio
+            camera.id,
+            camera.stream_id,
+            url,
+            camera.username,
+            key,
+            transport=camera.transport,
+            ca_file=camera.ca_file,
+            audio=camera.audio,
+            allow_basic=camera.allow_basic,
         )
 
     def _password_key(self, camera: Camera) -> str:
@@ -472,6 +480,7 @@ def _file_camera(camera: CameraSettings) -> FileCamera:
         transport=camera.transport,
         ca_file=None if camera.ca_file is None else str(camera.ca_file),
         audio=camera.audio,
+        allow_basic=camera.allow_basic,
     )
 
 

@@ -171,6 +171,7 @@ class _Program:
             self._clock,
             ca_file=camera.ca_file,
             audio=camera.audio == "on",
+            allow_basic=camera.allow_basic,
         )
 
 

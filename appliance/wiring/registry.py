@@ -23,6 +23,7 @@ class FileCamera:
     transport: str = "tcp"
     ca_file: str | None = None
     audio: str = "off"
+    allow_basic: bool = False
 
     def settings(self) -> dict[str, Any]:
         """What a registered camera may differ in."""
@@ -35,6 +36,7 @@ class FileCamera:
             "transport": self.transport,
             "ca_file": self.ca_file,
             "audio": self.audio,
+            "allow_basic": self.allow_basic,
         }
 
 

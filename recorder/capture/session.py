@@ -127,6 +127,8 @@ class SessionStatus:
     """Between the last two key pictures."""
     audio: AudioState = AudioState.NONE
     """How it stands with its sound."""
+    password_in_clear: bool = False
+    """Whether the password last went over the network readable."""
 
 
 class Session:
@@ -291,7 +293,7 @@ class Session:
             return
         self._recording.begin(self.track)
         self._last_us = self._last_key_us = now.mono_us
-        self._set(tracks_left_out=self.track.left_out)
+        self._set(tracks_left_out=self.track.left_out, password_in_clear=self.track.password_in_clear)
         self._described(self.camera.id, self.track.description)
         self._phase = _Phase.RECEIVING
         self._receive(now)  # some pictures came before the answer to PLAY

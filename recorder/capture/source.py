@@ -77,6 +77,8 @@ class Track:
     """What the camera said of itself, raw (SDP); empty where the source has none."""
     audio: AudioTrack | None = None
     """Its sound; None: there is none, or none is wanted. That it was announced does not mean that it comes."""
+    password_in_clear: bool = False
+    """Whether the password went over the network readable to get it; false as well where the source cannot tell."""
 
 
 class Source(Protocol):
@@ -123,6 +125,8 @@ class WantedCamera:
     """Whom to believe about its certificate; None: whom the system believes."""
     audio: str = "off"
     """`off`, or `on`: its sound is recorded too."""
+    allow_basic: bool = False
+    """Whether it may be shown the password readable, by basic authentication without TLS."""
 
 
 class SourceFactory(Protocol):

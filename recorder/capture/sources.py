@@ -58,11 +58,18 @@ def source_of(
     *,
     ca_file: str | None = None,
     audio: bool = False,
+    allow_basic: bool = False,
 ) -> Source:
-    """A session with that camera, with its sound where `audio`; nothing is connected yet."""
+    """A session with that camera, with its sound where `audio`; nothing is connected yet.
+
+    How libav logs in is libav's: `allow_basic` is for our own client.
+    """
     if transport == LIBAV or urlsplit(url).scheme not in ("rtsp", "rtsps"):
         return LibavSource(url, username, password, clock, audio=audio)
-    return RtspSource(Target(url, username, password, Transport(transport), ca_file=ca_file, audio=audio), clock)
+    target = Target(
+        url, username, password, Transport(transport), ca_file=ca_file, audio=audio, allow_basic=allow_basic
+    )
+    return RtspSource(target, clock)
 
 
 def probe(source: Source, clock: Clock) -> ProbeResult:

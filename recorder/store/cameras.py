@@ -28,7 +28,7 @@ CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 PASSWORD_LIMIT_BYTES = 1024
 
-SETTINGS = ("name", "url", "username", "enabled", "transport", "audio")
+SETTINGS = ("name", "url", "username", "enabled", "transport", "audio", "allow_basic")
 """What is written down of a camera, in a side record: the leaf has its hash."""
 
 
@@ -70,6 +70,7 @@ class Cameras:
         ca_file: str | None = None,
         enabled: bool = True,
         audio: str = "off",
+        allow_basic: bool = False,
     ) -> Camera:
         """Register a camera and its main stream.
 
@@ -90,6 +91,7 @@ class Cameras:
             "enabled": enabled,
             "transport": transport,
             "audio": audio,
+            "allow_basic": allow_basic,
         }
         with self._database.write() as connection:
             taken = connection.execute(select(tables.cameras.c.id).where(tables.cameras.c.id == camera_id)).scalar()
@@ -256,4 +258,5 @@ def _camera(row: Mapping[Any, Any]) -> Camera:
         transport=row["transport"],
         ca_file=row["ca_file"],
         audio=row["audio"],
+        allow_basic=row["allow_basic"],
     )

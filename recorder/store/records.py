@@ -85,6 +85,8 @@ class Camera:
     """How its media comes: `tcp`, `udp`, `multicast`, or `libav`."""
     audio: AudioName = "off"
     """Whether its sound is recorded too: `off`, or `on`."""
+    allow_basic: bool = False
+    """Whether it may be shown the password readable, by basic authentication without TLS."""
 
     @property
     def stream_id(self) -> str:

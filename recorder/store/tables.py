@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -58,6 +59,7 @@ cameras = Table(
     Column("transport", String, nullable=False, server_default="tcp"),
     Column("ca_file", String),  # of cameras of the configuration file
     Column("audio", String, nullable=False, server_default="off"),  # off | on
+    Column("allow_basic", Boolean, nullable=False, server_default=false()),  # its password may be sent readable
     Column("description", LargeBinary),  # its SDP, raw, when it was last connected to: for support
     Column("managed_by", String, nullable=False),
     Column("registered_us", BigInteger, nullable=False),

@@ -63,19 +63,25 @@ class ScriptedSource:
     """Obeys `recorder.capture.source.Source`: plays packets, then fails as told."""
 
     def __init__(
-        self, script: Iterable[Packet], error: CustosError, *, refuse: bool = False, left_out: tuple[str, ...] = ()
+        self,
+        script: Iterable[Packet],
+        error: CustosError,
+        *,
+        refuse: bool = False,
+        left_out: tuple[str, ...] = (),
+        password_in_clear: bool = False,
     ) -> None:
         self._script = iter(script)
         self._error = error
         self._refuse = refuse
-        self._left_out = left_out
+        self._track = Track(CodecName.H264, (), left_out, password_in_clear=password_in_clear)
         self.closed = False
         self.released = False
 
     def open(self) -> Track:
         if self._refuse:
             raise self._error
-        return Track(CodecName.H264, (), self._left_out)
+        return self._track
 
     def take(self) -> Sequence[Packet]:
         """One packet at a time, so that the clock of the script and that of the session go together."""

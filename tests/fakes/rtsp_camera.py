@@ -6,6 +6,7 @@ the answer to PLAY, as fast as they are read.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import ssl
@@ -125,6 +126,19 @@ class Behaviour:
         """Bytes behind the answer to PLAY."""
         for packet in packets(self.shots, self.codec):
             yield interleaved(packet)
+
+
+class BasicOnly(Behaviour):
+    """Lets in who shows this name and password, and knows no other way than showing them."""
+
+    def __init__(self, username: str, password: str, pictures: int = 25) -> None:
+        super().__init__(pictures=pictures)
+        self.right = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+    def answer(self, asked: Asked) -> bytes | None:
+        if asked.method == "OPTIONS" or asked.headers.get("authorization") == self.right:
+            return super().answer(asked)
+        return self.say(asked, 401, 'WWW-Authenticate: Basic realm="cam"')
 
 
 class RtspCamera:

@@ -537,6 +537,23 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
     assert described(built) == described(wanted)
 
 
+def test_a_catalogue_from_before_basic_could_be_allowed(tmp_path: Path) -> None:
+    """Its cameras are as they were, and may not be shown their password readable; allowing it is a leaf."""
+    clock = FakeClock()
+    new_store(tmp_path, clock, "gate").close()
+    with closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite")) as connection, connection:
+        connection.execute("ALTER TABLE cameras DROP COLUMN allow_basic")
+        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+    store = Store.open(tmp_path / "data", clock)
+    before = store.cameras.get("gate")
+    store.cameras.change("gate", ManagedBy.API, {"allow_basic": True})
+    after = store.cameras.get("gate")
+    store.checkpoint()
+
+    assert (before.name, before.allow_basic, after.allow_basic) == ("Gate", False, True)
+    assert check(store) == []
+
+
 def test_a_full_disk_in_the_catalogue_is_a_full_disk(tmp_path: Path) -> None:
     """Not a trace of a library, and the transaction is undone."""
     store = new_store(tmp_path, FakeClock(), "gate")

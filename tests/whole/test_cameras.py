@@ -10,6 +10,7 @@ import pytest
 
 from config.errors import ExitCode
 from config.times import parse_us
+from tests.fakes import rtsp_camera
 from tests.whole.machine import Machine, demo_cameras, until
 
 pytestmark = pytest.mark.whole
@@ -134,6 +135,35 @@ def test_people_use_the_command_line(machine: Machine, tmp_path: Path) -> None:
         assert (offline.code, offline.err) == (0, ""), arguments
         assert "yard" in offline.out
     assert machine.command("segments", "nowhere").code == ExitCode.REFUSED
+
+
+def test_camera_takes_its_password_only_readable(machine: Machine) -> None:
+    """It is not shown to it, and the status says in both languages what to do; allowed, it is recorded, and the status
+    says that too. The password stands in no log."""
+    behaviour = rtsp_camera.BasicOnly("ann", "planted-secret", pictures=650)  # more than are held back to settle
+    with rtsp_camera.camera(behaviour) as url:
+        machine.start()
+        asked = ("camera", "add", url, "--id", "gate", "--username", "ann", "--password-stdin")
+        assert machine.command(*asked, stdin="planted-secret\n").code == 0
+        until("it is refused", lambda: machine.problem("source_basic_only"), 30)
+        assert not any("authorization" in one.headers for one in behaviour.asked)
+        assert "allow_basic" in str(machine.problem("source_basic_only"))
+        chinese = machine.command("status", environ={"LANG": "zh_CN.UTF-8"}).out
+        assert "allow_basic 予以允许" in "".join(chinese.split("\n"))
+        assert machine.problem("camera_password_in_clear") is None
+
+        answer = httpx.patch(f"{machine.url}/api/v1/cameras/gate", json={"allow_basic": True}, trust_env=False)
+        assert (answer.status_code, answer.json()["allow_basic"]) == (200, True)
+        until("it is recorded", lambda: machine.status_of("gate")["state"] == "recording", 30)
+        until("that is told", lambda: machine.problem("camera_password_in_clear"), 30)
+        until("a segment is stored", lambda: machine.command("segments", "gate", "--json").json["segments"], 30)
+        assert machine.command("camera", "show", "gate", "--json").json["allow_basic"] is True
+        assert machine.stop() == 0
+    told = [(leaf["op"], leaf.get("changed")) for leaf in leaves_of(machine, "camera") if leaf["camera"] == "gate"]
+    assert told == [("registered", None), ("changed", ["allow_basic"])]
+    for secret in ("planted-secret", behaviour.right.removeprefix("Basic ")):
+        assert secret not in machine.log
+    assert "Traceback" not in machine.log
 
 
 def test_box_is_open_to_the_network(machine: Machine) -> None:

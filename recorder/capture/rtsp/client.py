@@ -23,6 +23,7 @@ from recorder.capture.rtsp.digest import Authenticator, Outcome
 from recorder.capture.rtsp.messages import Message, Response, ServerRequest
 from recorder.capture.rtsp.transport import AUDIO_CHANNEL, Transport, TransportReply, offer, parse_transport
 from recorder.errors import (
+    SourceBasicOnly,
     SourceBusy,
     SourceCodecUnknown,
     SourceEnded,
@@ -394,6 +395,8 @@ class Client:
         asked.challenges += 1
         if outcome is Outcome.RETRY and asked.challenges < CHALLENGES_LIMIT:
             return self._send(asked, now_us)
+        if self._authenticator.lacks_basic:
+            raise SourceBasicOnly()
         raise SourceRefusedUs(self._authenticator.explanation() or SourceRefusedUs.sentence())
 
     def _redirected(self, answer: Response) -> list[Command]:

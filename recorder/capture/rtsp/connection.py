@@ -114,6 +114,13 @@ class Target:
     """Whom to believe about certificates; None: whom the system believes."""
     audio: bool = False
     """Whether its sound is wanted too."""
+    allow_basic: bool = False
+    """Whether it may be shown the password by basic authentication without TLS."""
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether nobody on the way can read what is said to it."""
+        return self.url.lower().startswith("rtsps:")
 
 
 class _Redirected(Exception):
@@ -210,10 +217,12 @@ class RtspConnection:
         """Known once opened."""
 
     def _begin(self, target: Target, audio: AudioWish) -> None:
-        basic = target.url.lower().startswith("rtsps:")  # elsewhere everybody on the way could read the password
+        basic = target.is_encrypted or target.allow_basic  # else everybody on the way could read the password
         authenticator = Authenticator(
             target.username, target.password, basic_allowed=basic, cnonce=lambda: secrets.token_hex(8)
         )
+        self._authenticator = authenticator
+        self._is_encrypted = target.is_encrypted
         self._audio_wish = audio
         self._client = Client(target.url, authenticator, target.transport, agent=AGENT, audio=audio)
         self._framer = Framer()
@@ -238,6 +247,11 @@ class RtspConnection:
     def audio_receiver(self) -> TrackReceiver | None:
         """The audio track's, where there is one."""
         return None if self._audio is None else self._audio.receiver
+
+    @property
+    def password_in_clear(self) -> bool:
+        """Whether the camera was shown the password so that everybody on the way could read it."""
+        return self._authenticator.uses_basic and not self._is_encrypted
 
     @property
     def description(self) -> bytes:

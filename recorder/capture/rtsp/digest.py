@@ -134,20 +134,26 @@ class Authenticator:
             return "The camera asks for a user name and password, and none are set for it."
         if self._chosen is not None:
             return ""
-        if any(one.scheme == "basic" for one in self._offered):
-            return (
-                "The camera offers basic authentication only, which would show the password to everybody on the way: "
-                "switch digest on in the camera, or use rtsps."
-            )
         names = sorted({one.algorithm if one.scheme == "digest" else one.scheme for one in self._offered})
         offered = ", ".join(name[:40] for name in names) or "nothing"
         return f"The camera offers {offered} for authentication; this box can do digest with MD5 and SHA-256."
+
+    @property
+    def lacks_basic(self) -> bool:
+        """Whether basic, which is not allowed, is the only way to log in that is offered and known here."""
+        is_offered = any(one.scheme == "basic" for one in self._offered)
+        return self._username is not None and self._chosen is None and is_offered
+
+    @property
+    def uses_basic(self) -> bool:
+        """Whether requests carry the password itself."""
+        return self._chosen is not None and self._username is not None and self._chosen.scheme == "basic"
 
     def authorization(self, method: str, uri: str) -> str | None:
         """The header for a request; None before the camera asked."""
         if self._chosen is None or self._username is None:
             return None
-        if self._chosen.scheme == "basic":
+        if self.uses_basic:
             return "Basic " + base64.b64encode(f"{self._username}:{self._secret()}".encode()).decode()
         return self._digest(self._chosen, method, uri)
 

@@ -48,7 +48,8 @@ class RtspSource:
         audio = None if agreed.audio is None else audio_track(agreed.audio.media)
         if agreed.audio is not None and audio is not None:
             self._audio = AudioIntake(agreed.audio.media, audio)
-        self._track = Track(codec, sets, agreed.left_out, self.connection.description, audio)
+        in_clear = self.connection.password_in_clear
+        self._track = Track(codec, sets, agreed.left_out, self.connection.description, audio, in_clear)
         return self._track
 
     def take(self) -> Sequence[Packet]:

@@ -22,6 +22,7 @@ from recorder.store.boxes import init_of
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
+from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
@@ -108,6 +109,25 @@ async def test_sound_is_recorded_where_somebody_asks_for_it(box: Box) -> None:
     assert box.store.cameras.get("gate").audio == "on"
     told = [leaf.fields for _, leaf in box.store.leaves(0, box.store.log_size) if leaf.type == "camera"]
     assert ("changed", "gate", ["audio"]) in [(one["op"], one["camera"], one.get("changed")) for one in told]
+
+
+async def test_a_readable_password_is_allowed_where_somebody_says_so(box: Box) -> None:
+    """It is forbidden; allowing it is a change like any other, and a leaf says so. Only yes or no is taken."""
+    before = await box.ask("GET", "/api/v1/cameras/gate")
+    on = await box.ask("PATCH", "/api/v1/cameras/gate", json={"allow_basic": True})
+    kept = await box.ask("PATCH", "/api/v1/cameras/gate", json={"allow_basic": None, "name": "Gate 2"})
+    yard = {"id": "yard", "name": "Yard", "url": "rtsp://192.0.2.1/x", "allow_basic": True}
+    made = await box.ask("POST", "/api/v1/cameras", json=yard)
+    wrong = await box.ask("PATCH", "/api/v1/cameras/gate", json={"allow_basic": "perhaps"})
+
+    assert [one.json()["allow_basic"] for one in (before, on, kept, made)] == [False, True, True, True]
+    assert wrong.status_code == 422
+    assert box.store.cameras.get("gate").allow_basic
+    told = [leaf.fields for _, leaf in box.store.leaves(0, box.store.log_size) if leaf.type == "camera"]
+    changed = next(one for one in told if one["op"] == "changed")
+    assert changed["changed"] == ["allow_basic"]
+    with box.store.database.read() as connection:
+        assert read_record(connection, changed["record"])["allow_basic"] is True
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from recorder.store.records import stream_of
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
 from tests.fakes.onvif_device import PASSWORD, USERNAME, OnvifDevice, served
-from tests.fakes.rtsp_camera import Behaviour, camera
+from tests.fakes.rtsp_camera import BasicOnly, Behaviour, camera
 
 
 class Ended(NamedTuple):
@@ -157,6 +157,22 @@ def test_onvif_clock_is_an_hour_off(run: Run, monkeypatch: pytest.MonkeyPatch) -
     assert "同一时间服务器" in said
     assert abs(found.pop("clock_offset_s") - 3600) <= 1
     assert found == {"local_as_utc": False, "manufacturer": "Example", "model": "E-1", "firmware": "1.2.3"}
+
+
+def test_camera_takes_its_password_only_readable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe says what to do, and does it where it is told to."""
+    behaviour = BasicOnly("ann", "planted-secret", pictures=75)
+    behaviour.stays = False
+    with camera(behaviour) as url:
+        asked = ("camera", "probe", url, "--username", "ann", "--password-stdin", "--json")
+        monkeypatch.setattr(sys, "stdin", io.StringIO("planted-secret"))
+        refused = run(*asked)
+        monkeypatch.setattr(sys, "stdin", io.StringIO("planted-secret"))
+        allowed = run(*asked, "--allow-basic")
+
+    assert (refused.code, "allow_basic" in refused.err) == (ExitCode.CAMERA, True)
+    assert (allowed.code, json.loads(allowed.out)["codec"]) == (0, "h264")
+    assert "planted-secret" not in refused.err + allowed.out + allowed.err
 
 
 def test_password_is_given_in_the_onvif_url(run: Run) -> None:

@@ -18,6 +18,7 @@ from appliance.health.problems import (
     state_of,
 )
 from recorder.capture.fleet import WorkerFacts
+from recorder.errors import SourceBasicOnly
 from recorder.store.records import VolumeState
 
 GATE = CameraFacts("gate", "Gate", "recording", 0.2, 100.0, None, None, days_held=3, days_forecast=90)
@@ -76,6 +77,16 @@ def test_camera_has_no_time_of_its_own() -> None:
     assert codes(facts) == ["camera_stamps_still"]
     assert "时间戳" in problems_of(facts, "zh-CN")[0].text
     assert state_of(problems_of(facts)) == "ok"
+
+
+def test_a_password_goes_over_the_network_readable() -> None:
+    """Somebody allowed it; it is told all the same for as long as it is done, and changes no state."""
+    facts = replace(WELL, cameras=[replace(GATE, password_in_clear=True)])
+    assert codes(facts) == ["camera_password_in_clear"]
+    assert "allow_basic" in problems_of(facts)[0].text
+    assert "明文" in problems_of(facts, "zh-CN")[0].text
+    assert state_of(problems_of(facts)) == "ok"
+    assert codes(replace(facts, cameras=[replace(facts.cameras[0], state="disabled")])) == []
 
 
 def test_camera_sends_no_sound() -> None:
@@ -155,6 +166,12 @@ def test_heaviest_comes_first(states: list[str]) -> None:
     """However volumes are ordered, what fails the box stands before what degrades it."""
     volumes = [replace(DISK, name=state, state=state) for state in states]
     assert codes(replace(WELL, volumes=volumes)) == ["volume_full", "volume_low"]
+
+
+def test_what_to_do_about_basic_alone_is_told_in_both_languages() -> None:
+    """Each of the three ways out."""
+    for sentence in (SourceBasicOnly.sentence(), CHINESE[SourceBasicOnly.code]):
+        assert all(word in sentence for word in ("rtsps", "digest", "allow_basic"))
 
 
 def test_every_reason_has_its_chinese() -> None:

@@ -46,6 +46,13 @@ def test_sound_is_switched_on() -> None:
     assert steps([GATE], [replace(THERE, audio="on")]) == [Change("gate", {"audio": "off"})]
 
 
+def test_a_readable_password_is_allowed() -> None:
+    """In the file, as any other setting; it is forbidden again where the file says nothing."""
+    assert GATE.settings()["allow_basic"] is False
+    assert steps([replace(GATE, allow_basic=True)], [THERE]) == [Change("gate", {"allow_basic": True})]
+    assert steps([GATE], [replace(THERE, allow_basic=True)]) == [Change("gate", {"allow_basic": False})]
+
+
 def test_camera_leaves_the_file() -> None:
     """A camera that the file no longer has is retired, once."""
     assert steps([], [THERE]) == [Retire("gate")]

@@ -56,6 +56,19 @@ def test_paths_of_the_file_are_relative_to_the_file(tmp_path: Path) -> None:
     assert "planted" not in str(settings.canonical())
 
 
+def test_a_readable_password_is_allowed_by_word_only(tmp_path: Path) -> None:
+    """It is off; for each camera it can be switched on, and nothing but yes or no is taken."""
+    (tmp_path / "gate.password").write_text("planted")
+    (tmp_path / "custos.toml").write_text(GOOD)
+    assert not load(tmp_path / "custos.toml", {}).cameras[0].allow_basic
+    (tmp_path / "custos.toml").write_text(GOOD + "allow_basic = true\n")
+    assert load(tmp_path / "custos.toml", {}).cameras[0].allow_basic
+
+    (fault,) = faults(tmp_path, GOOD + 'allow_basic = "perhaps"\n')
+    assert "allow_basic" in fault.where
+    assert "true or false" in fault.sentence()
+
+
 def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
     """Section by section: what it does not name stays."""
     (tmp_path / "gate.password").write_text("x")

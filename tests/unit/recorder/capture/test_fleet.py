@@ -1,15 +1,18 @@
 """The capture processes, with processes that are only channels: what the fleet tells and does when one ends."""
 
+import json
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from recorder.capture.book import RemoteBook
 from recorder.capture.channel import Asked, Channel
-from recorder.capture.fleet import CAMERAS_A_PROCESS, Fleet, order_of, status_body, status_of
+from recorder.capture.fleet import CAMERAS_A_PROCESS, Fleet, order_body, order_of, status_body, status_of
 from recorder.capture.session import SessionState, SessionStatus
+from recorder.capture.worker import Order
 from recorder.causes import Cause
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.camera import wanted
@@ -166,6 +169,22 @@ def test_what_a_process_has_written_is_committed_here(tmp_path: Path) -> None:
 
 def test_a_status_goes_by_message_unchanged() -> None:
     """Every field."""
-    status = SessionStatus("gate", SessionState.BACKING_OFF, 1, cause=Cause.STALLED, tracks_left_out=("audio (pcma)",))
+    status = SessionStatus(
+        "gate",
+        SessionState.BACKING_OFF,
+        1,
+        cause=Cause.STALLED,
+        tracks_left_out=("audio (pcma)",),
+        password_in_clear=True,
+    )
 
     assert status_of(status_body(status)) == status
+
+
+def test_an_order_goes_by_message_unchanged() -> None:
+    """Every setting of the camera; what is secret stays outside."""
+    camera = replace(wanted(), transport="udp", ca_file="/etc/ca.pem", audio="on", allow_basic=True)
+    order = Order(camera, Cause.OPERATOR, "why")
+    body = json.loads(json.dumps(order_body(order, {"password": "planted"})))
+
+    assert order_of(body) == order

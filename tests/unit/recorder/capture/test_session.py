@@ -81,6 +81,17 @@ def test_what_a_session_tells_of_the_way_and_of_the_clock(tmp_path: Path) -> Non
     assert (session.status().lost_packets, session.status().clock_offset_us) == (40, 19_000)
 
 
+def test_a_session_whose_password_went_readable(tmp_path: Path) -> None:
+    """Its status says so, until another session did without."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    sources = [ScriptedSource((), SourceEnded(), password_in_clear=is_so) for is_so in (True, False)]
+    session = session_of(store, clock, iter(sources))
+    assert not session.status().password_in_clear
+
+    assert [attempt(session, clock).password_in_clear for _ in sources] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("error", "cause"),
     [

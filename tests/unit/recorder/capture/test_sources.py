@@ -1,6 +1,9 @@
 """Which source reads which camera, and looking at one."""
 
+import contextlib
+
 import pytest
+from pydantic import SecretStr
 
 from config.clock import SystemClock
 from recorder.capture.libav import LibavSource
@@ -8,11 +11,11 @@ from recorder.capture.rtsp.source import RtspSource
 from recorder.capture.source import Packet
 from recorder.capture.sources import packets, probe, source_of
 from recorder.capture.timeline import TICKS_PER_S
-from recorder.errors import SourceEnded
+from recorder.errors import SourceBasicOnly, SourceEnded
 from recorder.store.records import CodecName
 from tests.fakes.clock import FakeClock
 from tests.fakes.http_camera import http_camera
-from tests.fakes.rtsp_camera import Behaviour, camera
+from tests.fakes.rtsp_camera import BasicOnly, Behaviour, camera
 from tests.fakes.video import access_units
 
 
@@ -39,6 +42,16 @@ def test_sound_is_asked_for_where_it_is_wanted() -> None:
     quiet = source_of("rtsp://192.0.2.1/a", None, None, "udp", SystemClock())
     assert isinstance(quiet, RtspSource)
     assert not quiet.connection.wants_audio
+
+
+def test_basic_is_allowed_where_somebody_says_so() -> None:
+    """By our own client: nothing is known of how libav logs in."""
+    with camera(BasicOnly("ann", "planted")) as url:
+        for allowed in (False, True):
+            one = source_of(url, "ann", SecretStr("planted"), "tcp", SystemClock(), allow_basic=allowed)
+            with contextlib.nullcontext() if allowed else pytest.raises(SourceBasicOnly):
+                assert one.open().password_in_clear
+            one.release()
 
 
 @pytest.mark.parametrize("codec", list(CodecName))

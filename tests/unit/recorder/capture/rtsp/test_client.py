@@ -25,6 +25,7 @@ from recorder.capture.rtsp.digest import Authenticator
 from recorder.capture.rtsp.messages import Headers, Response, ServerRequest
 from recorder.capture.rtsp.transport import Transport
 from recorder.errors import (
+    SourceBasicOnly,
     SourceBusy,
     SourceCodecUnknown,
     SourceEnded,
@@ -53,8 +54,9 @@ class Talk:
         user: str | None = "ann",
         public: str = "OPTIONS, GET_PARAMETER",
         audio: AudioWish = AudioWish.NO,
+        basic: bool = False,
     ) -> None:
-        mine = Authenticator(user, SecretStr("planted"), basic_allowed=False, cnonce=lambda: "c")
+        mine = Authenticator(user, SecretStr("planted"), basic_allowed=basic, cnonce=lambda: "c")
         self.client = Client(URL, mine, transport, agent="Custos", audio=audio)
         self.public = public
         self.now_us = 0
@@ -228,6 +230,23 @@ def test_a_camera_that_refuses_the_password() -> None:
     talk.answer(401, www_authenticate='Digest realm="r", nonce="n"')
     with pytest.raises(SourceRefusedUs):
         talk.answer(401, www_authenticate='Digest realm="r", nonce="n"')
+
+
+def test_a_camera_that_offers_basic_alone() -> None:
+    """Not allowed, nothing is shown to it, and the sentence says what to do; allowed, the request is repeated."""
+    talk = Talk().up_to("DESCRIBE")
+    with pytest.raises(SourceBasicOnly) as raised:
+        talk.answer(401, www_authenticate='Basic realm="r"')
+    assert all(word in str(raised.value) for word in ("rtsps", "digest", "`allow_basic`"))
+    assert "Authorization" not in talk.last
+
+    talk = Talk(basic=True).up_to("DESCRIBE")
+    talk.answer(401, www_authenticate='Basic realm="r"')
+    assert talk.method == "DESCRIBE"
+    assert "Authorization: Basic YW5uOnBsYW50ZWQ=\r\n" in talk.last
+    with pytest.raises(SourceRefusedUs) as refused:
+        talk.answer(401, www_authenticate='Basic realm="r"')
+    assert type(refused.value) is SourceRefusedUs  # it was wrong, not forbidden
 
 
 def test_a_camera_that_never_finds_a_nonce_fresh() -> None:

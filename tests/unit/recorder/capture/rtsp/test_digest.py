@@ -103,14 +103,35 @@ def test_a_nonce_that_has_grown_old() -> None:
 
 
 def test_basic_alone() -> None:
-    """Refused in words on an open connection; used where it is allowed."""
+    """Named as what is lacking where it is not allowed; used where it is."""
     refused, allowed = authenticator(), authenticator(basic=True)
+    assert (refused.lacks_basic, allowed.uses_basic) == (False, False)
 
     assert refused.challenged(['Basic realm="cam"']) is Outcome.REFUSED
-    assert "basic" in refused.explanation()
+    assert (refused.lacks_basic, refused.uses_basic) == (True, False)
     assert refused.authorization("PLAY", "u") is None
     assert allowed.challenged(['Basic realm="cam"']) is Outcome.RETRY
+    assert (allowed.lacks_basic, allowed.uses_basic) == (False, True)
     assert allowed.authorization("PLAY", "u") == "Basic YW5uOnBsYW50ZWQ="
+
+
+def test_basic_among_digests() -> None:
+    """It is not used, allowed or not, where the camera can do better."""
+    mine = authenticator(basic=True)
+    mine.challenged(['Basic realm="cam"', MD5])
+
+    assert (mine.lacks_basic, mine.uses_basic) == (False, False)
+    assert (mine.authorization("PLAY", "u") or "").startswith("Digest ")
+
+
+@pytest.mark.parametrize(("user", "header"), [(None, 'Basic realm="cam"'), ("ann", "Negotiate")])
+def test_another_reason_than_basic(user: str | None, header: str) -> None:
+    """Without a user name, and with other offers, allowing basic would not help, and nobody says so."""
+    mine = authenticator(user)
+    mine.challenged([header])
+
+    assert not mine.lacks_basic
+    assert mine.explanation()
 
 
 @pytest.mark.parametrize(

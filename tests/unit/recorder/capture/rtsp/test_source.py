@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -30,6 +31,7 @@ from recorder.capture.rtsp.transport import Transport
 from recorder.capture.source import Packet, Track
 from recorder.capture.sources import packets as packets_of
 from recorder.errors import (
+    SourceBasicOnly,
     SourceBusy,
     SourceEnded,
     SourceError,
@@ -45,8 +47,20 @@ from recorder.errors import (
     SourceWithoutVideo,
 )
 from recorder.store.records import CodecName
+from tests.fakes.certificates import identity
 from tests.fakes.clock import FakeClock
-from tests.fakes.rtsp_camera import SSRC, Asked, Behaviour, RtspCamera, camera, interleaved, large_film, packets, rtp
+from tests.fakes.rtsp_camera import (
+    SSRC,
+    Asked,
+    BasicOnly,
+    Behaviour,
+    RtspCamera,
+    camera,
+    interleaved,
+    large_film,
+    packets,
+    rtp,
+)
 from tests.unit.recorder.capture.rtp.packets import h264_payloads
 
 PASSWORD = "planted-secret"
@@ -294,6 +308,50 @@ def test_quirk_15_a_digest_that_nobody_can_do() -> None:
     behaviour.challenges = ('Digest realm="cam", nonce="n1", algorithm=SHA-512-256',)
 
     assert "SHA-512-256" in refused(behaviour, SourceRefusedUs)
+
+
+def test_a_camera_with_basic_alone() -> None:
+    """It is shown nothing, and the sentence says what to do."""
+    behaviour = BasicOnly("ann", PASSWORD)
+
+    assert "`allow_basic`" in refused(behaviour, SourceBasicOnly)
+    assert not any("authorization" in one.headers for one in behaviour.asked)
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_a_camera_with_basic_alone_that_is_allowed(is_encrypted: bool, tmp_path: Path) -> None:
+    """By TLS always, else by somebody's word; only the latter goes over the network readable, and that is told."""
+    behaviour = BasicOnly("ann", PASSWORD)
+    own = identity(tmp_path, "gate", address="127.0.0.1")
+    with camera(behaviour, own.context() if is_encrypted else None) as url:
+        target = Target(
+            url,
+            "ann",
+            SecretStr(PASSWORD),
+            Transport.TCP,
+            ca_file=str(own.certificate),
+            allow_basic=not is_encrypted,
+        )
+        one = RtspSource(target, SystemClock())
+        track = one.open()
+        seen = list(islice(packets_of(one, SystemClock()), len(behaviour.shots)))
+        one.release()
+
+    assert [packet.data for packet in seen] == behaviour.shots
+    assert track.password_in_clear is not is_encrypted
+
+
+def test_a_better_way_than_basic_is_taken_where_both_are_allowed() -> None:
+    """The password is not shown, and nothing is told of it."""
+    behaviour = Locked(pictures=3)
+    behaviour.challenges, behaviour.algorithm = ('Basic realm="c"', MD5), "md5"
+    with camera(behaviour) as url:
+        one = RtspSource(Target(url, "ann", SecretStr(PASSWORD), Transport.TCP, allow_basic=True), SystemClock())
+        track = one.open()
+        one.release()
+
+    assert not track.password_in_clear
+    assert not any(one.headers.get("authorization", "").startswith("Basic") for one in behaviour.asked)
 
 
 def test_a_wrong_password_is_tried_once() -> None:
