@@ -156,6 +156,13 @@ class SegmentOut(BaseModel):
     width: int
     height: int
     audio: Annotated[SegmentAudioOut | None, Field(description="null: it has no track of sound.")]
+    clock_offset_s: Annotated[
+        float | None, Field(description="How far the camera's clock was ahead of the box's; null: it did not tell.")
+    ]
+    clock_drift_ppm: Annotated[
+        float | None,
+        Field(description="How fast that grew, in millionths, since its session began; null: not known."),
+    ]
     sha256: Annotated[str, Field(description="Of the file, as the log has it.")]
     state: Annotated[Literal["present", "gone"], Field(description="gone: discarded; its log entries remain.")]
     held: bool

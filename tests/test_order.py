@@ -21,6 +21,7 @@ TESTED_ELSEWHERE = {
     "recorder/store/migrations/versions/s0003_description.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0004_audio.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0005_basic.py": "test_store compares it with the tables",
+    "recorder/store/migrations/versions/s0006_drift.py": "test_store compares it with the tables",
     "appliance/__main__.py": "test_cli and the tests of the whole box run `python -m appliance`",
     "appliance/demo/__main__.py": "tests/whole/machine.py runs `python -m appliance.demo` as its cameras",
     "bench/pyav_threads.py": "test_bench runs `python -m bench.pyav_threads`",

@@ -130,7 +130,7 @@ def _with_session(facts: CameraFacts, session: SessionStatus, now_us: int) -> Ca
         lost_packets=session.lost_packets,
         stamps_stand_still=session.stamps_stand_still,
         password_in_clear=session.password_in_clear,
-        clock_drift_ppm=session.clock_drift_ppm,
+        clock_drift_ppm=None if session.clock_drift_ppb is None else round(session.clock_drift_ppb / 1000, 1),
         key_interval_s=session.key_interval_s,
         clock_offset_s=None if session.clock_offset_us is None else session.clock_offset_us / 1e6,
     )

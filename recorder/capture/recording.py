@@ -67,6 +67,8 @@ class Recording:
         self._run_n = 0
         self._segment: SegmentWriter | None = None
         self._is_abandoned = False
+        self.clock_drift_ppb: int | None = None
+        """How fast the camera's clock runs away from ours: told by who feeds, written down at each cut."""
         self.frames = 0
         self.bytes = 0
 
@@ -174,6 +176,7 @@ class Recording:
             height=run.height,
             lost_packets=segment.lost_packets,
             clock_offset_us=segment.clock_offset_us,
+            clock_drift_ppb=self.clock_drift_ppb,
             audio=_audio_facts(run, segment, command.audio_lost),
         )
         self.head = self._book.commit_segment(segment.part, facts)

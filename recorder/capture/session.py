@@ -24,6 +24,7 @@ import structlog
 from config.clock import Clock, Reading
 from config.errors import CustosError
 from config.times import SECOND_US
+from recorder.capture.drift import Drift
 from recorder.capture.intake import Overflow, PacketQueue, Tap
 from recorder.capture.recording import Recording, StreamBook
 from recorder.capture.segmenter import AudioState
@@ -61,9 +62,6 @@ STORE_PERIOD_US = 500_000
 together: a thread that wakes up for a few has forgotten what it did (its caches are cold)."""
 
 _DATAGRAMS = ("udp", "multicast")
-
-DRIFT_LEAST_US = 60 * SECOND_US
-"""Sender reports are right to some milliseconds: over less than a minute that would look like drift."""
 
 BITRATE_WINDOW_US = 10 * SECOND_US
 
@@ -119,8 +117,8 @@ class SessionStatus:
     """On the way to us; None: the source cannot tell."""
     clock_offset_us: int | None = None
     """How far the camera's clock is ahead of ours; None: it did not tell."""
-    clock_drift_ppm: float | None = None
-    """How fast that grows; None: not watched for long enough."""
+    clock_drift_ppb: int | None = None
+    """How fast that grows, in parts of a thousand million; None: not watched for long enough."""
     stamps_stand_still: bool = False
     """Its time stamps tell nothing: the record goes by the time of arrival."""
     key_interval_s: float | None = None
@@ -186,7 +184,6 @@ class Session:
         self._recent: deque[tuple[int, int]] = deque()
         self._back_off_s = BACK_OFF_FIRST_S
         self._is_deserted = False
-        self._offset_first: tuple[int, int] | None = None
         self._begin_attempt()
 
     def _begin_attempt(self) -> None:
@@ -194,6 +191,7 @@ class Session:
         self._recording: Recording | None = None
         self._queue = PacketQueue()
         self._over: CustosError | None = None
+        self._drift = Drift()
         self._last_us = self._last_key_us = 0
         self._looked = self._stored = 0
         self._pictures = 0
@@ -482,6 +480,8 @@ class Session:
         segmenter = recording.segmenter
         assert segmenter is not None
         counts = segmenter.counts
+        self._drift.take(last.arrived.mono_us, last.clock_offset_us)
+        recording.clock_drift_ppb = self._drift.ppb
         with self._lock:
             status = self._status
             changes: dict[str, object] = {}
@@ -502,27 +502,13 @@ class Session:
                 dropped_before_key=counts.dropped_before_key,
                 dropped_overload=self._queue.dropped,
                 clock_offset_us=last.clock_offset_us,
-                clock_drift_ppm=self._drift(last),
+                clock_drift_ppb=self._drift.ppb,
                 stamps_stand_still=last.stamps_stand_still,
                 audio=segmenter.audio_state,
                 **changes,  # type: ignore[arg-type]  # named fields of the status
             )
             self._recent.append((last.arrived.mono_us, size))
             self._forget_old(last.arrived.mono_us)
-
-    def _drift(self, last: Packet) -> float | None:
-        """How fast the camera's clock runs away from ours, since it was first told; a step begins it anew."""
-        offset_us, now_us = last.clock_offset_us, last.arrived.mono_us
-        if offset_us is None:
-            self._offset_first = None
-            return None
-        before_us = self._status.clock_offset_us
-        if self._offset_first is None or (before_us is not None and abs(offset_us - before_us) > SECOND_US):
-            self._offset_first = (now_us, offset_us)
-        since_us, first_us = self._offset_first
-        if now_us - since_us < DRIFT_LEAST_US:
-            return None
-        return round((offset_us - first_us) * 1e6 / (now_us - since_us), 1)
 
     def _forget_old(self, now_us: int) -> None:
         while self._recent and self._recent[0][0] < now_us - BITRATE_WINDOW_US:

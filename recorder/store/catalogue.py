@@ -175,6 +175,7 @@ def _segment(row: Mapping[Any, Any], holds: Sequence[Hold]) -> Segment:
         height=row["height"],
         lost_packets=row["lost_packets"],
         clock_offset_us=row["clock_offset_us"],
+        clock_drift_ppb=row["clock_drift_ppb"],
         sha256=row["sha256"],
         recovered=row["recovered"],
         state=MediaState(row["state"]),

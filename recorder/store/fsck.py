@@ -332,6 +332,7 @@ def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
         "width",
         "height",
         "clock_offset_us",
+        "clock_drift_ppb",
         "sha256",
         "recovered",
     )

@@ -146,6 +146,8 @@ class SegmentFacts:
     """None where the transport cannot tell (libav does not say)."""
     clock_offset_us: int | None = None
     """The camera's own clock against ours, where it told (sender reports)."""
+    clock_drift_ppb: int | None = None
+    """How fast that grows, in parts of a thousand million, by the reports of its session so far; None: not known."""
     audio: AudioFacts | None = None
     """None: its file has no track of sound."""
 
@@ -183,6 +185,7 @@ class Segment:
     state: MediaState
     held: bool = False
     audio: AudioFacts | None = None
+    clock_drift_ppb: int | None = None
 
     @property
     def id(self) -> str:

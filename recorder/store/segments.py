@@ -246,11 +246,13 @@ class Segments:
                 "recovered": sealed.recovered,
             }
             audio = {} if facts.audio is None else {"audio": audio_fields(facts.audio)}
-            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **columns, **audio}
+            drift = {} if facts.clock_drift_ppb is None else {"clock_drift_ppb": facts.clock_drift_ppb}
+            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **columns, **drift, **audio}
             entry = self._ledger.append(connection, "seg", fields)
             row = {
                 **_item_row(head, "segment", header.t0_us, facts.t1_us, entry),
                 **columns,
+                **drift,
                 "audio": json.dumps(audio["audio"]) if audio else None,
                 "volume": VOLUME,
                 "path": str(segment_path(header.stream, header.n, header.t0_us)),

@@ -120,6 +120,7 @@ items = Table(
     Column("clock_offset_us", BigInteger),
     Column("sha256", String),
     Column("recovered", Boolean),
+    Column("clock_drift_ppb", BigInteger),  # where it is known, as in the leaf
     Column("audio", Text),  # the leaf's field of that name as JSON, where there is sound
     Column("state", String),  # present | going | gone
     Column("del_leaf", BigInteger),  # index of the leaf that announced the discard

@@ -95,6 +95,11 @@ def media_of_another_camera_in_its_place(data: Path) -> None:
     media(data, 2).write_bytes(media(data, 2, "yard").read_bytes())
 
 
+def drift_invented_in_row(data: Path) -> None:
+    """Of a segment whose leaf knows none."""
+    sql(data, "UPDATE items SET clock_drift_ppb = 5 WHERE stream_id = 'gate.main' AND n = 2")
+
+
 def two_rows_swapped(data: Path) -> None:
     sql(data, "UPDATE items SET n = 1000 WHERE stream_id = 'gate.main' AND n = 2")
     sql(data, "UPDATE items SET n = 2 WHERE stream_id = 'gate.main' AND n = 3")
@@ -214,6 +219,7 @@ PLACES: dict[Forger, tuple[int, str]] = {
     media_of_another_camera_in_its_place: (10, "gate.main.2"),
     two_rows_swapped: (5, "gate.main.2"),
     row_edited: (5, "gate.main.2"),
+    drift_invented_in_row: (5, "gate.main.2"),
     row_and_file_changed_together: (5, "gate.main.2"),
     row_removed: (3, "gate.main.4"),
     last_row_removed_and_head_set_back: (5, "yard.main.5"),

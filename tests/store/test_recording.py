@@ -206,6 +206,25 @@ def test_a_disk_that_fills_up_costs_the_fragment_being_written(tmp_path: Path, m
     assert verify(store) == []
 
 
+def test_a_recovered_segment_knows_nothing_of_the_cameras_clock(tmp_path: Path) -> None:
+    """Nobody wrote it into the file: neither how wrong it was, nor how fast it ran away."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    recording = Recording(store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    recording.clock_drift_ppb = -12_345
+    for packet in packets(SECOND * 4, clock):
+        recording.feed(packet._replace(clock_offset_us=5))
+    recording.abandon()
+    store.resume("gate.main")
+
+    told = [(one.recovered, one.clock_offset_us, one.clock_drift_ppb) for one in segments(store, clock)]
+    assert told == [(False, 5, -12_345), (True, None, None)]
+    leaves = [leaf.fields for _, leaf in store.leaves(0, store.log_size) if leaf.type == "seg"]
+    assert [one.get("clock_drift_ppb", "absent") for one in leaves] == [-12_345, "absent"]
+    assert verify(store) == []
+
+
 def test_what_was_lost_on_the_way_stands_in_the_segment(tmp_path: Path) -> None:
     """The sum of what its pictures lost, and what the camera last said of its clock; nothing where nobody knows."""
     clock = FakeClock()

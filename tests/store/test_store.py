@@ -543,6 +543,7 @@ def test_a_catalogue_from_before_basic_could_be_allowed(tmp_path: Path) -> None:
     new_store(tmp_path, clock, "gate").close()
     with closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite")) as connection, connection:
         connection.execute("ALTER TABLE cameras DROP COLUMN allow_basic")
+        connection.execute("ALTER TABLE items DROP COLUMN clock_drift_ppb")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     store = Store.open(tmp_path / "data", clock)
     before = store.cameras.get("gate")
@@ -552,6 +553,22 @@ def test_a_catalogue_from_before_basic_could_be_allowed(tmp_path: Path) -> None:
 
     assert (before.name, before.allow_basic, after.allow_basic) == ("Gate", False, True)
     assert check(store) == []
+
+
+def test_a_catalogue_from_before_segments_told_the_drift(tmp_path: Path) -> None:
+    """Its segments know none, and their leaves, which have no such field, still agree with their rows."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 5)
+    store.checkpoint()
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite")) as connection, connection:
+        connection.execute("ALTER TABLE items DROP COLUMN clock_drift_ppb")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+    store = Store.open(tmp_path / "data", clock)
+
+    assert {one.clock_drift_ppb for one in segments(store, clock)} == {None}
+    assert verify(store) == []
 
 
 def test_a_full_disk_in_the_catalogue_is_a_full_disk(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_media_time_stays_with_utc_for_days(tmp_path: Path, drift_ppm: float) ->
     print(
         f"\n{LENGTH_US // HOUR_US} h at {drift_ppm:+g} ppm: {camera.sent} pictures, {len(segments)} segments, record "
         f"ends {end_us / 1e6:+.3f} s before now at {format_us(segments[-1].t1_us)}, worst {worst_us / 1e6:.3f} s, "
-        f"told drift {status.clock_drift_ppm} ppm, offset {(status.clock_offset_us or 0) / 1e6:.2f} s, "
+        f"told drift {(status.clock_drift_ppb or 0) / 1000} ppm, offset {(status.clock_offset_us or 0) / 1e6:.2f} s, "
         f"grown {grown / 1e6:+.1f} MB and {blocks} blocks"
     )
     assert sum(one.frames for one in segments) == camera.sent
@@ -92,8 +92,11 @@ def test_media_time_stays_with_utc_for_days(tmp_path: Path, drift_ppm: float) ->
     assert len({one.run for one in segments}) == 1
     assert abs(end_us) < DRIFT_LIMIT_US + PERIOD_US
     assert worst_us < DRIFT_LIMIT_US
-    assert status.clock_drift_ppm is not None
-    assert abs(status.clock_drift_ppm - drift_ppm) < 5
+    assert status.clock_drift_ppb is not None
+    assert abs(status.clock_drift_ppb / 1000 - drift_ppm) < 5
+    drifts = [one.clock_drift_ppb for one in segments]
+    assert None not in drifts[2:]
+    assert all(abs((one or 0) / 1000 - drift_ppm) < 5 for one in drifts[20:])
     if os.environ.get("CUSTOS_LONG"):  # in hours, beside what other tests left in this process, it would say nothing
         assert grown < GROWTH_LIMIT_BYTES
     assert blocks < BLOCKS_LIMIT

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from config.clock import Clock, Reading
+from config.clock import STEP_LIMIT_US, Clock, Reading
 from config.times import SECOND_US
 from recorder.capture.nal import parameter_sets, unit_spans
 from recorder.capture.rtp.receiver import TrackReceiver
@@ -38,6 +38,8 @@ class RtspSource:
         self._track: Track | None = None
         self._sets: tuple[bytes, ...] = ()
         self._is_packed = False
+        self._reported_us = self._mapped_us = 0
+        self._clock_offset_us: int | None = None
 
     def open(self) -> Track:
         """Connect and agree on the track."""
@@ -67,7 +69,7 @@ class RtspSource:
         """Of what one look brought; which of its pictures lost packets belonged to is not known here: the first."""
         stamps = self._stamps
         assert stamps is not None
-        lost, offset_us = self._newly_lost(), clock_offset_us(self.connection.receiver, arrived)
+        lost, offset_us = self._newly_lost(), self._offset(arrived)
         packets = []
         for data, stamp, is_key, _, starts in units:
             if is_key:
@@ -121,6 +123,17 @@ class RtspSource:
         if sets != self._sets:
             self._sets = sets
             stamps.expect(reorder_depth(sets, self._track.codec) or 0)
+
+    def _offset(self, now: Reading) -> int | None:
+        """The camera's clock against ours: worked out once for each report, so that the same number is the same report.
+
+        Our own two clocks are read one after the other, and the wall clock is steered: else it would differ each time.
+        """
+        receiver, mapped_us = self.connection.receiver, now.offset_us()
+        if receiver.last_report_us != self._reported_us or abs(mapped_us - self._mapped_us) > STEP_LIMIT_US:
+            self._reported_us, self._mapped_us = receiver.last_report_us, mapped_us
+            self._clock_offset_us = clock_offset_us(receiver, now)
+        return self._clock_offset_us
 
     def _newly_lost(self) -> int:
         before, self._lost = self._lost, self.connection.receiver.tally.lost

@@ -16,15 +16,19 @@ from api.errors import MEDIA_TYPE
 from api.routes import cameras, footage, health, holds, log, media
 from api.routes.media import Span, byte_range, matches_none
 from config.times import format_us
+from recorder.capture.recording import Recording
+from recorder.capture.source import Track
 from recorder.causes import Cause
 from recorder.errors import StillUnavailable
 from recorder.store.boxes import init_of
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
+from recorder.store.records import CodecName
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import SEGMENT_US, new_store, record, segments
+from tests.fakes.camera import packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 
@@ -199,9 +203,23 @@ async def test_segments_are_paged_to_the_end(box: Box) -> None:
     assert seen == [one.id for one in segments(box.store, box.clock)]
     one = (await box.ask("GET", f"/api/v1/segments/{seen[0]}")).json()
     assert set(one) == {
-        "id", "camera", "run", "n", "start", "end", "bytes", "frames", "codec", "width", "height", "audio", "sha256",
-        "state", "held",
+        "id", "camera", "run", "n", "start", "end", "bytes", "frames", "codec", "width", "height", "audio",
+        "clock_offset_s", "clock_drift_ppm", "sha256", "state", "held",
     }  # fmt: skip
+
+
+async def test_a_segment_tells_its_cameras_clock(box: Box) -> None:
+    """In seconds and millionths, as the status does; null where it is not known."""
+    recording = Recording(box.store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    recording.clock_drift_ppb = -12_345
+    for packet in packets(SECOND * 2, box.clock):
+        recording.feed(packet._replace(clock_offset_us=1_500_000))
+    recording.stop(Cause.UNREACHABLE)
+    found = [(await box.ask("GET", f"/api/v1/segments/{one.id}")).json() for one in segments(box.store, box.clock)]
+
+    told = [(one["clock_offset_s"], one["clock_drift_ppm"]) for one in found]
+    assert told == [(None, None)] * (len(found) - 1) + [(1.5, -12.345)]
 
 
 async def test_coverage_tiles_the_asked_interval(box: Box) -> None:

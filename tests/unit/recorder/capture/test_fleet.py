@@ -11,11 +11,14 @@ from typing import Any
 from recorder.capture.book import RemoteBook
 from recorder.capture.channel import Asked, Channel
 from recorder.capture.fleet import CAMERAS_A_PROCESS, Fleet, order_body, order_of, status_body, status_of
+from recorder.capture.recording import Recording
 from recorder.capture.session import SessionState, SessionStatus
+from recorder.capture.source import Track
 from recorder.capture.worker import Order
 from recorder.causes import Cause
-from tests.fakes.box import new_store, record, segments
-from tests.fakes.camera import wanted
+from recorder.store.records import CodecName
+from tests.fakes.box import SEGMENT_US, new_store, record, segments
+from tests.fakes.camera import packets, wanted
 from tests.fakes.clock import FakeClock
 from tests.fakes.stepping import until
 
@@ -162,8 +165,16 @@ def test_what_a_process_has_written_is_committed_here(tmp_path: Path) -> None:
     fleet.apply([wanted()])
     book = RemoteBook(spawner.made[0].far, store.layout, store.box_id)
     record(book, clock, ("I" + "P" * 9) * 5)  # type: ignore[arg-type]  # what recording needs of a store
+    recording = Recording(book, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    recording.clock_drift_ppb = 12_345
+    for packet in packets("I" + "P" * 9, clock):
+        recording.feed(packet._replace(clock_offset_us=5, lost_packets=1))
+    recording.stop(Cause.UNREACHABLE)
 
-    assert sum(one.frames for one in segments(store, clock)) == 50
+    found = segments(store, clock)
+    assert sum(one.frames for one in found) == 60
+    assert (found[-1].clock_offset_us, found[-1].clock_drift_ppb, found[-1].lost_packets) == (5, 12_345, 10)
     fleet.stop()
 
 

@@ -28,6 +28,7 @@ from recorder.errors import (
 from recorder.store.fsck import check
 from recorder.store.records import CodecName, Gap
 from recorder.store.store import Store
+from recorder.store.verify import verify
 from tests.fakes.box import SEGMENT_US, new_store, segments
 from tests.fakes.camera import ScriptedSource, packets, wanted
 from tests.fakes.clock import FakeClock
@@ -79,6 +80,41 @@ def test_what_a_session_tells_of_the_way_and_of_the_clock(tmp_path: Path) -> Non
     assert attempt(session, clock).problem_code == SourceEnded.code
 
     assert (session.status().lost_packets, session.status().clock_offset_us) == (40, 19_000)
+
+
+def told_of_the_clock(clock: FakeClock, ppm: int) -> Iterator[Packet]:
+    """Pictures of a camera whose clock runs so, and is told every five seconds."""
+    begun_us = clock.read().mono_us
+    for packet in packets(SECOND * 60, clock):
+        passed_us = (packet.arrived.mono_us - begun_us) // 5_000_000 * 5_000_000
+        yield packet._replace(clock_offset_us=7_000_000 + passed_us * ppm // 1_000_000)
+
+
+def test_how_fast_the_cameras_clock_runs_away(tmp_path: Path) -> None:
+    """Status and segments tell the same; nothing in the first minute of a session, whatever the one before it knew.
+
+    The leaf has the field only where it is known, and the record is whole.
+    """
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    sources = (ScriptedSource(told_of_the_clock(clock, ppm), SourceEnded()) for ppm in (100, -40))
+    session = session_of(store, clock, sources)
+    statuses = [attempt(session, clock).clock_drift_ppb for _ in range(2)]
+
+    found = segments(store, clock)
+    first, second = ([one.clock_drift_ppb for one in found if one.run == run] for run in (found[0].run, found[-1].run))
+    for told, ppm, status in ((first, 100, statuses[0]), (second, -40, statuses[1])):
+        known = [one for one in told if one is not None]
+        assert told == [None] * (len(told) - len(known)) + known
+        assert 0 < len(known) < len(told) - 10
+        assert known[-1] == status
+        # Stored twice a second, told every five: of a minute that is a hundredth.
+        assert all(abs(one - ppm * 1000) <= abs(ppm) * 10 for one in known)
+    leaves = [leaf.fields for _, leaf in store.leaves(0, store.log_size) if leaf.type == "seg"]
+    assert [one.get("clock_drift_ppb") for one in leaves] == first + second
+    assert all(one.get("clock_drift_ppb", 0) is not None for one in leaves)
+    store.checkpoint()
+    assert verify(store) == []
 
 
 def test_a_session_whose_password_went_readable(tmp_path: Path) -> None:

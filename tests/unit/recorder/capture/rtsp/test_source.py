@@ -61,6 +61,7 @@ from tests.fakes.rtsp_camera import (
     packets,
     rtp,
 )
+from tests.fakes.stepping import until
 from tests.unit.recorder.capture.rtp.packets import h264_payloads
 
 PASSWORD = "planted-secret"
@@ -256,6 +257,33 @@ def test_quirk_5_what_the_camera_says_of_the_time(is_told: bool, is_set: bool) -
     assert (found is not None) == (is_told and is_set)
     assert found is None or AHEAD_US - 30_000_000 < found <= AHEAD_US
     assert all(begun.mono_us <= one.arrived.mono_us < begun.mono_us + 30_000_000 for one in seen)
+
+
+@pytest.mark.parametrize(("by", "follows_us"), [("00:01:00", -60_000_000), ("00:00:00.001", 0)])
+def test_our_own_clock_is_set_between_two_reports(by: str, follows_us: int) -> None:
+    """What the camera's report means follows a step: the older number would be wrong by as much. Where our clock is
+    only steered, one report stays one number, so that it does not look like a newer one."""
+    clock, is_set = FakeClock(), threading.Event()
+
+    class Telling(Behaviour):
+        def media(self) -> Iterator[bytes]:
+            sent = [interleaved(one) for one in packets(self.shots, self.codec)]
+            told = sender_report(clock.read().utc_us + AHEAD_US, 0)
+            yield sent[0] + interleaved(told, 1) + b"".join(sent[1:20])
+            is_set.wait(10)
+            yield b"".join(sent[20:])
+
+    with camera(Telling()) as url:
+        one, seen = source(url, clock=clock), list[Packet]()
+        one.open()
+        until(lambda: seen.extend(one.take()) or seen)
+        before = seen[-1].clock_offset_us
+        clock.set_wall(f"2026-03-01T{by}Z")
+        is_set.set()
+        until(lambda: seen.extend(one.take()) or len(seen) >= 24)
+        one.release()
+
+    assert (before, seen[-1].clock_offset_us) == (AHEAD_US, AHEAD_US + follows_us)
 
 
 class Locked(Behaviour):
