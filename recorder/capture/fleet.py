@@ -36,7 +36,9 @@ CONNECTS_AT_ONCE = 20
 CONNECTS_LEAST = 4
 
 STOP_TIMEOUT_S = 5.0
-"""For sealing all open segments; what takes longer is finished at the next start."""
+STOP_EACH_S = 0.1
+"""For sealing all open segments, and for each camera besides: they are synced and written down one by one. What takes
+longer is finished at the next start."""
 
 SILENT_S = 20.0
 """A process that has not said how its cameras do for so long hangs; it says so every second."""
@@ -189,11 +191,11 @@ class Fleet:
         return KeyPicture(answer.body["codec"], answer.blob, answer.body["arrived_us"])
 
     def stop(self) -> bool:
-        """Stop all cameras, sealing what is open; false when some took longer than `STOP_TIMEOUT_S`."""
+        """Stop all cameras, sealing what is open; false when some took longer than is said above."""
         with self._lock:
             self._is_over = True
             asked = [future for slot in self._slots if (future := slot.ask("stop", {})) is not None]
-            done = wait_for(asked, STOP_TIMEOUT_S)
+            done = wait_for(asked, STOP_TIMEOUT_S + STOP_EACH_S * len(self._wanted))
             for slot in self._slots:
                 slot.end()
             self._wanted, self._place = {}, {}

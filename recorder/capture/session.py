@@ -164,7 +164,8 @@ class Session:
         """
         self._described = described
         self.camera = camera
-        self._look_period_us = 1 if camera.transport in _DATAGRAMS else STREAM_PERIOD_US
+        self.is_hasty = camera.transport in _DATAGRAMS
+        """Whether it must be stepped every `READ_TICK_S`; others are content with every `STREAM_PERIOD_US`."""
         self.tap = Tap()
         self.track: Track | None = None
         """What the camera said it sends, in the session that is on or was last."""
@@ -298,8 +299,8 @@ class Session:
 
     def _look(self, now: Reading) -> None:
         """Receive when it is time: all that can wait are looked at in the same step."""
-        turn = now.mono_us // self._look_period_us
-        if turn != self._looked or self._stop is not None:
+        turn = now.mono_us // STREAM_PERIOD_US
+        if turn != self._looked or self.is_hasty or self._stop is not None:
             self._looked = turn
             self._receive(now)
 

@@ -1,6 +1,6 @@
 """One capture process: many cameras on one loop, and threads for what may block.
 
-Every `READ_TICK_S` all sessions are stepped: what has come from their cameras is read, which never waits. Connecting
+On a tick all sessions are stepped: what has come from their cameras is read, which never waits. Connecting
 and storing are jobs of two pools of threads. Which cameras there are the main process says (`apply`); what was recorded
 it writes down (`book`). When the main process is gone nothing can be written down any more: the process ends at once,
 and the next start reads back what it left.
@@ -19,7 +19,7 @@ from config.clock import Clock
 from config.times import SECOND_US
 from recorder.capture.recording import StreamBook
 from recorder.capture.session import Run, Session, SessionStatus
-from recorder.capture.source import READ_TICK_S, Packet, SourceFactory, Track, WantedCamera
+from recorder.capture.source import READ_TICK_S, STREAM_PERIOD_US, Packet, SourceFactory, Track, WantedCamera
 from recorder.causes import Cause
 
 STORE_THREADS = 32
@@ -117,6 +117,12 @@ class Worker:
             self._leaving = [one for one in self._leaving if not one.is_stopped]
         self._start_missing()
         self._tell_stopped()
+
+    @property
+    def rest_s(self) -> float:
+        """How long may pass until the next tick: half as long where there are datagrams, which nobody keeps."""
+        is_hasty = any(session.is_hasty for session in (*self._sessions.values(), *self._leaving))
+        return READ_TICK_S if is_hasty else STREAM_PERIOD_US / SECOND_US
 
     def statuses(self) -> list[SessionStatus]:
         """How every camera does."""
@@ -238,4 +244,4 @@ async def run(
         if now_us - told_us >= STATUS_PERIOD_US:
             told_us = now_us
             tell(worker.statuses())
-        await asyncio.sleep(max(0.0, READ_TICK_S - (loop.time() - begun_s)))
+        await asyncio.sleep(max(0.0, worker.rest_s - (loop.time() - begun_s)))

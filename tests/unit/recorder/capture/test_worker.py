@@ -1,10 +1,12 @@
 """Many cameras on one loop, stepped by hand, with a real store."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from recorder.capture.source import Packet, Source, WantedCamera
+from recorder.capture.source import READ_TICK_S, STREAM_PERIOD_US, Packet, Source, WantedCamera
 from recorder.capture.worker import Order, Pools, Worker
 from recorder.causes import Cause
 from recorder.errors import SourceUnreachable
@@ -90,6 +92,34 @@ def test_a_camera_whose_settings_changed_begins_anew(tmp_path: Path) -> None:
     assert (Cause.OPERATOR, "the camera's settings were changed") in causes
     assert len(segments(store, clock)) == 2
     assert check(store) == []
+
+
+def test_cameras_are_looked_at_as_often_as_they_need(tmp_path: Path) -> None:
+    """What comes by TCP waits at the camera; datagrams that nobody fetches are dropped."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate", "yard")
+    looks: Counter[str] = Counter()
+
+    class Counting(Lasting):
+        def __init__(self, camera: WantedCamera) -> None:
+            super().__init__(SECOND * 4, clock)
+            self._id = camera.id
+
+        def take(self) -> Sequence[Packet]:
+            looks[self._id] += 1
+            return super().take()
+
+    worker = Worker(store, Counting, clock, segment_us=SEGMENT_US, connect=at_once, store=at_once)
+    worker.apply([Order(wanted("gate"))], lambda: None)
+    assert worker.rest_s == STREAM_PERIOD_US / 1e6
+    worker.apply([Order(wanted("gate")), Order(replace(wanted("yard"), transport="udp"))], lambda: None)
+    assert worker.rest_s == READ_TICK_S
+    for _ in range(60):
+        worker.tick()
+        clock.advance(READ_TICK_S)
+
+    assert looks["yard"] > 55
+    assert 27 < looks["gate"] < 32
 
 
 def test_the_newest_key_picture_is_at_hand(tmp_path: Path) -> None:
