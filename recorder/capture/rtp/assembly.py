@@ -203,3 +203,30 @@ class Assembly:
         self._size = self._settled = 0
         self._is_key = self.has_slice = self.damaged = False
         return (done,)
+
+
+class UnitsDepacketiser:
+    """What H.264 and H.265 do alike (`units.Depacketiser`, `units.Fragmenting`): they differ in taking units out."""
+
+    def __init__(self) -> None:
+        self._picture = Assembly()
+
+    def room(self) -> int:
+        """How much more a unit in pieces may bring."""
+        return self._picture.room()
+
+    def grow(self, pieces: list[memoryview], size: int) -> None:
+        """It goes on with these."""
+        self._picture.grow(pieces, size)
+
+    def settle(self) -> None:
+        """Payloads are about to be written over."""
+        self._picture.settle()
+
+    def lost(self) -> None:
+        """Packets are missing before the next one."""
+        self._picture.lost()
+
+    def finish(self) -> Sequence[AccessUnit]:
+        """Nothing more will come: the last picture, where no marker ended it."""
+        return self._picture.finish()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recorder.capture.rtp.assembly import NOTHING, Assembly
+from recorder.capture.rtp.assembly import NOTHING, UnitsDepacketiser
 from recorder.capture.rtp.units import AccessUnit, Middle
 
 AGGREGATE_LIMIT = 200
@@ -13,35 +13,15 @@ AGGREGATE_LIMIT = 200
 _AP, _FU = 48, 49
 
 
-class H265Depacketiser:
+class H265Depacketiser(UnitsDepacketiser):
     """Obeys `units.Depacketiser` and `units.Fragmenting`."""
 
     middle = Middle(0x7E, _FU << 1, 3)
 
     def __init__(self, *, donl: bool = False) -> None:
         """`donl`: whether decoding order numbers stand in the packets (`sprop-max-don-diff` above 0)."""
-        self._picture = Assembly()
+        super().__init__()
         self._donl = donl
-
-    def room(self) -> int:
-        """How much more a unit in pieces may bring."""
-        return self._picture.room()
-
-    def grow(self, pieces: list[memoryview], size: int) -> None:
-        """It goes on with these."""
-        self._picture.grow(pieces, size)
-
-    def settle(self) -> None:
-        """Payloads are about to be written over."""
-        self._picture.settle()
-
-    def lost(self) -> None:
-        """Packets are missing before the next one."""
-        self._picture.lost()
-
-    def finish(self) -> Sequence[AccessUnit]:
-        """Nothing more will come: the last picture, where no marker ended it."""
-        return self._picture.finish()
 
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet (RFC 7798, 4.4)."""
