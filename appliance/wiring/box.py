@@ -34,6 +34,7 @@ from appliance.health.outcomes import Outcomes
 from appliance.health.report import Identity, readiness, status
 from appliance.health.survey import Survey
 from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Wake, listen, supervise
+from appliance.wiring import heap
 from appliance.wiring.camera import DEMO_ID, DEMO_NAME, DEMO_URL, DemoCamera, demo_is_due, is_demo
 from appliance.wiring.capture import Terms as CaptureTerms
 from appliance.wiring.capture import spawner
@@ -70,6 +71,9 @@ WATCH_S: Final = 1.0
 
 SURVEY_S: Final = 60.0
 """Days held and forecasts change slowly."""
+
+HEAP_S: Final = 60.0
+"""Giving free memory back takes some milliseconds, in which threads that want memory wait."""
 
 SWEEP_S: Final = 3600.0
 """Footage falls due at midnight; an hour later is soon enough."""
@@ -115,6 +119,7 @@ def run(
         DataDirError, CatalogueError, LogError: the data directory cannot be used.
         ConfigInvalid: the cameras of the file cannot be brought together with those of the registry.
     """
+    heap.share_arenas()
     with listen(settings.http.host, settings.http.port) as listener, _opened(settings, clock, made) as store:
         box = RecordingBox(settings, clock, store, demo)
         url = url_of(settings.http.host, listener.getsockname()[1])
@@ -268,6 +273,7 @@ class RecordingBox:
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
             Duty("survey", self._look_around, lambda: SURVEY_S),
             Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
+            Duty("heap", self._give_back, lambda: HEAP_S),
         )
 
     def _reconcile(self) -> None:
@@ -330,6 +336,9 @@ class RecordingBox:
                 "to": format_us(after.utc_us),
             },
         )
+
+    def _give_back(self) -> None:
+        heap.give_back()
 
     def _look_around(self) -> None:
         self._survey.look(self._store.cameras.all(), self._clock.read().utc_us)
