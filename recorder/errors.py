@@ -231,6 +231,8 @@ class SourceRefusedUs(SourceError):
     """The camera refused the user name or password: check both, and that the account may view video."""
 
     code = "source_auth_refused"
+    password_in_clear = False
+    """Whether it was shown the password so that everybody on the way could read it."""
     cause = Cause.AUTH_REFUSED
     wait_s = 30.0  # cameras lock an account after some failures in a few minutes
 

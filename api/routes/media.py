@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import aiofiles
@@ -20,7 +21,7 @@ from api.deps import Box, Ports
 from api.errors import RangeRefused
 from recorder.errors import MediaGone, MediaLost, StorageFailed
 from recorder.playback.pictures import Piece, fragment_pieces, init_pieces, length_of
-from recorder.store.files import mapped
+from recorder.store.files import mapped_open, translated
 from recorder.store.records import MediaState, Segment
 
 PIECE_BYTES = 256 * 1024
@@ -173,7 +174,7 @@ async def _pictures(box: Ports, segment: Segment, part: str, head: bool) -> Resp
     """A part of the file without its sound, made while it is sent."""
     stream = await _opened(box, segment)
     try:
-        pieces = await run_in_threadpool(_pieces_of, box, segment, part)
+        pieces = await run_in_threadpool(_pieces_of, stream.fileno(), box.store.media_path(segment), part)
     except BaseException:
         await stream.close()
         raise
@@ -189,8 +190,9 @@ async def _pictures(box: Ports, segment: Segment, part: str, head: bool) -> Resp
     return Stored(stream, pieces, HTTPStatus.OK, headers)
 
 
-def _pieces_of(box: Ports, segment: Segment, part: str) -> list[Piece]:
-    with mapped(box.store.media_path(segment)) as data:
+def _pieces_of(handle: int, path: Path, part: str) -> list[Piece]:
+    """Of the open file: a discard meanwhile takes its name away, and nothing else."""
+    with translated(path), mapped_open(handle) as data:
         return list(init_pieces(data) if part == "init" else fragment_pieces(data))
 
 

@@ -72,9 +72,6 @@ WATCH_S: Final = 1.0
 SURVEY_S: Final = 60.0
 """Days held and forecasts change slowly."""
 
-HEAP_S: Final = 60.0
-"""Giving free memory back takes some milliseconds, in which threads that want memory wait."""
-
 SWEEP_S: Final = 3600.0
 """Footage falls due at midnight; an hour later is soon enough."""
 
@@ -178,6 +175,8 @@ class RecordingBox:
         self._begun = False
         self._ended = False
         self._off_told_us: dict[str, int] = {}
+        self._left: set[str] = set()
+        """Cameras that were stopped; if they are retired, their record does not say so yet."""
         self._key = secrets.token_bytes(32)
         self._wake_cameras = Wake()
         self._wake_sweep = Wake()
@@ -273,7 +272,7 @@ class RecordingBox:
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
             Duty("survey", self._look_around, lambda: SURVEY_S),
             Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
-            Duty("heap", self._give_back, lambda: HEAP_S),
+            Duty("heap", self._give_back, lambda: heap.PERIOD_S),
         )
 
     def _reconcile(self) -> None:
@@ -285,10 +284,8 @@ class RecordingBox:
             self._tell_until_switched_on(camera)
         wanted = [one for camera in live if camera.enabled and (one := self._wanted(camera))]
         with self._fleet_lock:
-            stopped = () if self._stopping else self._fleet.apply(wanted).stop
-        for camera in everyone:
-            if camera.retired_us is not None and camera.id in stopped:
-                self._store.tell_retired(camera.stream_id)
+            self._left |= set() if self._stopping else set(self._fleet.apply(wanted).stop)
+        self._tell_retired([camera for camera in everyone if camera.retired_us is not None])
         for camera in live:
             self._tell_switched_off(camera)
 
@@ -299,16 +296,26 @@ class RecordingBox:
             if not self._fleet.stop():
                 log.warning("some cameras took too long to stop; what they left is finished at the next start")
 
+    def _tell_retired(self, retired: Sequence[Camera]) -> None:
+        """Behind the last session of each, once that has sealed what was open."""
+        self._left &= {camera.id for camera in retired}
+        for camera in retired:
+            if camera.id in self._left and self._fleet.is_sealed(camera.id):
+                self._left.remove(camera.id)
+                self._store.tell_retired(camera.stream_id)
+
     def _tell_until_switched_on(self, camera: Camera) -> None:
         """Before its first session: what lies before it was not the camera's fault."""
         if camera.enabled and self._off_told_us.pop(camera.id, None) is not None:
             self._store.commit_gap_until_now(camera.stream_id, Cause.OPERATOR)
 
     def _tell_switched_off(self, camera: Camera) -> None:
-        """Behind its last session, which the fleet has ended, and then from time to time."""
+        """Behind its last session, once that has sealed what was open, and then from time to time."""
+        if camera.enabled or not self._fleet.is_sealed(camera.id):
+            return
         now_us = self._clock.read().utc_us
         told_us = self._off_told_us.get(camera.id)
-        if not camera.enabled and (told_us is None or abs(now_us - told_us) >= GAP_PIECE_US):
+        if told_us is None or abs(now_us - told_us) >= GAP_PIECE_US:
             self._store.commit_gap_until_now(camera.stream_id, Cause.OPERATOR)
             self._off_told_us[camera.id] = now_us
 

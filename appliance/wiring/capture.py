@@ -22,6 +22,7 @@ import structlog
 import uvloop
 from pydantic import SecretStr
 
+from appliance.wiring import heap
 from appliance.wiring.children import ChildProcess, orphaned, start, wait_for_orders
 from config import logs
 from config.clock import Clock, SystemClock
@@ -103,7 +104,10 @@ class _Program:
             store=pools.store,
             described=self._described,
         )
-        await run(self._worker, pools, self._clock, self._tell, self._end)
+        async with asyncio.TaskGroup() as group:
+            tidying = group.create_task(_give_back())
+            await run(self._worker, pools, self._clock, self._tell, self._end)
+            tidying.cancel()
 
     # -- the channel's thread
 
@@ -173,6 +177,13 @@ class _Program:
             audio=camera.audio == "on",
             allow_basic=camera.allow_basic,
         )
+
+
+async def _give_back() -> None:
+    """Return free memory to the system from time to time; in a thread, for the loop must not wait."""
+    while True:
+        await asyncio.sleep(heap.PERIOD_S)
+        await asyncio.to_thread(heap.give_back)
 
 
 def main(descriptor: int) -> None:

@@ -10,13 +10,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from appliance.wiring.heap import ARENAS
 from recorder.capture.channel import Asked, Channel
 
 END_S: Final = 3.0
 """How long a killed process may take to be gone."""
-
-ARENAS: Final = "2"
-"""glibc's memory arenas: by default each thread has its own, and what one frees the others cannot use."""
 
 
 class ChildProcess:
@@ -59,7 +57,7 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=[theirs.fileno(), *keep],
-        env={"MALLOC_ARENA_MAX": ARENAS, **os.environ},
+        env={"MALLOC_ARENA_MAX": str(ARENAS), **os.environ},
         process_group=0,  # a Ctrl-C is for the main process, which stops its cameras in order
     )
     theirs.close()

@@ -11,6 +11,10 @@ import ctypes
 from typing import Final
 
 ARENAS: Final = 2
+"""One that threads hold up is one that they wait for; more than a process has at work at once serve nobody."""
+
+PERIOD_S: Final = 60.0
+"""How often free memory is given back: that takes some milliseconds, in which threads that want memory wait."""
 
 _M_ARENA_MAX: Final = -8
 """mallopt(3); the number is glibc's, and part of its interface."""

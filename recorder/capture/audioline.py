@@ -20,7 +20,7 @@ AHEAD_MS = 5000
 
 FRAME_LIMIT_BYTES = 256 * 1024
 FRAME_LIMIT_SAMPLES = 1 << 16
-"""No codec here makes a larger frame, nor a longer one. A muxer is not asked: it might refuse a picture for it."""
+"""No codec here makes a larger frame, nor a longer one. Larger ones are nothing that a player would know."""
 
 
 class AudioLine:

@@ -1,7 +1,9 @@
 """How fast a camera's clock runs away from ours, by what its sender reports say. Pure.
 
-One rule for the status and for segments (ADR 13): the line from the session's first report to its newest, once they lie
-a minute apart. A step of either clock, or a camera that no longer tells, begins it anew.
+One rule for the status and for segments (ADR 13): the line from the session's first minute with reports to the newest
+that is over, once they lie ten minutes apart. Of each minute the report counts that was heard the soonest: they are
+heard at the next look at the connection, up to a tenth of a second late, so that single ones would show drift where
+there is none. A step of either clock begins it anew.
 """
 
 from __future__ import annotations
@@ -9,10 +11,17 @@ from __future__ import annotations
 from config.clock import STEP_LIMIT_US
 from config.times import SECOND_US
 
-LEAST_US = 60 * SECOND_US
-"""Reports are right to some milliseconds: over less than a minute that would look like drift."""
+WINDOW_US = 60 * SECOND_US
+"""Cameras report every few seconds: of a dozen, one is heard within some milliseconds."""
+
+LEAST_US = 600 * SECOND_US
+"""A tenth of a second of doubt is 170 millionths over that, and 28 in an hour; where reports come every five seconds, a
+tenth of it. Over less, doubt would be all there is to tell."""
 
 _PARTS = 1_000_000_000
+
+_Heard = tuple[int, int]
+"""When, and how far ahead the clock was."""
 
 
 class Drift:
@@ -21,8 +30,9 @@ class Drift:
     def __init__(self) -> None:
         self.ppb: int | None = None
         """Parts in a thousand million by which the camera's clock is faster than ours; None: not known yet."""
-        self._first: tuple[int, int] | None = None
-        self._last_us = 0
+        self._first: _Heard | None = None
+        self._soonest: _Heard | None = None
+        self._begun_us = self._last_us = 0
 
     def take(self, now_us: int, offset_us: int | None) -> None:
         """The camera's clock is that far ahead of ours (None: it does not tell), as heard at `now_us`, monotonic.
@@ -31,11 +41,25 @@ class Drift:
         a clock look perfect.
         """
         if offset_us is None:
-            self._first = self.ppb = None
-        elif self._first is None or abs(offset_us - self._last_us) > STEP_LIMIT_US:
-            self._first, self._last_us, self.ppb = (now_us, offset_us), offset_us, None
+            self._first = self._soonest = self.ppb = None
+        elif self._soonest is None or abs(offset_us - self._last_us) > STEP_LIMIT_US:
+            self._first, self.ppb = None, None
+            self._begin(now_us, offset_us)
         elif offset_us != self._last_us:
             self._last_us = offset_us
-            since_us, first_us = self._first
-            if now_us - since_us >= LEAST_US:
-                self.ppb = round((offset_us - first_us) * _PARTS / (now_us - since_us))
+            if now_us - self._begun_us >= WINDOW_US:
+                self._end(self._soonest)
+                self._begin(now_us, offset_us)
+            elif offset_us > self._soonest[1]:  # the later a report is heard, the less the clock seems ahead
+                self._soonest = (now_us, offset_us)
+
+    def _begin(self, now_us: int, offset_us: int) -> None:
+        self._soonest = (now_us, offset_us)
+        self._begun_us, self._last_us = now_us, offset_us
+
+    def _end(self, newest: _Heard) -> None:
+        """A minute is over."""
+        self._first = self._first or newest
+        passed_us = newest[0] - self._first[0]
+        if passed_us >= LEAST_US:
+            self.ppb = round((newest[1] - self._first[1]) * _PARTS / passed_us)

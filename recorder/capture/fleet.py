@@ -134,12 +134,14 @@ class Fleet:
         self._wanted: dict[str, WantedCamera] = {}
         self._place: dict[str, int] = {}
         self._causes: dict[str, tuple[Cause, str]] = {}
+        self._unsealed: dict[str, tuple[Future[Answer], ...]] = {}
         self._is_over = False
 
     def apply(self, wanted: Sequence[WantedCamera]) -> Plan:
-        """Make what runs equal to what is wanted; returns once what had to stop has sealed its segments.
+        """Make what runs equal to what is wanted; waits for what had to stop to seal its segments, within a bound.
 
-        A camera stopped here was switched off, or changed, by somebody.
+        A camera stopped here was switched off, or changed, by somebody. Of one that is still at it when the bound is
+        reached `is_sealed` is false.
         """
         with self._lock:
             todo = plan(wanted, self._wanted)
@@ -147,7 +149,7 @@ class Fleet:
             for camera_id in todo.stop:
                 self._causes[camera_id] = (Cause.OPERATOR, "")
             if todo.stop or todo.start:
-                self._send([slot for slot in self._slots if slot.is_alive])
+                self._send([slot for slot in self._slots if slot.is_alive], todo.stop)
             for slot in self._slots:
                 if not slot.is_alive:
                     self._start(slot)
@@ -160,6 +162,13 @@ class Fleet:
                 return
             for slot in self._slots:
                 self._mind(slot)
+
+    def is_sealed(self, camera_id: str) -> bool:
+        """Whether a camera that was stopped has nothing open any more: then the record may go on behind it."""
+        with self._lock:
+            left = tuple(one for one in self._unsealed.get(camera_id, ()) if not one.done())
+            self._unsealed[camera_id] = left
+            return not left
 
     def snapshot(self) -> dict[str, SessionStatus]:
         """Every camera that is wanted, as its process last said."""
@@ -223,9 +232,10 @@ class Fleet:
                 orders.append(order_body(Order(camera, *begins), self._secrets(camera)))
         return {"orders": orders}
 
-    def _send(self, slots: Sequence[_Slot]) -> None:
+    def _send(self, slots: Sequence[_Slot], stopping: Sequence[str]) -> None:
         asked = [future for slot in slots if (future := slot.ask("apply", self._orders(slot))) is not None]
-        done = wait_for(asked, STOP_TIMEOUT_S)
+        done = wait_for(asked, STOP_TIMEOUT_S + STOP_EACH_S * len(stopping))
+        self._unsealed |= dict.fromkeys(stopping, tuple(done.not_done))
         if done.not_done:
             log.warning("some cameras take long to stop")
 

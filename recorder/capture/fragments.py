@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from recorder.capture.nal import unit_spans
+from recorder.store.boxes import box_of
 from recorder.store.records import CodecName
 
 VIDEO_TRACK, AUDIO_TRACK = 1, 2
@@ -23,6 +24,10 @@ _DEPENDS, _STANDS_ALONE = 0x0101_0000, 0x0200_0000
 """Sample flags (8.8.3.1): another picture is needed to decode it, and it is no sync sample; none is needed."""
 
 Piece = bytes | memoryview
+
+UNITS_LIMIT = 256
+"""Units of a picture that are pieces by themselves: for one of a few bytes a piece takes twenty times as much memory.
+Pictures have a few dozen."""
 
 
 class Sample(NamedTuple):
@@ -37,7 +42,7 @@ class Sample(NamedTuple):
     """Its bytes."""
 
 
-class Run(NamedTuple):
+class TrackPart(NamedTuple):
     """What a fragment has of one track."""
 
     track: int
@@ -46,15 +51,15 @@ class Run(NamedTuple):
     samples: Sequence[Sample]
 
 
-def fragment(number: int, runs: Sequence[Run]) -> list[Piece]:
+def fragment(number: int, parts: Sequence[TrackPart]) -> list[Piece]:
     """All bytes of one fragment, in pieces that were not copied. `number`: from 1 on, in each file."""
-    head_bytes = 8 + 16 + sum(_traf_bytes(run) for run in runs)
-    boxes, at = [_box(b"mfhd", struct.pack(">II", 0, number))], head_bytes + 8
-    for run in runs:
-        boxes.append(_traf(run, at))
-        at += sum(one.size for one in run.samples)
-    head = _box(b"moof", b"".join(boxes)) + struct.pack(">I4s", at - head_bytes, b"mdat")
-    return [head, *(piece for run in runs for one in run.samples for piece in one.pieces)]
+    head_bytes = 8 + 16 + sum(_traf_bytes(part) for part in parts)
+    boxes, at = [box_of(b"mfhd", struct.pack(">II", 0, number))], head_bytes + 8
+    for part in parts:
+        boxes.append(_traf(part, at))
+        at += sum(one.size for one in part.samples)
+    head = box_of(b"moof", b"".join(boxes)) + struct.pack(">I4s", at - head_bytes, b"mdat")
+    return [head, *(piece for part in parts for one in part.samples for piece in one.pieces)]
 
 
 def picture_pieces(data: bytes, codec: CodecName, unit_starts: Sequence[int] | None) -> list[Piece]:
@@ -65,10 +70,13 @@ def picture_pieces(data: bytes, codec: CodecName, unit_starts: Sequence[int] | N
     if codec is CodecName.MJPEG:
         return [data]
     pieces: list[Piece] = []
-    view = memoryview(data)
+    view, joined = memoryview(data), bytearray()
     for begin, end in unit_spans(data) if unit_starts is None else _spans(unit_starts, len(data)):
+        if len(pieces) >= 2 * UNITS_LIMIT:
+            joined += b"".join(pieces)
+            pieces.clear()
         pieces += ((end - begin).to_bytes(4, "big"), view[begin:end])
-    return pieces
+    return [bytes(joined) + b"".join(pieces)] if joined else pieces
 
 
 def _spans(starts: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
@@ -76,28 +84,24 @@ def _spans(starts: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
         yield begin + 4, end
 
 
-def _is_plain(run: Run) -> bool:
+def _is_plain(part: TrackPart) -> bool:
     """Whether all samples are shown in the order in which they are decoded."""
-    return not any(one.later for one in run.samples)
+    return not any(one.later for one in part.samples)
 
 
-def _traf_bytes(run: Run) -> int:
-    return 8 + 20 + 20 + 24 + len(run.samples) * (8 if _is_plain(run) else 12)
+def _traf_bytes(part: TrackPart) -> int:
+    return 8 + 20 + 20 + 24 + len(part.samples) * (8 if _is_plain(part) else 12)
 
 
-def _traf(run: Run, at: int) -> bytes:
+def _traf(part: TrackPart, at: int) -> bytes:
     """`tfhd` (8.8.7), `tfdt` (8.8.12) and `trun` (8.8.8); `at`: where its media begins, from the `moof` on."""
-    is_plain, first = _is_plain(run), _STANDS_ALONE if run.samples[0].is_key else _DEPENDS
-    rest = _DEPENDS if run.track == VIDEO_TRACK else _STANDS_ALONE
+    is_plain, first = _is_plain(part), _STANDS_ALONE if part.samples[0].is_key else _DEPENDS
+    rest = _DEPENDS if part.track == VIDEO_TRACK else _STANDS_ALONE
     flags = _DATA_OFFSET | _FIRST_FLAGS | _DURATION | _SIZE | (0 if is_plain else _LATER)
-    table = [value for one in run.samples for value in one[: 2 if is_plain else 3]]
-    return _box(
+    table = [value for one in part.samples for value in one[: 2 if is_plain else 3]]
+    return box_of(
         b"traf",
-        _box(b"tfhd", struct.pack(">III", _BASE_IS_MOOF | _DEFAULT_FLAGS, run.track, rest))
-        + _box(b"tfdt", struct.pack(">IQ", 1 << 24, run.start))
-        + _box(b"trun", struct.pack(f">IIiI{len(table)}I", flags, len(run.samples), at, first, *table)),
+        box_of(b"tfhd", struct.pack(">III", _BASE_IS_MOOF | _DEFAULT_FLAGS, part.track, rest))
+        + box_of(b"tfdt", struct.pack(">IQ", 1 << 24, part.start))
+        + box_of(b"trun", struct.pack(f">IIiI{len(table)}I", flags, len(part.samples), at, first, *table)),
     )
-
-
-def _box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(content), kind) + content

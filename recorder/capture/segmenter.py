@@ -219,8 +219,7 @@ class Segmenter:
         self._seen_us = arrived_us = packet.arrived.mono_us
         self._last_dts, self._duration = dts, ahead
         timeline.observe(dts, arrived_us + offset_us)
-        pts = dts if packet.pts is None else max(packet.pts - (self._origin_dts or 0), dts)
-        self._pending = _Timed(packet, dts, pts)
+        self._pending = _Timed(packet, dts, self._shown(packet, dts))
         return (_written(pending, dts - pending.dts),)
 
     def _look_at(self, packet: Packet) -> Iterator[Command]:
@@ -285,13 +284,18 @@ class Segmenter:
         elif self._last_dts >= 0:
             self._duration = dts - self._last_dts
         self._last_dts = dts
-        pts = dts if packet.pts is None else packet.pts - self._origin_dts
-        return _Timed(packet, dts, max(pts, dts))
+        return _Timed(packet, dts, self._shown(packet, dts))
+
+    def _shown(self, packet: Packet, dts: int) -> int:
+        """When a picture is shown: what lies before its decoding, or ten seconds behind, is no order of pictures."""
+        pts = dts if packet.pts is None else packet.pts - (self._origin_dts or 0)
+        return pts if dts <= pts <= dts + JUMP_AHEAD_TICKS else dts
 
     def _jumped(self, packet: Packet) -> bool:
-        if packet.dts is None or self._origin_dts is None:
+        at = packet.pts if packet.dts is None else packet.dts
+        if at is None or self._origin_dts is None:
             return False
-        ahead = packet.dts - self._origin_dts - self._last_dts
+        ahead = at - self._origin_dts - self._last_dts
         return ahead > JUMP_AHEAD_TICKS or ahead < -JUMP_BACK_TICKS
 
     def _other_sets(self, packet: Packet) -> bool:

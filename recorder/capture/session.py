@@ -34,6 +34,7 @@ from recorder.errors import (
     SourceEnded,
     SourceError,
     SourceInvalid,
+    SourceRefusedUs,
     SourceSilent,
     SourceStalled,
     SourceWithoutKey,
@@ -288,6 +289,8 @@ class Session:
     def _connected(self, error: CustosError | None, now: Reading) -> None:
         if error is not None or self._recording is None or self.track is None:
             self._over = error
+            if isinstance(error, SourceRefusedUs):
+                self._set(password_in_clear=error.password_in_clear)
             self._seal(self._close)
             return
         self._recording.begin(self.track)

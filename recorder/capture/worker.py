@@ -23,7 +23,11 @@ from recorder.capture.source import READ_TICK_S, STREAM_PERIOD_US, Packet, Sourc
 from recorder.causes import Cause
 
 STORE_THREADS = 32
-"""Jobs that store at the same time. A few threads do all of it, until the disk or the main process makes some wait."""
+"""Jobs that store at the same time. One thread does all of it, until the disk or the main process makes it wait."""
+
+STUCK_TICKS = 3
+"""Ticks without a finished job before one is taken to block: a sync takes as long as a tick now and then, and a thread
+that was made stays."""
 
 STATUS_PERIOD_US = SECOND_US
 """How often the main process is told how the cameras do; that it is told says that this process lives."""
@@ -184,7 +188,7 @@ class Pools:
         self._waiting: deque[tuple[Callable[[], None], Future[None]]] = deque()
         self._lock = threading.Lock()
         self._busy = 0
-        self._left_over = False
+        self._finished = self._seen_finished = self._stuck_ticks = 0
 
     def connect(self, job: Callable[[], None]) -> Future[None]:
         """Do what may block on a camera."""
@@ -201,14 +205,20 @@ class Pools:
 
         One thread does one job after the other, while the loop rests: threads that take turns with it, and with each
         other, for the interpreter's lock cost twice as much, and each would have memory of its own. Only when jobs
-        still wait since the last time, because one blocks, is another thread sent after them.
+        wait, and none was finished for `STUCK_TICKS`, because one blocks, is another thread sent after them.
         """
-        if self._waiting and (self._busy == 0 or self._left_over):
+        is_stuck = self._is_stuck()
+        if self._waiting and self._busy < STORE_THREADS and (self._busy == 0 or is_stuck):
             with self._lock:
                 threads = self._helping if self._busy else self._storing
                 self._busy += 1
             threads.submit(self._drain)
-        self._left_over = bool(self._waiting)
+
+    def _is_stuck(self) -> bool:
+        finished, self._seen_finished = self._seen_finished, self._finished
+        is_still = bool(self._waiting) and self._busy > 0 and finished == self._seen_finished
+        self._stuck_ticks = self._stuck_ticks + 1 if is_still else 0
+        return self._stuck_ticks >= STUCK_TICKS
 
     def _drain(self) -> None:
         while True:
@@ -217,6 +227,8 @@ class Pools:
             except IndexError:
                 break
             _carry_out(job, done)
+            with self._lock:
+                self._finished += 1
         with self._lock:
             self._busy -= 1
 

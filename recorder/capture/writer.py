@@ -14,7 +14,7 @@ import av
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from recorder.capture.fragments import AUDIO_TRACK, VIDEO_TRACK, Run, Sample, fragment, picture_pieces
+from recorder.capture.fragments import AUDIO_TRACK, VIDEO_TRACK, Sample, TrackPart, fragment, picture_pieces
 from recorder.capture.segmenter import WriteAudio, WritePacket
 from recorder.capture.source import AudioTrack
 from recorder.capture.template import open_template
@@ -185,7 +185,8 @@ class SegmentWriter:
 
     def _add_audio(self, command: WriteAudio, samples: int) -> None:
         is_long = command.at + samples - self._sound_at > self._audio_limit
-        if self._sounds and (is_long or len(self._sounds) >= FRAGMENT_LIMIT_SAMPLES):
+        is_large = self._bytes + len(command.data) > FRAGMENT_LIMIT_BYTES
+        if self._sounds and (is_long or is_large or len(self._sounds) >= FRAGMENT_LIMIT_SAMPLES):
             self._flush()
         if not self._sounds:
             self._sound_at = command.at
@@ -212,9 +213,9 @@ class SegmentWriter:
     def _flush(self) -> None:
         runs = []
         if self._pictures:
-            runs.append(Run(VIDEO_TRACK, self._picture_at, self._pictures))
+            runs.append(TrackPart(VIDEO_TRACK, self._picture_at, self._pictures))
         if self._sounds:
-            runs.append(Run(AUDIO_TRACK, self._sound_at, self._sounds))
+            runs.append(TrackPart(AUDIO_TRACK, self._sound_at, self._sounds))
         if runs:
             self._fragments += 1
             self.part.append(*fragment(self._fragments, runs))

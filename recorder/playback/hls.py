@@ -1,7 +1,8 @@
 """HLS media playlists over stored bytes (RFC 8216). Pure.
 
 Each stored segment is one entry: a byte range behind its header boxes. A run is one time line with one
-initialisation section; where a run ends there is a discontinuity. Nothing is made anew: what plays is what is stored.
+initialisation section; where a run ends there is a discontinuity. Nothing is made anew, but for
+the next sentence: what plays is what is stored.
 
 Where some of the segments have sound and others have none, the film is shown without: Chromium gives up a film in which
 sound begins, and stands still where a track is described and nothing comes (ADR 10).

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from recorder.store.boxes import VIDEO, Box, BoxesDamaged, boxes, tracks_of
+from recorder.store.boxes import VIDEO, Box, BoxesDamaged, box_of, boxes, tracks_of
 
 Piece = bytes | tuple[int, int]
 """Bytes, or where the next ones lie in the file: from, and up to."""
@@ -68,12 +68,12 @@ def _moov(data: bytes | memoryview, moov: Box) -> bytes:
     content = b""
     for box in _inside(data, moov):
         if box.type == b"mvex":
-            content += _box(
+            content += box_of(
                 b"mvex", b"".join(_raw(data, one) for one in _inside(data, box) if _is_for(data, one, video))
             )
         elif box.offset not in others:
             content += _raw(data, box)
-    return _box(b"moov", content)
+    return box_of(b"moov", content)
 
 
 def _is_for(data: bytes | memoryview, box: Box, track: int) -> bool:
@@ -88,7 +88,7 @@ def _moof(data: bytes | memoryview, moof: Box, video: int) -> bytes:
     if not any(box.type == b"traf" for box in kept):
         return b""
     nearer = sum(box.size for box in inside) - sum(box.size for box in kept)
-    return _box(b"moof", b"".join(_nearer(data, box, nearer) for box in kept))
+    return box_of(b"moof", b"".join(_nearer(data, box, nearer) for box in kept))
 
 
 def _track_of(data: bytes | memoryview, traf: Box) -> int:
@@ -113,7 +113,7 @@ def _nearer(data: bytes | memoryview, box: Box, count: int) -> bytes:
             at = one.content - one.offset + 8
             struct.pack_into(">i", raw, at, struct.unpack_from(">i", raw, at)[0] - count)
         content += raw
-    return _box(b"traf", content)
+    return box_of(b"traf", content)
 
 
 def _inside(data: bytes | memoryview, box: Box) -> Iterator[Box]:
@@ -122,7 +122,3 @@ def _inside(data: bytes | memoryview, box: Box) -> Iterator[Box]:
 
 def _raw(data: bytes | memoryview, box: Box) -> bytes:
     return bytes(data[box.offset : box.offset + box.size])
-
-
-def _box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(content), kind) + content

@@ -110,8 +110,12 @@ def header_box(header: SegmentHeader) -> bytes:
     """The `uuid` box that says whose segment this is: canonical JSON (RFC 8785) behind our UUID."""
     facts = asdict(header)
     facts["t0"] = format_us(facts.pop("t0_us"))
-    content = HEADER_UUID.bytes + rfc8785.dumps({"v": HEADER_VERSION, **facts})
-    return struct.pack(">I4s", 8 + len(content), b"uuid") + content
+    return box_of(b"uuid", HEADER_UUID.bytes + rfc8785.dumps({"v": HEADER_VERSION, **facts}))
+
+
+def box_of(kind: bytes, content: bytes) -> bytes:
+    """A box with its head (14496-12, 4.2)."""
+    return struct.pack(">I4s", 8 + len(content), kind) + content
 
 
 def boxes(data: bytes | memoryview, start: int = 0, end: int | None = None) -> Iterator[Box]:

@@ -157,12 +157,22 @@ def mapped(path: Path) -> Iterator[memoryview]:
     Raises:
         StorageError: it cannot be opened, or mapped.
     """
-    with translated(path), path.open("rb") as stream:
-        if os.fstat(stream.fileno()).st_size == 0:
-            yield memoryview(b"")
-            return
-        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as whole, memoryview(whole) as view:
-            yield view
+    with translated(path), path.open("rb") as stream, mapped_open(stream.fileno()) as view:
+        yield view
+
+
+@contextmanager
+def mapped_open(handle: int) -> Iterator[memoryview]:
+    """Likewise, of a file that is open: it may have no name any more.
+
+    Raises:
+        OSError: it cannot be mapped.
+    """
+    if os.fstat(handle).st_size == 0:
+        yield memoryview(b"")
+        return
+    with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as whole, memoryview(whole) as view:
+        yield view
 
 
 def cut(path: Path, size_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""The writer: the muxer's bytes, with our header between, into a part file."""
+"""The writer: a beginning by libav, our header, and fragments of our own, in a part file."""
 
 from pathlib import Path
 
@@ -174,8 +174,8 @@ def test_a_picture_that_tells_no_size_is_refused() -> None:
         RunWriter(CodecName.H264, b"\0\0\0\1\x65nothing of a picture")
 
 
-def test_a_full_disk_is_told_as_such_through_the_muxer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The muxer would make an error of its own of it; and letting go afterwards raises nothing."""
+def test_a_disk_that_fills_up_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the fragment that does not fit; and letting go afterwards raises nothing."""
     units = access_units(CodecName.H264, 50, 10)
     part = PartFile(HEADER, tmp_path / "x.part")
     writer = RunWriter(CodecName.H264, units[0][0]).open(part)

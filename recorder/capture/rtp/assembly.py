@@ -20,7 +20,7 @@ PARTS_LIMIT = 4096
 """Of a picture. A key frame of two megabytes has 1500 packets; of the smallest possible ones each byte would take a
 hundred in memory, so that they are joined before there are more."""
 
-STARTS_LIMIT = 4096
+STARTS_LIMIT = 256
 """NAL units whose places are told: real pictures have a few dozen, and nobody looks at more."""
 
 NOTHING: tuple[AccessUnit, ...] = ()

@@ -1,8 +1,8 @@
 """The thin shell around the machines: sockets, TLS, and the carrying out of what the client machine commands.
 
-`open` blocks, within its limits; afterwards `take` never does. There is no waiting for a socket: every `READ_TICK_S`
-whoever owns connections asks them, and one call takes what dozens of packets brought. Waking up for each packet
-costs several times as much (ADR 8).
+`open` blocks, within its limits; afterwards `take` never does. There is no waiting for a socket: on a tick whoever owns
+connections asks them, and one call takes what dozens of packets brought. Waking up for each packet costs several times
+as much (ADR 8).
 
 All connections of a thread read into one buffer, one after the other: a buffer for each, of hundreds of them, is in no
 cache when its turn comes.
@@ -66,6 +66,9 @@ READS_LIMIT = 32
 
 DATAGRAMS_LIMIT = 2000
 """Likewise for UDP, where a read brings one packet."""
+
+RECORDS_LIMIT = 2000
+"""Likewise for TLS, where a read brings one record: many cameras put each packet into one of its own."""
 
 DATAGRAM_BYTES = 65_536
 """The largest there is."""
@@ -396,7 +399,7 @@ class RtspConnection:
         buffer, is_tls = _OF_THREAD.buffer, isinstance(self._socket, ssl.SSLSocket)
         begin = end = self._framer.begin(buffer)
         count = None
-        for _ in range(READS_LIMIT):
+        for _ in range(RECORDS_LIMIT if is_tls else READS_LIMIT):
             count = self._receive(buffer[end:])
             end += count or 0
             if end == BUFFER_BYTES:

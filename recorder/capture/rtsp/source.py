@@ -16,6 +16,7 @@ from recorder.capture.rtsp.connection import RtspConnection, Target
 from recorder.capture.rtsp.sdp import sets_from_fmtp
 from recorder.capture.source import AudioFrame, Packet, Track
 from recorder.capture.sps import reorder_depth
+from recorder.errors import SourceRefusedUs
 from recorder.store.records import CodecName
 
 CLOCK_WAS_SET_US = 978_307_200 * SECOND_US
@@ -43,7 +44,11 @@ class RtspSource:
 
     def open(self) -> Track:
         """Connect and agree on the track."""
-        agreed = self.connection.open(self._closing.is_set)
+        try:
+            agreed = self.connection.open(self._closing.is_set)
+        except SourceRefusedUs as err:
+            err.password_in_clear = self.connection.password_in_clear
+            raise
         codec = _CODECS[agreed.media.encoding]
         self._stamps = Stamps(agreed.media.clock_rate_hz)
         sets = sets_from_fmtp(agreed.media, codec)

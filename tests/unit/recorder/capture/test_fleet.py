@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from recorder.capture.book import RemoteBook
 from recorder.capture.channel import Asked, Channel
 from recorder.capture.fleet import CAMERAS_A_PROCESS, Fleet, order_body, order_of, status_body, status_of
@@ -144,9 +146,43 @@ def test_a_process_that_keeps_dying_is_not_started_ever_faster(tmp_path: Path) -
     fleet.stop()
 
 
+def test_a_camera_that_takes_long_to_stop_is_not_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may be written behind a segment that is still open; once the process says so it may."""
+    monkeypatch.setattr("recorder.capture.fleet.STOP_TIMEOUT_S", 0.05)
+    spawner, held = Spawner(), list[Asked]()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+    until(lambda: bool(spawner.made[0].asked))
+    spawner.made[0].far._handle = held.append
+    assert fleet.apply([]).stop == ("gate",)
+
+    assert not fleet.is_sealed("gate")
+    held[0].answer()
+    until(lambda: fleet.is_sealed("gate"))
+    spawner.made[0].far._handle = spawner.made[0]._take
+    fleet.stop()
+
+
+def test_a_stop_has_time_for_every_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are sealed one by one: of hundreds the last waits for all others."""
+    monkeypatch.setattr("recorder.capture.fleet.STOP_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("recorder.capture.fleet.STOP_EACH_S", 20.0)
+    spawner = Spawner()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+
+    def late(asked: Asked) -> None:
+        threading.Timer(0.3, asked.answer).start()
+
+    until(lambda: bool(spawner.made[0].asked))
+    spawner.made[0].far._handle = late
+    assert fleet.stop()
+
+
 def test_a_stop_that_nobody_answers_is_told(tmp_path: Path, monkeypatch: Any) -> None:
     """Then the process is ended all the same."""
     monkeypatch.setattr("recorder.capture.fleet.STOP_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("recorder.capture.fleet.STOP_EACH_S", 0.0)
     spawner = Spawner()
     fleet = fleet_of(tmp_path, FakeClock(), spawner)
     fleet.apply([wanted()])

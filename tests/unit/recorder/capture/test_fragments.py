@@ -1,13 +1,14 @@
 """Fragments, read back by libav behind a beginning that libav wrote."""
 
 import io
+import tracemalloc
 
 import av
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recorder.capture.fragments import VIDEO_TRACK, Run, Sample, fragment, picture_pieces
+from recorder.capture.fragments import UNITS_LIMIT, VIDEO_TRACK, Sample, TrackPart, fragment, picture_pieces
 from recorder.capture.nal import units
 from recorder.capture.writer import RunWriter
 from recorder.store.boxes import boxes
@@ -36,7 +37,7 @@ def test_samples_are_read_as_they_were_written(fragments: list[list[tuple[int, i
         for index, (duration, later, data) in enumerate(samples):
             unit = (b"\x41" if index else b"\x65") + data
             made.append(Sample(duration, 4 + len(unit), later, not index, (len(unit).to_bytes(4, "big"), unit)))
-        file += b"".join(fragment(number, [Run(VIDEO_TRACK, at, made)]))
+        file += b"".join(fragment(number, [TrackPart(VIDEO_TRACK, at, made)]))
         for one in made:
             expected.append((at, at + one.later, one.duration, b"".join(one.pieces)))
             at += one.duration
@@ -50,7 +51,7 @@ def test_samples_are_read_as_they_were_written(fragments: list[list[tuple[int, i
 def test_a_fragment_says_how_long_it_is() -> None:
     """Its boxes end where its bytes end; only the first of its pictures can be decoded alone."""
     samples = [Sample(3600, 3, later, later == 0, (b"abc",)) for later in (0, 7200, 3600)]
-    data = b"".join(fragment(7, [Run(VIDEO_TRACK, 90_000, samples)]))
+    data = b"".join(fragment(7, [TrackPart(VIDEO_TRACK, 90_000, samples)]))
     moof, mdat = boxes(data)
 
     assert (moof.type, mdat.type) == (b"moof", b"mdat")
@@ -74,6 +75,20 @@ def test_known_beginnings_are_believed() -> None:
     """Also where a unit holds what looks like a start code."""
     data = b"\0\0\0\1\x65ab\0\0\1cd\0\0\0\1\x41e"
     assert b"".join(picture_pieces(data, CodecName.H264, (0, 12))) == b"\0\0\0\x08\x65ab\0\0\1cd\0\0\0\2\x41e"
+
+
+def test_a_picture_of_tiny_units_takes_no_more_memory_than_it_has_bytes() -> None:
+    """An attack: for each piece of its own a unit of a byte would take two hundred."""
+    data = b"\0\0\1\x41" * 500_000
+    tracemalloc.start()
+    pieces = picture_pieces(data, CodecName.H264, None)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert pieces == [b"\0\0\0\1\x41" * 500_000]
+    assert most < 5 * len(data)
+    few = b"\0\0\1\x41" * (UNITS_LIMIT + 1)
+    assert b"".join(picture_pieces(few, CodecName.H264, None)) == b"\0\0\0\1\x41" * (UNITS_LIMIT + 1)
 
 
 def test_jpeg_files_stay_as_they_are() -> None:

@@ -453,3 +453,26 @@ def test_the_short_way_decides_as_the_long_one(seed: int, group: str, segment_s:
 
     assert outcomes[0] == outcomes[1]
     assert any(isinstance(one, WritePacket) for one in outcomes[0][0])
+
+
+def test_a_jump_of_pictures_without_decode_times() -> None:
+    """What is told is when they are shown; where that jumps the run ends, as with decode times."""
+    sent = [one._replace(dts=None) for one in packets(SECOND * 4, FakeClock())]
+    jumped = [*sent[:20], *(one._replace(pts=(one.pts or 0) + 2**33) for one in sent[20:])]
+    machine = Segmenter(Track(CodecName.H264), 60 * SECOND_US, 0)
+    commands = [command for packet in jumped for command in machine.feed(packet)]
+    commands += machine.stop(Cause.UNREACHABLE, "")
+
+    assert [one.cause for one in of(EndRun, commands)] == [Cause.TIMESTAMP_JUMP, Cause.UNREACHABLE]
+    assert len(of(WritePacket, commands)) == 40
+
+
+@pytest.mark.parametrize("later", [-5_000, 2**33, 11 * 90_000])
+def test_a_picture_that_is_never_shown(later: int) -> None:
+    """Before it is decoded, or long after: a file has no room for that, and it is no order of pictures."""
+    sent = list(packets(SECOND * 2, FakeClock()))
+    sent[12] = sent[12]._replace(pts=(sent[12].dts or 0) + later)
+    machine = Segmenter(Track(CodecName.H264), 60 * SECOND_US, 0)
+    commands = [command for packet in sent for command in machine.feed(packet)]
+
+    assert all(one.pts == one.dts for one in of(WritePacket, commands))

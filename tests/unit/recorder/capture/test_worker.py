@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from recorder.capture.source import READ_TICK_S, STREAM_PERIOD_US, Packet, Source, WantedCamera
-from recorder.capture.worker import Order, Pools, Worker
+from recorder.capture.worker import STORE_THREADS, STUCK_TICKS, Order, Pools, Worker
 from recorder.causes import Cause
 from recorder.errors import SourceUnreachable
 from recorder.store.fsck import check
@@ -137,14 +137,31 @@ def test_the_newest_key_picture_is_at_hand(tmp_path: Path) -> None:
     assert worker.key_picture("yard") is None
 
 
+def test_a_disk_that_hangs_does_not_pile_up_threads() -> None:
+    """However long: what waits is the jobs themselves, of which each session has one."""
+    pools, held = Pools(1), threading.Event()
+    jobs = [pools.store(lambda: held.wait(10) and None) for _ in range(3 * STORE_THREADS)]
+    for _ in range(10 * STORE_THREADS):
+        pools.flush()
+    assert pools._busy == STORE_THREADS
+    assert pools._helping._work_queue.qsize() == 0
+
+    held.set()
+    for job in jobs:
+        pools.flush()
+        job.result(10)
+
+
 def test_pools_do_jobs_elsewhere() -> None:
-    """Both kinds are done, and tell when, or what went wrong; a job that blocks keeps the others for one tick only."""
+    """Both kinds are done, and tell when, or what went wrong; one that blocks keeps the others for some ticks only."""
     pools, held = Pools(1), threading.Event()
     pools.connect(lambda: None).result(10)
     blocked = pools.store(lambda: held.wait(10) and None)
     behind = pools.store(lambda: None)
     wrong = pools.store([].pop)
-    pools.flush()
+    for _ in range(STUCK_TICKS):
+        pools.flush()
+    assert not behind.done()
     pools.flush()
     behind.result(10)
     assert isinstance(wrong.exception(10), IndexError)

@@ -369,6 +369,20 @@ def test_a_camera_with_basic_alone_that_is_allowed(is_encrypted: bool, tmp_path:
     assert track.password_in_clear is not is_encrypted
 
 
+def test_a_wrong_password_that_went_readable() -> None:
+    """Refused or not, everybody on the way has read it: that is told."""
+    behaviour = BasicOnly("ann", "another")
+    with camera(behaviour) as url:
+        target = Target(url, "ann", SecretStr(PASSWORD), Transport.TCP, allow_basic=True)
+        one = RtspSource(target, SystemClock())
+        with pytest.raises(SourceRefusedUs) as raised:
+            one.open()
+        one.release()
+
+    assert raised.value.password_in_clear
+    assert not SourceBasicOnly().password_in_clear
+
+
 def test_a_better_way_than_basic_is_taken_where_both_are_allowed() -> None:
     """The password is not shown, and nothing is told of it."""
     behaviour = Locked(pictures=3)

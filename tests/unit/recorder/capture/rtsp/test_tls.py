@@ -2,11 +2,12 @@
 
 from itertools import islice
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from config.clock import SystemClock
-from recorder.capture.rtsp.connection import Target
+from recorder.capture.rtsp.connection import READS_LIMIT, Target
 from recorder.capture.rtsp.source import RtspSource
 from recorder.capture.rtsp.transport import Transport
 from recorder.capture.sources import packets
@@ -57,6 +58,20 @@ def test_pictures_of_many_records(tmp_path: Path) -> None:
         found = [packet.data for packet in islice(packets(one, SystemClock()), len(behaviour.shots))]
         one.release()
     assert found == behaviour.shots
+
+
+def test_one_look_takes_as_many_records_as_there_are(tmp_path: Path) -> None:
+    """A record a packet, hundreds between two looks: what is left for the next look would grow for ever."""
+    own, behaviour = identity(tmp_path, "own", address=HERE), Behaviour(pictures=120)
+    with camera(behaviour, own.context()) as url:
+        one = RtspSource(Target(url, None, None, Transport.TCP, ca_file=str(own.certificate)), SystemClock())
+        one.open()
+        looks, clock = list[int](), SystemClock()
+        while sum(looks) < len(behaviour.shots):
+            looks.append(len(one.take()))
+            clock.wait(Event(), 0.2)
+        one.release()
+    assert max(looks) > READS_LIMIT
 
 
 def test_a_certificate_for_another_address(tmp_path: Path) -> None:
