@@ -33,6 +33,9 @@ from config.errors import CustosError, ExitCode
 SERVER_STOP_S: Final = 3
 """How long answers under way may take once the box stops; a download that takes longer is cut and can be resumed."""
 
+DATE_S: Final = 1.0
+"""The date of answers is in whole seconds (RFC 9110, 6.6.1)."""
+
 BACKLOG: Final = 128
 """Connections that may wait to be accepted; a console opens a handful."""
 
@@ -171,7 +174,7 @@ async def supervise(parts: Parts, stop: asyncio.Event) -> None:
             await asyncio.to_thread(parts.stop_recording)
             for task in tasks:
                 task.cancel()
-            server.should_exit = True
+            server.end()
             await serving
 
 
@@ -181,6 +184,18 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.on_started: Callable[[], None] = lambda: None
+        self._told = asyncio.Event()
+
+    def end(self) -> None:
+        """Have it end, once what is being answered is."""
+        self.should_exit = True
+        self._told.set()
+
+    async def main_loop(self) -> None:
+        """Wait to be told to end. Uvicorn itself looks ten times a second, which is most of what an idle box does."""
+        while not await self.on_tick(0):  # renews the date of answers
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), DATE_S)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

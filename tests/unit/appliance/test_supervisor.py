@@ -84,6 +84,18 @@ async def test_duty_fails_again_and_again() -> None:
     assert box.outcomes.of("sync").succeeded_us is not None
 
 
+async def test_a_stop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server is told, and does not have to look: else each stop would take until its next look."""
+    monkeypatch.setattr("appliance.supervisor.DATE_S", 3600.0)
+    box = Box()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await box.up.wait()
+        assert (await ask(box.port)).endswith(b"ok")
+        box.stop.set()
+    assert box.seen == ["cameras stopped"]
+
+
 async def test_companion_falls() -> None:
     """A companion that falls is written down, and the box goes on without it."""
     fell = asyncio.Event()
