@@ -74,7 +74,7 @@ class RecordingSettings(Section):
 
     segment_s: Annotated[float, Field(ge=2, le=600)] = 60
     """Length of a segment: short ones cost files and leaves, long ones cost more to fetch and to hold."""
-    loss_bound_s: Annotated[float, Field(ge=0.5, le=10)] = 2
+    loss_bound_s: Annotated[float, Field(ge=1, le=10)] = 2
     """At most this much is lost in a power cut, beside the fragment being written."""
     processes: Annotated[int, Field(ge=0, le=64)] = 0
     """Capture processes; 0: one for each hundred cameras. What crashes one costs its own cameras a reconnect."""
@@ -159,7 +159,7 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ("http", "host"): ("an address such as 127.0.0.1", "地址，例如 127.0.0.1"),
     ("http", "port"): ("a whole number from 0 to 65535", "0 至 65535 的整数"),
     ("recording", "segment_s"): ("a number of seconds from 2 to 600", "2 至 600 秒"),
-    ("recording", "loss_bound_s"): ("a number of seconds from 0.5 to 10", "0.5 至 10 秒"),
+    ("recording", "loss_bound_s"): ("a number of seconds from 1 to 10", "1 至 10 秒"),
     ("recording", "processes"): ("a whole number from 0 to 64", "0 至 64 的整数"),
     ("retention", "floor_days"): (
         "a whole number of days, at least 30: Wuxi order 168, article 28, and State Council order 799, article 17, "
