@@ -48,8 +48,9 @@ RESTART_FIRST_S = 0.1
 RESTART_MOST_S = 30.0
 """One that dies within the first is started again after twice as long as the time before, up to the last."""
 
-BOOK_THREADS = 8
-"""What one process may have written down at the same time; the store takes one after the other."""
+BOOK_THREADS = 2
+"""What one process may have written down at the same time: the store takes one after the other, and each thread has a
+connection to the catalogue with a cache of its own. Two, because finishing what a failed run left takes long."""
 
 log = structlog.get_logger("fleet")
 
