@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.capture.rtsp.framing import BUFFER_BYTES, NOISE_LIMIT_BYTES, Framer
-from recorder.capture.rtsp.messages import Message, Response, ServerRequest
+from recorder.capture.rtsp.messages import BODY_LIMIT_BYTES, HEAD_LIMIT_BYTES, Message, Response, ServerRequest
 from recorder.errors import SourceInvalid, SourceMixed
 
 
@@ -153,13 +153,26 @@ def test_an_endless_header() -> None:
         heard.feed(b"RTSP/1.0 200 OK\r\nX-Padding: " + b"a" * 1_000_000)
 
 
-@given(st.lists(st.binary(max_size=300), max_size=20))
-def test_any_bytes(pieces: list[bytes]) -> None:
-    """Packets and messages, or the one declared error; there is always room for more."""
-    heard = Heard()
+LARGE = st.one_of(
+    st.integers(0, 0xFFFF).map(lambda size: b"$\0" + size.to_bytes(2, "big") + bytes(size)),
+    st.integers(0, BODY_LIMIT_BYTES + 9).map(
+        lambda size: b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
+    ),
+    st.integers(0, HEAD_LIMIT_BYTES).map(lambda size: b"RTSP/1.0 200 OK\r\nX-A: " + b"a" * size + b"\r\n\r\n"),
+)
+"""The largest things that there may be, and some that are too large."""
+
+
+@given(st.lists(st.one_of(st.binary(max_size=300), LARGE), max_size=8), st.integers(0, 0xFFFF))
+def test_any_bytes(pieces: list[bytes], cut_off: int) -> None:
+    """Packets and messages, or the one declared error; what is not whole leaves room for more, however large it is."""
+    heard, buffer = Heard(), memoryview(bytearray(BUFFER_BYTES))
+    data = b"".join(pieces)
+    data = data[: max(len(data) - cut_off, 0)]
     try:
-        for piece in pieces:
-            heard.feed(piece)
+        while data:
+            data = data[heard.look(buffer, data) :]
+            assert heard.framer.begin(buffer) < BUFFER_BYTES
     except SourceInvalid:
         return
-    assert heard.framer.begin(memoryview(bytearray(BUFFER_BYTES))) < BUFFER_BYTES
+    assert not data
