@@ -36,6 +36,10 @@ BUSY_TIMEOUT_S = 10
 QUICK_CHECK_LIMIT_BYTES = 64 * 1024 * 1024
 """Up to this size the whole file is checked at every start (about a second); `custos fsck` checks larger ones."""
 
+CACHE_KIB = 1024
+"""Pages that each connection keeps in memory. SQLite's own measure is twice that; the kernel keeps the file anyway, and
+half a dozen connections that fill their caches over hours look like a leak."""
+
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _STORAGE: dict[int, type[StorageError]] = {
@@ -147,7 +151,7 @@ def _engine(path: Path, begin: str) -> Engine:
 
 def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late for IMMEDIATE
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
         connection.execute(f"PRAGMA {pragma}")
 
 
