@@ -36,9 +36,9 @@ BUSY_TIMEOUT_S = 10
 QUICK_CHECK_LIMIT_BYTES = 64 * 1024 * 1024
 """Up to this size the whole file is checked at every start (about a second); `custos fsck` checks larger ones."""
 
-CACHE_KIB = 1024
-"""Pages that each connection keeps in memory. SQLite's own measure is twice that; the kernel keeps the file anyway, and
-half a dozen connections that fill their caches over hours look like a leak."""
+CACHE_KIB = 512
+"""Pages that each connection keeps in memory. SQLite itself would keep four times that; the kernel keeps the file, too,
+and half a dozen connections that fill their caches over hours look like a leak."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
