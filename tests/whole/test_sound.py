@@ -183,7 +183,7 @@ def test_sound_of_a_foreign_server(shown: tuple[Store, servers.Film], sound: str
     holes = steps(found.joined)
     times = pictures(found.joined)
     at = [tick - ENCODER_DELAY_S.get(sound, 0) for tick in ticks(found.joined)]
-    at = [tick for tick in at if tick < times[-1]]
+    at = [tick for tick in at if tick < times[-1] - SYNC_MS / 1000]  # the next one may be heard a little early
     off_ms = [1000 * min((tick - times[n] for n in range(0, len(times), servers.FPS)), key=abs) for tick in at]
     print(f"\n{sound} by {way}: {whole}, begins at {begin_s:.3f} s, ticks off by {[round(one) for one in off_ms]} ms; "
           f"{holes} seams")  # fmt: skip
