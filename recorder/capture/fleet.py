@@ -28,7 +28,7 @@ from recorder.causes import Cause
 from recorder.errors import PeerGone
 
 CAMERAS_A_PROCESS = 100
-"""Of 4 Mbit/s a hundred are a fifth of a core: what a crash costs is bounded before the core is."""
+"""Of 4 Mbit/s a hundred are about a third of a core: what a crash costs is bounded before the core is."""
 
 CONNECTS_AT_ONCE = 20
 """Of all processes together: two hundred cameras that connect together time out together."""
