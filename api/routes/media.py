@@ -175,7 +175,7 @@ async def _pictures(box: Ports, segment: Segment, part: str, head: bool) -> Resp
     stream = await _opened(box, segment)
     try:
         pieces = await run_in_threadpool(_pieces_of, stream.fileno(), box.store.media_path(segment), part)
-    except BaseException:
+    except BaseException:  # also when the asker hangs up meanwhile: nobody else closes the file then
         await stream.close()
         raise
     headers = {
