@@ -29,10 +29,14 @@ class ChildProcess:
         """Of the process."""
         return self._child.pid
 
-    def end(self) -> None:
-        """Kill it: what it has begun is done again by its successor."""
+    def end(self) -> bool:
+        """Kill it: what it has begun is done again by its successor; false: it is not gone yet."""
         self._child.kill()
-        self._child.wait(END_S)
+        try:
+            self._child.wait(END_S)
+        except subprocess.TimeoutExpired:  # it waits for a disk, in the kernel: nothing ends it before that answers
+            return False
+        return True
 
     def ending(self) -> str:
         """How it ended, in words; empty while it lives."""

@@ -60,8 +60,8 @@ class Process(Protocol):
 
     channel: Channel
 
-    def end(self) -> None:
-        """Kill it, and wait until it is gone."""
+    def end(self) -> bool:
+        """Kill it, and wait until it is gone; false: it waits for a disk, and goes only when that answers."""
         ...
 
     def ending(self) -> str:
@@ -152,8 +152,7 @@ class Fleet:
             if todo.stop or todo.start:
                 self._send([slot for slot in self._slots if slot.is_alive], todo.stop)
             for slot in self._slots:
-                if not slot.is_alive:
-                    self._start(slot)
+                self._mind(slot)
             return todo
 
     def watch(self) -> None:
@@ -236,7 +235,8 @@ class Fleet:
     def _send(self, slots: Sequence[_Slot], stopping: Sequence[str]) -> None:
         asked = [future for slot in slots if (future := slot.ask("apply", self._orders(slot))) is not None]
         done = wait_for(asked, STOP_TIMEOUT_S + STOP_EACH_S * len(stopping))
-        self._unsealed |= dict.fromkeys(stopping, tuple(done.not_done))
+        for camera_id in stopping:  # what an earlier stop left open is open still
+            self._unsealed[camera_id] = (*self._unsealed.get(camera_id, ()), *done.not_done)
         if done.not_done:
             log.warning("some cameras take long to stop")
 
@@ -251,7 +251,8 @@ class Fleet:
         if slot.is_alive and now_s - slot.heard_s <= SILENT_S:
             return
         if slot.is_alive or slot.process is not None:
-            slot.bury("it hung" if slot.is_alive else "", self._clock.read().utc_us)
+            if not slot.bury("it hung" if slot.is_alive else "", self._clock.read().utc_us):
+                return
             log.error("a capture process ended", number=slot.number, how=slot.ending)
         if now_s >= slot.due_s:
             self._start(slot)
@@ -272,6 +273,7 @@ class _Slot:
         self._begun_s = 0.0
         self._wait_s = RESTART_FIRST_S
         self._gone = threading.Event()
+        self._is_stuck = False
         self._threads: ThreadPoolExecutor | None = None
         self._service: BookService | None = None
 
@@ -302,9 +304,13 @@ class _Slot:
         except PeerGone:
             return None
 
-    def bury(self, why: str, now_us: int) -> None:
-        """It has ended, or must: nothing of it is under way any more when this returns."""
-        self.end()
+    def bury(self, why: str, now_us: int) -> bool:
+        """It has ended, or must: nothing of it is under way any more when this returns true.
+
+        False: it cannot be killed yet, and may still write to its files: a successor has to wait for that.
+        """
+        if not self.end():
+            return False
         self.ending = why or self.ending
         self.ended_us = now_us
         self.restarts += 1
@@ -313,17 +319,24 @@ class _Slot:
         self.due_s = time.monotonic() + (0.0 if lived_s > SHORT_LIFE_S else self._wait_s)
         down = {"state": SessionState.CONNECTING, "bitrate_bps": 0, "cause": Cause.BOX_DOWN}
         self.statuses = {one: replace(status, **down) for one, status in self.statuses.items()}  # type: ignore[arg-type]
+        return True
 
-    def end(self) -> None:
-        """End the process, and whatever it had asked for."""
-        process, self.process = self.process, None
+    def end(self) -> bool:
+        """End the process, and whatever it had asked for; false: it cannot be killed yet."""
+        process = self.process
         if process is None:
-            return
-        process.end()
+            return True
+        if not process.end():
+            if not self._is_stuck:
+                log.error("a capture process cannot be killed", number=self.number)
+            self._is_stuck = True
+            return False
+        self.process, self._is_stuck = None, False
         self.ending = process.ending()
         process.channel.close()
         if self._threads is not None:
             self._threads.shutdown(wait=True, cancel_futures=True)
+        return True
 
     def _handle(self, asked: Asked) -> None:
         """In the channel's thread."""

@@ -260,9 +260,11 @@ def with_credentials(url: str, username: str | None, password: SecretStr | None)
 
 def _options(url: str) -> dict[str, str]:
     options = {"probesize": str(PROBE_BYTES), "analyzeduration": str(PROBE_US)}
-    if url.startswith(("rtsp://", "rtsps://")):
-        options |= {"rtsp_transport": "tcp", "timeout": str(SOCKET_TIMEOUT_S * 1_000_000)}
-    return options
+    timeout_us = str(SOCKET_TIMEOUT_S * SECOND_US)
+    if urlsplit(url).scheme in ("rtsp", "rtsps"):
+        return options | {"rtsp_transport": "tcp", "timeout": timeout_us}
+    # HTTP, RTMP and what else has a socket would wait for ever; what has none does not know the option.
+    return options | {"rw_timeout": timeout_us}
 
 
 def _codec_of(stream: VideoStream) -> CodecName:

@@ -107,6 +107,12 @@ class Recording:
         if was_on:
             self.cause, self.detail = cause, detail
 
+    def go_on(self, head: Head, cause: Cause, detail: str) -> None:
+        """While no run is on, the gap up to there was written down; what follows of it has this cause."""
+        self.head, self.cause, self.detail = head, cause, detail
+        if self._segmenter is not None:
+            self._segmenter.not_before(head.t1_us)
+
     def abandon(self) -> None:
         """Let go of an open file after a failure; what is on the disk stays for `resume`."""
         self._is_abandoned = True

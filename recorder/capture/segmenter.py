@@ -16,7 +16,7 @@ It decides what belongs to which run and segment; who carries the commands out n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -25,15 +25,15 @@ from config.clock import STEP_LIMIT_US, Reading, step_us
 from config.times import SECOND_US
 from recorder.capture.audioline import AudioLine
 from recorder.capture.nal import parameter_sets, renewed_sets, with_sets
-from recorder.capture.source import AudioTrack, Packet, Track
-from recorder.capture.timeline import TICKS_PER_S, Timeline, ticks_to_us
+from recorder.capture.source import AudioFrame, AudioTrack, Packet, Track
+from recorder.capture.timeline import EARLY_LIMIT_US, TICKS_PER_S, Timeline, ticks_to_us
 from recorder.causes import Cause
 from recorder.store.records import CodecName
 
 SETTLE_US = SECOND_US
 """How long the start of a run is watched before it is fixed: pre-roll arrives in a burst, well within a second."""
 
-SETTLE_LIMIT_PACKETS = 600
+SETTLE_LIMIT_PACKETS = 3000
 SETTLE_LIMIT_BYTES = 32 * 1024 * 1024
 """What is held back meanwhile has a bound: reached early, the start is fixed early."""
 
@@ -46,6 +46,10 @@ AUDIO_ABSENT_US = 3 * SECOND_US // 2
 JUMP_AHEAD_TICKS = 10 * TICKS_PER_S
 JUMP_BACK_TICKS = TICKS_PER_S
 """Time stamps beyond these are no jitter: a loop, a camera's own clock step, or 2^33 having wrapped."""
+
+REPLAY_SHIFT_US = SECOND_US // 2
+"""A run may begin with a key picture from so long before the record's end, and is then told later by that: else all
+up to the next key picture would be lost. More than this is footage that the record has already."""
 
 FIRST_DURATION_TICKS = TICKS_PER_S // 25
 """Assumed for a run's only frame; every other one has a neighbour to measure by."""
@@ -130,6 +134,7 @@ class Counts:
     """What the segmenter had to do to keep a stream in order."""
 
     dropped_before_key: int = 0
+    """Pictures that nothing could be decoded from, or that were sent again from before the record's end."""
     nudged: int = 0
     invented: int = 0
     runs: int = 0
@@ -163,7 +168,11 @@ class Segmenter:
 
     def _reset(self) -> None:
         self._settling: list[_Timed] = []
+        self._behind: list[Packet] = []
         self._settling_bytes = 0
+        self._arrivals: list[tuple[int, int]] = []
+        self._lasted = 0
+        self._stamp: int | None = None
         self._timeline: Timeline | None = None
         self._pending: _Timed | None = None
         self._origin_dts: int | None = None
@@ -173,6 +182,10 @@ class Segmenter:
         self._reference: Reading | None = None
         self._audio: AudioLine | None = None
         self._audio_lost: int | None = None
+
+    def not_before(self, t0_us: int) -> None:
+        """While no run is on, the record went on to there: a run cannot start earlier."""
+        self._not_before_us = t0_us
 
     @property
     def audio_state(self) -> AudioState:
@@ -210,15 +223,18 @@ class Segmenter:
             return ()
         dts -= self._origin_dts or 0
         offset_us, ahead = reference.offset_us(), dts - self._last_dts
+        arrived_us = packet.arrived.mono_us
+        late_us = timeline.late_us(dts, arrived_us + offset_us)
         if (
             not 0 < ahead <= JUMP_AHEAD_TICKS
+            or late_us < -EARLY_LIMIT_US
             or ticks_to_us(dts - self._segment_dts) >= 2 * self._segment_us
             or abs(packet.arrived.offset_us() - offset_us) > STEP_LIMIT_US
         ):
             return ()
-        self._seen_us = arrived_us = packet.arrived.mono_us
+        self._seen_us = arrived_us
         self._last_dts, self._duration = dts, ahead
-        timeline.observe(dts, arrived_us + offset_us)
+        timeline.observe(late_us)
         self._pending = _Timed(packet, dts, self._shown(packet, dts))
         return (_written(pending, dts - pending.dts),)
 
@@ -226,20 +242,58 @@ class Segmenter:
         self._seen_us = packet.arrived.mono_us
         if packet.audio:
             self._heard_us = packet.arrived.mono_us
-        if self._timeline is not None:
-            yield from self._hear(packet)
         if self._reference is not None and abs(step_us(self._reference, packet.arrived)) > STEP_LIMIT_US:
             seconds = step_us(self._reference, packet.arrived) / SECOND_US
             yield from self._end(Cause.CLOCK_STEP, f"the clock of the box was set by {seconds:+.3f} s")
             # The record may now end in the future; the caller settles that with a gap before the next run starts.
             self._not_before_us = 0
+        elif self._behind or (self.recording and self._timeline is None and self._ends_before(packet)):
+            yield from self._wait_behind(packet)
+            return
         elif self.recording and self._jumped(packet):
-            yield from self._end(Cause.TIMESTAMP_JUMP, "the camera's time stamps jumped")
+            yield from self._end(Cause.TIMESTAMP_JUMP, "the camera's time stamps jumped", before=packet)
         elif self.recording and packet.is_key and self._other_sets(packet):
-            yield from self._end(None, "the camera changed its parameter sets", until=packet)
+            yield from self._go_over(packet, "the camera changed its parameter sets")
         elif self.recording and packet.is_key and self._other_tracks(packet):
-            yield from self._end(None, "the camera's sound began, or fell silent", until=packet)
+            yield from self._go_over(packet, "the camera's sound began, or fell silent")
+        elif self._timeline is not None:
+            yield from self._hear(packet.audio, packet.audio_lost)
         yield from self._accept(packet)
+
+    def _ends_before(self, packet: Packet) -> bool:
+        """Whether the run cannot go on with this picture."""
+        return self._jumped(packet) or (packet.is_key and self._other_sets(packet))
+
+    def _wait_behind(self, packet: Packet) -> Iterator[Command]:
+        """What a run that is not settled ends before waits for that: when it started, later pictures tell too."""
+        self._behind.append(packet)
+        self._held_back(packet)
+        if self._settled(packet):
+            yield from self._start()
+
+    def _held_back(self, packet: Packet, dts: int | None = None) -> None:
+        """Note when it came, and how much media time came before: its place in the run, or, behind that, as much more
+        as stamps say; across a jump one picture simply follows the other."""
+        stamp = packet.pts if packet.dts is None else packet.dts
+        if dts is None:
+            ahead = 0 if stamp is None or self._stamp is None else stamp - self._stamp
+            dts = self._lasted + (ahead if 0 < ahead <= JUMP_AHEAD_TICKS else self._duration)
+        self._lasted = dts
+        self._stamp = stamp if stamp is not None else self._stamp
+        self._arrivals.append((packet.arrived.mono_us, dts))
+        self._settling_bytes += len(packet.data)
+
+    def _go_over(self, packet: Packet, why: str) -> Iterator[Command]:
+        """Another run begins with this picture. Of the sound that came with it what is heard before is of this one."""
+        line = self._next_line(packet)
+        if line is not None and self._timeline is not None:
+            yield from self._hear([frame for frame in packet.audio if line.is_before(frame)], None)
+        yield from self._end(None, why, until=packet)
+
+    def _next_line(self, packet: Packet) -> AudioLine | None:
+        """The sound's time line of a run that begins with this picture."""
+        origin = packet.dts if packet.dts is not None else packet.pts or 0
+        return None if self._track.audio is None else AudioLine(self._track.audio, origin)
 
     def stop(self, cause: Cause | None, detail: str = "") -> Iterator[Command]:
         """Nothing more will come: write what is held back and end the run."""
@@ -256,7 +310,7 @@ class Segmenter:
         timed = self._time(packet)
         if self._timeline is None:
             self._settling.append(timed)
-            self._settling_bytes += len(packet.data)
+            self._held_back(packet, timed.dts)
             if self._settled(packet):
                 yield from self._start()
             return
@@ -295,8 +349,16 @@ class Segmenter:
         at = packet.pts if packet.dts is None else packet.dts
         if at is None or self._origin_dts is None:
             return False
-        ahead = at - self._origin_dts - self._last_dts
-        return ahead > JUMP_AHEAD_TICKS or ahead < -JUMP_BACK_TICKS
+        dts = at - self._origin_dts
+        ahead = dts - self._last_dts
+        return ahead > JUMP_AHEAD_TICKS or ahead < -JUMP_BACK_TICKS or self._is_early(dts, packet)
+
+    def _is_early(self, dts: int, packet: Packet) -> bool:
+        """Whether it arrived before it can have been made: stamps that jump ahead by a little look like this alone."""
+        if self._timeline is None or self._reference is None:
+            return False
+        received_us = packet.arrived.mono_us + self._reference.offset_us()
+        return self._timeline.late_us(dts, received_us) < -EARLY_LIMIT_US
 
     def _other_sets(self, packet: Packet) -> bool:
         """Fewer than before are no change: where packets are lost, one with a set may be among them."""
@@ -312,10 +374,9 @@ class Segmenter:
     def _is_heard(self) -> bool:
         return self._heard_us is not None and self._seen_us - self._heard_us <= AUDIO_ABSENT_US
 
-    def _hear(self, packet: Packet) -> Iterator[Command]:
-        """Store the sound that came with a picture, where the run has any."""
-        lost = packet.audio_lost
-        for frame in packet.audio:
+    def _hear(self, frames: Iterable[AudioFrame], lost: int | None) -> Iterator[Command]:
+        """Store the sound that came with a picture, where the run has any; so much of it is known to be lost."""
+        for frame in frames:
             if self._audio is not None and self._audio.is_before(frame):
                 continue
             at = None if self._audio is None else self._audio.place(frame, self._last_dts)
@@ -334,19 +395,28 @@ class Segmenter:
         return (
             self._continue_us is not None
             or packet.arrived.mono_us - self._reference.mono_us >= settle_us
-            or len(self._settling) >= SETTLE_LIMIT_PACKETS
+            or len(self._arrivals) >= SETTLE_LIMIT_PACKETS
             or self._settling_bytes >= SETTLE_LIMIT_BYTES
         )
 
     def _start(self) -> Iterator[Command]:
         """Fix when the run started, and go on with all that was held back."""
         assert self._reference is not None
-        held, self._settling = self._settling, []
+        held, behind, self._settling, self._behind = self._settling, self._behind, [], []
         offset_us = self._reference.offset_us()
-        starts = (one.packet.arrived.mono_us + offset_us - ticks_to_us(one.dts) for one in held)
+        starts = (arrived_us + offset_us - ticks_to_us(lasted) for arrived_us, lasted in self._arrivals)
         # A run that follows another without a gap has nothing to settle: it starts where that one ended.
-        t0_us = max(min(starts), self._not_before_us) if self._continue_us is None else self._continue_us
-        self._continue_us = None
+        t0_us = min(starts) if self._continue_us is None else self._continue_us
+        self._continue_us, self._arrivals = None, []
+        held, t0_us = self._without_known(held, t0_us)
+        if held:
+            yield from self._begin_run(held, t0_us)
+        else:
+            self._reset()
+        for packet in behind:
+            yield from self._look_at(packet)
+
+    def _begin_run(self, held: Sequence[_Timed], t0_us: int) -> Iterator[Command]:
         self._timeline = Timeline(t0_us)
         self._segment_dts = 0
         self._audio_waited = True
@@ -358,9 +428,33 @@ class Segmenter:
         yield StartRun(t0_us, self._track.codec, with_sets(sets, first.data), audio)
         yield OpenSegment(t0_us)
         for timed in held:
-            yield from self._hear(timed.packet)
+            yield from self._hear(timed.packet.audio, timed.packet.audio_lost)
         for timed in held:
             yield from self._advance(timed)
+
+    def _without_known(self, held: list[_Timed], t0_us: int) -> tuple[list[_Timed], int]:
+        """Without pictures from before the record's end, and where the run starts then.
+
+        Cameras replay at connect what they had buffered. Placed behind the record's end all of it, and what follows,
+        would be told later than it was, by as much. A run needs a key picture to begin with; one from a little before
+        the end is moved up to it, which steering takes back.
+        """
+        if t0_us >= self._not_before_us - REPLAY_SHIFT_US:
+            return held, max(t0_us, self._not_before_us)
+        usable = (
+            place
+            for place, one in enumerate(held)
+            if one.packet.is_key and t0_us + ticks_to_us(one.dts) >= self._not_before_us - REPLAY_SHIFT_US
+        )
+        first = next(usable, len(held))
+        self.counts = replace(self.counts, dropped_before_key=self.counts.dropped_before_key + first)
+        if first == len(held):
+            return [], t0_us
+        moved = held[first].dts
+        self._origin_dts = (self._origin_dts or 0) + moved
+        self._last_dts -= moved
+        kept = [_Timed(one.packet, one.dts - moved, one.pts - moved) for one in held[first:]]
+        return kept, max(t0_us + ticks_to_us(moved), self._not_before_us)
 
     def _advance(self, timed: _Timed) -> Iterator[Command]:
         """The held-back packet is written, now that its duration is known; then, perhaps, the segment is cut."""
@@ -375,21 +469,28 @@ class Segmenter:
             self._segment_dts = timed.dts
             yield self._cut(t1_us)
             yield OpenSegment(t1_us)
-        self._timeline.observe(timed.dts, timed.packet.arrived.mono_us + self._reference.offset_us())
+        received_us = timed.packet.arrived.mono_us + self._reference.offset_us()
+        self._timeline.observe(self._timeline.late_us(timed.dts, received_us))
         self._pending = timed
 
     def _cut(self, t1_us: int) -> CutSegment:
         lost, self._audio_lost = self._audio_lost, None
         return CutSegment(t1_us, lost)
 
-    def _end(self, cause: Cause | None, detail: str, until: Packet | None = None) -> Iterator[Command]:
-        """Write what is held back, cut, end; `until` is the packet that starts the next run at that instant."""
+    def _end(
+        self, cause: Cause | None, detail: str, until: Packet | None = None, before: Packet | None = None
+    ) -> Iterator[Command]:
+        """Write what is held back, cut, end.
+
+        `until` is the packet that starts the next run at that instant; `before`: one that came next, at some other.
+        """
         if not self.recording:
             return
-        if self._timeline is None:
-            yield from self._start()
-        assert self._timeline is not None
-        duration = self._duration
+        while self.recording and self._timeline is None:
+            yield from self._start()  # what waited behind it may have to be settled too
+        if self._timeline is None:  # all that was held back the record had already
+            return
+        duration = self._duration if before is None else self._shown_until(before)
         if until is not None:
             duration = self._time(until).dts - (self._pending.dts if self._pending else 0)
         if self._pending is not None:
@@ -400,6 +501,14 @@ class Segmenter:
             yield self._cut(t1_us)
         yield EndRun(cause, detail)
         self._reset()
+
+    def _shown_until(self, packet: Packet) -> int:
+        """How long the last picture lasts, in ticks, when that one came next: as long as usual, but not beyond that."""
+        if self._pending is None or self._timeline is None or self._reference is None:
+            return self._duration
+        came_us = packet.arrived.mono_us + self._reference.offset_us()
+        left_us = self._timeline.late_us(self._pending.dts, came_us)
+        return max(1, min(self._duration, left_us * TICKS_PER_S // SECOND_US))
 
 
 def _written(timed: _Timed, duration: int) -> WritePacket:

@@ -39,8 +39,8 @@ from recorder.errors import (
     SourceStalled,
     SourceWithoutKey,
     StorageError,
-    StoreError,
 )
+from recorder.store.records import Head
 
 MEDIA_DEADLINE_US = 10 * SECOND_US
 """So long without a frame is `stalled` (or, before the first one, `no_media`), whatever the socket says."""
@@ -197,6 +197,7 @@ class Session:
         self._last_us = self._last_key_us = 0
         self._looked = self._stored = 0
         self._pictures = 0
+        self._has_opened = False
 
     # -- from outside
 
@@ -250,7 +251,7 @@ class Session:
     def _desert(self) -> bool:
         """Told to stop while it connects, which may take many seconds more: leave that to the thread that does it."""
         with self._lock:
-            if self._source is None or self._job is None or self._job.done():
+            if self._source is None or self._job is None or self._has_opened:
                 return False
             self._is_deserted, self._source = True, None
         self._seal(self._leave)
@@ -390,7 +391,7 @@ class Session:
             self.track = source.open()
         finally:
             with self._lock:
-                is_deserted = self._is_deserted
+                self._has_opened, is_deserted = True, self._is_deserted
             if is_deserted:
                 source.release()
 
@@ -423,7 +424,7 @@ class Session:
                 self._leave()
             return
         try:
-            if isinstance(over, StoreError):
+            if over is not None and not isinstance(over, SourceError):  # writing down failed, and would again
                 self._gap_is(over.cause if isinstance(over, StorageError) else Cause.STORAGE_ERROR, str(over))
                 if self._stop is not None:
                     self._leave()
@@ -442,13 +443,13 @@ class Session:
     # -- the record
 
     def _end(self, recording: Recording, cause: Cause, detail: str) -> None:
-        """Seal what is open; what could not be recorded from there on has this cause."""
+        """Seal what is open; what could not be recorded from there on has this cause, even where sealing fails."""
         before = (recording.cause, recording.detail)
+        self._gap_is(cause, detail)
         recording.stop(cause, detail)
         if (recording.cause, recording.detail) == before and before != (cause, detail):
             # No run was on: the gap that is going on changes its cause now, so its first part is written down.
-            self._write_gap(recording.cause, recording.detail)
-        self._gap_is(cause, detail)
+            recording.go_on(self._write_gap(*before), cause, detail)
 
     def _mind_the_clock(self, recording: Recording) -> None:
         """A record that ends in the future means that the clock was set back while nobody looked."""
@@ -467,12 +468,13 @@ class Session:
         self._cause, self._detail = cause, detail
         self._set(cause=cause)
 
-    def _write_gap(self, cause: Cause, detail: str) -> None:
+    def _write_gap(self, cause: Cause, detail: str) -> Head:
         """Write down the gap so far; one that the clock turned back is left to the next attempt."""
         head = self._book.resume(self.camera.stream_id)
         now_us = self._clock.read().utc_us
         if now_us > head.t1_us:
-            self._book.commit_gap(self.camera.stream_id, now_us, cause, detail)
+            return self._book.commit_gap(self.camera.stream_id, now_us, cause, detail)
+        return head
 
     # -- the status
 

@@ -12,6 +12,10 @@ from __future__ import annotations
 STEER_LIMIT_PPM = 500
 """Camera clocks run wrong by 20 to 500 ppm; what needs more steering than that is not drift."""
 
+EARLY_LIMIT_US = 1_000_000
+"""No frame arrives before it was made: one that is earlier than its media time by so much bears a time stamp that
+jumped ahead, however little. To be late is no such sign: networks make frames wait."""
+
 TICKS_PER_S = 90_000
 
 
@@ -34,9 +38,12 @@ class Timeline:
         passed_us = ticks_to_us(ticks - self._anchor_ticks)
         return self._anchor_us + passed_us + passed_us * self._ppm // 1_000_000
 
-    def observe(self, ticks: int, received_us: int) -> None:
-        """A frame of that media time arrived then; the least late one of a segment decides how to steer."""
-        late_us = received_us - self.utc_us(ticks)
+    def late_us(self, ticks: int, received_us: int) -> int:
+        """How much later than its media time says a frame arrived."""
+        return received_us - self.utc_us(ticks)
+
+    def observe(self, late_us: int) -> None:
+        """A frame was so late; the least late one of a segment decides how to steer."""
         self._earliest_us = late_us if self._earliest_us is None else min(self._earliest_us, late_us)
 
     def cut(self, ticks: int) -> int:

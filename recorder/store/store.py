@@ -247,7 +247,10 @@ class Store:
 
     def resume(self, stream_id: str) -> Head:
         """Finish what a failed run left; call before every run."""
-        return self._segments.resume(stream_id)[0]
+        head, leftover = self._segments.resume(stream_id)
+        if leftover.damaged is not None:
+            self.note("finding", {"what": "damaged", "file": leftover.damaged.name})
+        return head
 
     def begin(self, header: SegmentHeader) -> PartFile:
         """Create the file of the stream's next segment."""
@@ -266,8 +269,12 @@ class Store:
         return self._segments.commit_gap(stream_id, t1_us, cause, detail)
 
     def commit_gap_until_now(self, stream_id: str, cause: Cause, detail: str = "") -> Head:
-        """A gap up to this moment; a clock that stands earlier than the record is a `clock_step`, whatever else was."""
-        now_us, end_us = self._clock.read().utc_us, self.head(stream_id).t1_us
+        """A gap up to this moment; a clock that stands earlier than the record is a `clock_step`, whatever else was.
+
+        What a run left that could not seal it comes first: it has its place at the head, and would be lost behind it.
+        """
+        end_us = self.resume(stream_id).t1_us
+        now_us = self._clock.read().utc_us
         if now_us < end_us - LAST_PICTURE_US:
             return self.commit_gap(stream_id, now_us, Cause.CLOCK_STEP, f"was {cause.value}; the clock was set back")
         return self.commit_gap(stream_id, max(now_us, end_us + SHORTEST_GAP_US), cause, detail)

@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextlib.contextmanager
-def http_camera(pictures: Sequence[bytes]) -> Iterator[str]:
-    """The URL of one that sends these, as fast as they are read, and then hangs up."""
+def http_camera(pictures: Sequence[bytes], *, hangs: bool = False) -> Iterator[str]:
+    """The URL of one that sends these, as fast as they are read, and then hangs up, or says nothing more."""
+    over = threading.Event()
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -20,6 +21,8 @@ def http_camera(pictures: Sequence[bytes]) -> Iterator[str]:
             for one in pictures:
                 head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(one)}\r\n\r\n"
                 self.wfile.write(head.encode() + one + b"\r\n")
+            if hangs:
+                over.wait(60)
 
         def log_message(self, *words: object) -> None:
             """Say nothing."""
@@ -30,6 +33,7 @@ def http_camera(pictures: Sequence[bytes]) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/a.mjpg"
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join(10)

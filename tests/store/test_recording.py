@@ -13,7 +13,7 @@ from recorder.causes import Cause
 from recorder.errors import StorageFull
 from recorder.store.boxes import init_of, outline
 from recorder.store.parts import PartFile
-from recorder.store.records import CodecName, Gap
+from recorder.store.records import CodecName, Gap, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
@@ -240,4 +240,46 @@ def test_what_was_lost_on_the_way_stands_in_the_segment(tmp_path: Path) -> None:
 
     found = segments(store, clock)
     assert [(one.lost_packets, one.clock_offset_us) for one in found] == [(10, 19), (None, None)]
+    assert verify(store) == []
+
+
+def test_a_gap_that_changes_its_cause_before_a_run(tmp_path: Path) -> None:
+    """What was written down of it meanwhile is behind the run's start: the run follows it, and says the new cause."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    recording = Recording(store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    clock.advance(10)
+    head = store.commit_gap("gate.main", clock.read().utc_us, Cause.NO_MEDIA)
+    recording.go_on(head, Cause.OVERLOAD, "")
+    clock.advance(5)
+    for packet in packets(SECOND * 3, clock):
+        recording.feed(packet)
+    recording.stop(Cause.UNREACHABLE)
+
+    found = [item for item in store.items("gate.main", 0, clock.read().utc_us + 1) if isinstance(item, Gap)]
+    assert [(one.cause, (one.t1_us - one.t0_us) // 1_000_000) for one in found] == [
+        (Cause.NO_MEDIA, 10),
+        (Cause.OVERLOAD, 5),
+    ]
+    assert verify(store) == []
+
+
+def test_a_gap_behind_what_nobody_sealed(tmp_path: Path) -> None:
+    """A process was killed with a segment open, and its camera switched off: the footage is in the record, then the
+    gap. Had the gap come first, no item could ever tell of the file."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    recording = Recording(store, "gate.main", 60 * SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    for packet in packets(SECOND * 7, clock):
+        recording.feed(packet)
+    recording.abandon()
+    clock.advance(30)
+    store.commit_gap_until_now("gate.main", Cause.OPERATOR)
+
+    items = store.items("gate.main", 0, clock.read().utc_us + 1)
+    assert [type(item).__name__ for item in items] == ["Segment", "Gap"]
+    assert isinstance(items[0], Segment)
+    assert items[0].recovered
     assert verify(store) == []

@@ -131,9 +131,9 @@ class TrackReceiver:
             self.tally.lost += missing
             self._depacketiser.lost()
         self.tally.packets += 1
+        self._stamp = self._stamps.take(stamp)  # of an empty packet too: what follows under it takes the short way
         if begin == size:  # without payload: sent to keep paths open
             return _NONE
-        self._stamp = self._stamps.take(stamp)
         return self._depacketiser.feed(data[begin:size], self._stamp, second > 0x7F)
 
     def pieces(self, buffer: memoryview, at: int, end: int, channel: int) -> int:

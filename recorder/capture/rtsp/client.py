@@ -123,6 +123,10 @@ class Phase(StrEnum):
     LEAVING = "leaving"
 
 
+_REDIRECTED_NO_MORE = (Phase.SETUP_AUDIO, Phase.PLAYING, Phase.LEAVING)
+"""Pictures come, or are about to: what the camera would have us ask elsewhere is no reason to leave them."""
+
+
 @dataclass
 class _Request:
     """The request under way."""
@@ -206,7 +210,7 @@ class Client:
             return self._challenged(asked, message, now_us)
         if message.status < 300:
             self._authenticator.accepted()
-        if 300 <= message.status < 400 and self.phase is not Phase.SETUP_AUDIO:
+        if 300 <= message.status < 400 and self.phase not in _REDIRECTED_NO_MORE:
             return self._redirected(message)
         return self._answered(asked, message, now_us)
 
@@ -395,6 +399,9 @@ class Client:
         asked.challenges += 1
         if outcome is Outcome.RETRY and asked.challenges < CHALLENGES_LIMIT:
             return self._send(asked, now_us)
+        if self.phase is Phase.PLAYING:  # its media come: what it thinks of a keep-alive is no end
+            self._kept_alive(asked, answer)
+            return []
         if self._authenticator.lacks_basic:
             raise SourceBasicOnly()
         raise SourceRefusedUs(self._authenticator.explanation() or SourceRefusedUs.sentence())

@@ -44,7 +44,7 @@ from recorder.capture.rtsp.client import (
     Send,
 )
 from recorder.capture.rtsp.digest import Authenticator
-from recorder.capture.rtsp.framing import BUFFER_BYTES, Framer
+from recorder.capture.rtsp.framing import BUFFER_BYTES, CHANNELS, Framer
 from recorder.capture.rtsp.messages import Message
 from recorder.capture.rtsp.sdp import MediaDescription
 from recorder.capture.rtsp.transport import Transport, TransportReply
@@ -214,6 +214,7 @@ class RtspConnection:
         self._target = target
         self._clock = clock
         self._socket: socket.socket | None = None
+        self._hosts = ("", "")
         self._pairs: list[_Pair] = []
         self._begin(target, AudioWish.YES if target.audio else AudioWish.NO)
         self.agreed: Agreed | None = None
@@ -293,6 +294,7 @@ class RtspConnection:
 
     def _open(self, target: Target, is_given_up: Callable[[], bool]) -> None:
         self._socket = _connected(target)
+        self._hosts = _hosts(self._socket)
         self._socket.setblocking(False)
         self._do(self._client.start(self._read_clock()))
         while not self._is_playing():
@@ -485,6 +487,8 @@ class RtspConnection:
 
     def _agree(self, agreed: Agreed) -> None:
         self.agreed = agreed
+        replies = [agreed.reply] + ([] if agreed.audio is None else [agreed.audio.reply])
+        self._framer.channels = max(CHANNELS, *(1 + max(one.rtp_channel, one.rtcp_channel) for one in replies))
         self._senders = {self._peer_host(), agreed.reply.source or self._peer_host()}
         media = agreed.media
         self._video = self._incoming(AgreedTrack(media, agreed.reply), _depacketiser(media), 0)
@@ -521,12 +525,22 @@ class RtspConnection:
                 track.udp[1].sendto(report, (reply.source or self._peer_host(), reply.server_port + 1))
 
     def _local_host(self) -> str:
-        assert self._socket is not None
-        return str(self._socket.getsockname()[0])
+        return self._hosts[0]
 
     def _peer_host(self) -> str:
-        assert self._socket is not None
-        return str(self._socket.getpeername()[0])
+        return self._hosts[1]
+
+
+def _hosts(one: socket.socket) -> tuple[str, str]:
+    """Ours and the camera's, while the kernel knows: of a connection that was reset it does not any more.
+
+    Raises:
+        SourceEnded: it was already.
+    """
+    try:
+        return str(one.getsockname()[0]), str(one.getpeername()[0])
+    except OSError as err:
+        raise SourceEnded() from err
 
 
 def _depacketiser(media: MediaDescription) -> Depacketiser:
@@ -623,7 +637,10 @@ def _why_not(err: OSError) -> str:
 def _port_pair(host: str) -> _Pair:
     """RTP on an even port, RTCP on the next (RFC 3550, 11)."""
     for _ in range(PORT_TRIES):
-        rtp = _datagram_socket(host, 0)
+        try:
+            rtp = _datagram_socket(host, 0)
+        except OSError as err:
+            raise SourceTransportRefused(f"This box has no UDP port for the camera ({err.strerror}).") from err
         port = rtp.getsockname()[1]
         if port % 2 == 0:
             with contextlib.suppress(OSError):  # somebody has the next one

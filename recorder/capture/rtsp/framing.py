@@ -30,7 +30,7 @@ NOISE_LIMIT_BYTES = 64 * 1024
 """Bytes that are neither packet nor message. Some cameras leave some behind; a stream of them is no RTSP."""
 
 CHANNELS = 32
-"""Channels that may be in use: a `$` before a higher one is noise."""
+"""Channels that may be in use, where no higher ones were agreed on: a `$` before a higher one is noise."""
 
 _DOLLAR = 0x24
 _MESSAGE_STARTS = (b"RTSP/", b"OPTIONS ", b"ANNOUNCE ", b"SET_PARA", b"GET_PARA", b"REDIRECT", b"TEARDOWN", b"PLAY ")
@@ -48,6 +48,7 @@ class Framer:
     """One connection's incoming bytes."""
 
     def __init__(self) -> None:
+        self.channels = CHANNELS
         self._kept = b""
         """The beginning of something that was not whole when it was last drained: mostly less than 1500 bytes."""
         self.noise_bytes = 0
@@ -82,7 +83,7 @@ class Framer:
                 if buffer[at] == _DOLLAR:
                     if end - at < 4:
                         break
-                    if buffer[at + 1] < CHANNELS:
+                    if buffer[at + 1] < self.channels:
                         stop = at + 4 + (buffer[at + 2] << 8 | buffer[at + 3])
                         if stop > end:
                             break
@@ -105,7 +106,7 @@ class Framer:
         """How many bytes a message or noise at the beginning of `data` has, 0 while it is not whole; the message."""
         head = bytes(data[: HEAD_LIMIT_BYTES + 1])
         if head[:1] in (b"\r", b"\n"):  # RFC 2326, 4.1: empty lines before a message are to be ignored
-            return 1, None
+            return self._passed(len(head) - len(head.lstrip(b"\r\n"))), None
         if not _may_be_message(head):
             return self._skip(head), None
         length = head_length(head)
@@ -125,6 +126,10 @@ class Framer:
         starts = [data.find(mark, 1) for mark in (b"$", b"RTSP/")]
         count = min((one for one in starts if one > 0), default=len(data))
         self.noise_bytes += count
+        return self._passed(count)
+
+    def _passed(self, count: int) -> int:
+        """So many bytes of nothing."""
         self._noise_run += count
         if self._noise_run > NOISE_LIMIT_BYTES:
             raise SourceInvalid("The camera sends bytes that are neither media nor RTSP.")

@@ -35,6 +35,7 @@ class HollowProcess:
         self.connects = connects
         self.asked: list[Asked] = []
         self.code = ""
+        self.waits_for_a_disk = False
         self.channel = Channel(ours, handle, gone, name="main")
         self.far = Channel(theirs, self._take, lambda: None, name="far")
         self.channel.start()
@@ -48,9 +49,11 @@ class HollowProcess:
         self.code = "killed by signal 9"
         self.far.close()
 
-    def end(self) -> None:
-        self.code = self.code or "killed by signal 9"
-        self.far.close()
+    def end(self) -> bool:
+        if not self.waits_for_a_disk:
+            self.code = self.code or "killed by signal 9"
+            self.far.close()
+        return not self.waits_for_a_disk
 
     def ending(self) -> str:
         return self.code
@@ -143,6 +146,71 @@ def test_a_process_that_keeps_dying_is_not_started_ever_faster(tmp_path: Path) -
         fleet.watch()
 
     assert waits == [0.2, 0.4, 0.8]
+    fleet.stop()
+
+
+def test_a_process_that_ends_is_found_whoever_looks_first(tmp_path: Path) -> None:
+    """New orders come before anybody watched: its cameras' gap says that it ended, all the same."""
+    spawner = Spawner()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+    spawner.made[0].die()
+    until(lambda: not fleet._slots[0].is_alive)
+    until(lambda: fleet.apply([wanted()]) and len(spawner.made) == 2)
+    until(lambda: bool(spawner.made[1].asked))
+
+    assert order_of(spawner.made[1].orders()[0]).cause is Cause.BOX_DOWN
+    assert fleet.workers()[0].restarts == 1
+    fleet.stop()
+
+
+def test_orders_do_not_start_a_process_before_its_time(tmp_path: Path) -> None:
+    """One that keeps dying waits, however often the cameras are looked through."""
+    spawner = Spawner()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+    fleet._slots[0].bury("", 0)
+    fleet._slots[0].due_s = 1e12
+    fleet.apply([wanted()])
+
+    assert len(spawner.made) == 1
+    fleet.stop()
+
+
+def test_a_process_that_cannot_be_killed_has_no_successor_yet(tmp_path: Path) -> None:
+    """It waits for a disk, and may still write to files that the successor would take over."""
+    spawner = Spawner()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+    spawner.made[0].waits_for_a_disk = True
+    fleet._slots[0].heard_s = -1e9
+    fleet.watch()
+    assert len(spawner.made) == 1
+
+    spawner.made[0].waits_for_a_disk = False
+    until(lambda: fleet.watch() or len(spawner.made) == 2)
+    assert fleet.workers()[0].restarts == 1
+    fleet.stop()
+
+
+def test_a_camera_that_is_switched_on_and_off_while_it_seals_is_not_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first stop left open is open still when the second is answered."""
+    monkeypatch.setattr("recorder.capture.fleet.STOP_TIMEOUT_S", 0.05)
+    spawner, held = Spawner(), list[Asked]()
+    fleet = fleet_of(tmp_path, FakeClock(), spawner)
+    fleet.apply([wanted()])
+    until(lambda: bool(spawner.made[0].asked))
+    spawner.made[0].far._handle = held.append
+    fleet.apply([])
+    spawner.made[0].far._handle = spawner.made[0]._take
+    fleet.apply([wanted()])
+    fleet.apply([])
+
+    assert not fleet.is_sealed("gate")
+    held[0].answer()
+    until(lambda: fleet.is_sealed("gate"))
     fleet.stop()
 
 

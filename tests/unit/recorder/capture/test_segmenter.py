@@ -1,6 +1,7 @@
 """The segmenter, on cameras drawn as strings (`tests.fakes.camera`)."""
 
 import itertools
+import math
 import random
 from collections.abc import Callable
 
@@ -102,6 +103,36 @@ def test_preroll_replayed_at_connect_does_not_shift_the_record() -> None:
     assert abs(start.t0_us - (FakeClock().utc_us - 5_000_000)) < 1_200_000
 
 
+@pytest.mark.parametrize("known_s", [3, 3.4, 7.9, 20])
+def test_a_replay_of_what_the_record_has_is_left_out(known_s: float) -> None:
+    """Eight seconds come again at connect, of which the record has the most: what follows is told when it was."""
+    clock = FakeClock()
+    now_us = clock.read().utc_us
+    end_us = now_us - round((8 - known_s) * SECOND_US)
+    past = [one._replace(arrived=clock.read()) for one in packets(SECOND * 8, FakeClock())]
+    machine = Segmenter(Track(CodecName.H264), 2 * SECOND_US, end_us)
+    later = list(packets(SECOND * 15, clock, first_dts=8 * 90_000))
+    commands = [command for packet in [*past, *later] for command in machine.feed(packet)]
+    commands += machine.stop(Cause.UNREACHABLE)
+
+    start, last = of(StartRun, commands)[0], of(CutSegment, commands)[-1]
+    assert start.t0_us == max(end_us, now_us + round(math.ceil(known_s - 8.5) * SECOND_US))
+    assert abs(last.t1_us - clock.read().utc_us) <= 600_000
+    assert [one.cause for one in of(EndRun, commands)] == [Cause.UNREACHABLE]
+    assert machine.counts.dropped_before_key % 10 == 0
+
+
+def test_all_that_is_replayed_the_record_has() -> None:
+    """Nothing is begun, and nothing is wrong, when the camera falls silent then."""
+    clock = FakeClock()
+    machine = Segmenter(Track(CodecName.H264), 2 * SECOND_US, clock.read().utc_us + 5 * SECOND_US)
+    past = [one._replace(arrived=clock.read()) for one in packets(SECOND * 3, FakeClock())]
+    commands = [command for packet in past for command in machine.feed(packet)]
+
+    assert [*commands, *machine.stop(Cause.UNREACHABLE)] == []
+    assert machine.counts.dropped_before_key == 30
+
+
 def test_a_run_never_starts_before_the_record_ends() -> None:
     """What is already told is not told twice."""
     limit = FakeClock().utc_us + 500_000
@@ -135,6 +166,22 @@ def test_a_jump_ahead_ends_the_run_and_loses_no_key_frame() -> None:
 
     assert [end.cause for end in of(EndRun, commands)] == [Cause.TIMESTAMP_JUMP, Cause.UNREACHABLE]
     assert len(of(WritePacket, commands)) == len(sent)
+
+
+@pytest.mark.parametrize("seconds", [1.5, 9])
+def test_a_small_jump_ahead_is_told_by_pictures_that_come_too_early(seconds: float) -> None:
+    """No picture arrives before it was made: what follows would be told later than it was, for hours."""
+    clock = FakeClock()
+    sent = list(packets(SECOND * 10, clock))
+    ahead = round(seconds * 90_000)
+    jumped = [one._replace(dts=one.dts + ahead, pts=one.pts + ahead) if n >= 50 else one for n, one in enumerate(sent)]
+    machine = Segmenter(Track(CodecName.H264), 60 * SECOND_US, 0)
+    commands = [command for packet in jumped for command in machine.feed(packet)]
+    commands += machine.stop(Cause.UNREACHABLE)
+
+    assert [end.cause for end in of(EndRun, commands)] == [Cause.TIMESTAMP_JUMP, Cause.UNREACHABLE]
+    assert len(of(WritePacket, commands)) == len(sent)
+    assert abs(of(CutSegment, commands)[-1].t1_us - clock.read().utc_us) < 100_000
 
 
 def test_a_jump_back_waits_for_the_next_key_frame() -> None:
@@ -313,6 +360,9 @@ def test_other_parameter_sets_keep_the_sound() -> None:
     _, commands = heard(SECOND * 3 + "S" + SECOND * 3)
 
     assert with_sound(commands) == "{##{##"
+    stored = [one.data for one in of(WriteAudio, commands)]
+    assert stored == TONE.frames[: len(stored)]
+    assert sum(cut.audio_lost or 0 for cut in of(CutSegment, commands)) == 0
 
 
 def test_a_camera_without_key_frames_keeps_its_run() -> None:
@@ -359,6 +409,7 @@ def test_every_frame_from_a_key_frame_on_is_stored_once_in_order(drawing: str) -
     machine = Segmenter(Track(CodecName.H264), 2 * SECOND_US, 0)
     for packet in sent:
         list(machine.feed(packet))
+    list(machine.stop(Cause.UNREACHABLE))
     assert len(stored) == len(sent) - machine.counts.dropped_before_key
     remaining = iter(packet.data for packet in sent)
     assert all(any(data == other for other in remaining) for data in stored)

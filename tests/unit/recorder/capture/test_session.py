@@ -13,6 +13,7 @@ from recorder.capture.source import READ_TICK_S, Packet, Source, Track, WantedCa
 from recorder.capture.worker import plan
 from recorder.causes import Cause
 from recorder.errors import (
+    PeerGone,
     SourceCodecUnknown,
     SourceEnded,
     SourceError,
@@ -26,7 +27,8 @@ from recorder.errors import (
     SourceWithoutVideo,
 )
 from recorder.store.fsck import check
-from recorder.store.records import CodecName, Gap
+from recorder.store.parts import PartFile
+from recorder.store.records import CodecName, Gap, Head, SegmentFacts
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import SEGMENT_US, new_store, segments
@@ -227,6 +229,53 @@ def test_a_camera_that_is_stopped_while_it_connects(tmp_path: Path) -> None:
 
     assert session.is_stopped
     assert source.released
+
+
+class Sealing:
+    """The store as a book (`recording.StreamBook`), whose seal fails while it is told to."""
+
+    def __init__(self, store: Store, error: CustosError) -> None:
+        self.store = store
+        self.error = error
+        self.fails = False
+        self.box_id = store.box_id
+        self.resume, self.begin, self.commit_gap = store.resume, store.begin, store.commit_gap
+
+    def commit_segment(self, part: PartFile, facts: SegmentFacts) -> Head:
+        if self.fails:
+            raise self.error
+        return self.store.commit_segment(part, facts)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (PeerGone(), Cause.STALLED),
+        (CustosError("A fault in Custos itself (KeyError); the log has the details."), Cause.STALLED),
+    ],
+)
+def test_an_outage_whose_first_seal_fails_keeps_its_cause(tmp_path: Path, error: CustosError, cause: Cause) -> None:
+    """What could not be sealed is finished at the next attempt; the gap behind it is not what was before the run."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    book = Sealing(store, error)
+
+    def until_it_fails() -> Iterator[Packet]:
+        yield from packets(SECOND * 3, clock)
+        book.fails = True
+
+    again = ScriptedSource(packets(SECOND * 3, clock), SourceEnded())
+    sources = iter([ScriptedSource(until_it_fails(), SourceStalled()), again])
+    session = Session(
+        wanted(), book, lambda camera: next(sources), clock, segment_us=SEGMENT_US, connect=at_once, store=at_once
+    )
+    attempt(session, clock)
+    book.fails = False
+    attempt(session, clock)
+
+    assert [one.cause for one in gaps(store, clock)][1:] == [cause]
+    assert sum(one.frames for one in segments(store, clock)) == 60
+    assert check(store) == []
 
 
 def test_an_error_of_our_own_does_not_end_recording(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from config.clock import SystemClock
 from recorder.capture.libav import LibavSource
 from recorder.capture.rtsp.source import RtspSource
-from recorder.capture.source import Packet
+from recorder.capture.source import Packet, Source
 from recorder.capture.sources import packets, probe, source_of
 from recorder.capture.timeline import TICKS_PER_S
-from recorder.errors import SourceBasicOnly, SourceEnded
+from recorder.errors import SourceBasicOnly, SourceEnded, SourceError, SourceStalled, SourceUnreachable
 from recorder.store.records import CodecName
 from tests.fakes.clock import FakeClock
 from tests.fakes.http_camera import http_camera
@@ -60,7 +60,7 @@ def test_a_camera_is_looked_at(codec: CodecName) -> None:
     behaviour = Behaviour(codec, 75)
     behaviour.stays = False
     with camera(behaviour) as url:
-        clock = FakeClock()
+        clock = SystemClock()
         found = probe(source_of(url, None, None, "tcp", clock), clock)
 
     assert (found.codec, found.frames_per_s, found.left_out) == (codec, 25.0, ())
@@ -86,3 +86,23 @@ def test_pictures_by_http() -> None:
     assert all(one.is_key and one.stamps_stand_still for one in seen)
     assert [one.dts for one in seen] == [one.arrived.mono_us * TICKS_PER_S // 1_000_000 for one in seen]
     assert [one.pts for one in seen] == [one.dts for one in seen]
+
+
+@pytest.mark.parametrize(("pictures", "kind"), [(0, SourceUnreachable), (60, SourceStalled)])
+def test_a_camera_on_http_that_falls_silent(
+    pictures: int, kind: type[SourceError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libav would wait for ever: for the first byte, or for the next picture."""
+    monkeypatch.setattr("recorder.capture.libav.SOCKET_TIMEOUT_S", 1)
+    film = [picture for picture, _ in access_units(CodecName.MJPEG, 60)][:pictures]
+    with http_camera(film, hangs=True) as url:
+        source = source_of(url, None, None, "tcp", SystemClock())
+        with pytest.raises(kind):
+            drained(source)
+        source.release()
+
+
+def drained(source: Source) -> list[Packet]:
+    """All that comes of one, to its end."""
+    source.open()
+    return list(packets(source, FakeClock()))

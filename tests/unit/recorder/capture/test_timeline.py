@@ -12,7 +12,7 @@ def test_a_camera_in_step_is_not_steered() -> None:
     """Frames that arrive when media time says leave UTC at media time."""
     line = Timeline(1_000_000)
     for second in range(60):
-        line.observe(second * TICKS_PER_S, 1_000_000 + second * 1_000_000)
+        line.observe(line.late_us(second * TICKS_PER_S, 1_000_000 + second * 1_000_000))
 
     assert line.cut(MINUTE_TICKS) == 61_000_000
     assert line.utc_us(2 * MINUTE_TICKS) == 121_000_000
@@ -24,7 +24,7 @@ def test_a_slow_camera_is_followed_by_at_most_500_ppm() -> None:
     for minute in range(30):
         for second in range(60):
             ticks = (minute * 60 + second) * TICKS_PER_S
-            line.observe(ticks, round(ticks_to_us(ticks) * 1.0002))
+            line.observe(line.late_us(ticks, round(ticks_to_us(ticks) * 1.0002)))
         end = line.cut((minute + 1) * MINUTE_TICKS)
         errors.append(abs(end - round((minute + 1) * 60_000_000 * 1.0002)))
 
@@ -36,7 +36,7 @@ def test_segments_touch_and_run_forwards_whatever_arrives(late: list[int]) -> No
     """However late or early frames come, each cut lies ahead, at a rate within 500 ppm of media time."""
     line, before = Timeline(0), 0
     for n, lateness in enumerate(late):
-        line.observe(n * MINUTE_TICKS, before + lateness)
+        line.observe(line.late_us(n * MINUTE_TICKS, before + lateness))
         end = line.cut((n + 1) * MINUTE_TICKS)
         assert abs(end - before - 60_000_000) <= 60 * STEER_LIMIT_PPM + 1
         before = end

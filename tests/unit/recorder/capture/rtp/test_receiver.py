@@ -70,6 +70,15 @@ def test_a_packet_that_is_none(data: bytes) -> None:
     assert fed.receiver.tally.malformed == 1
 
 
+def test_an_empty_packet_begins_the_time_of_what_follows() -> None:
+    """Some cameras send one before the first: the picture behind it has its own stamp, not that of the one before."""
+    fed = Fed()
+    first = fed.receiver.rtp(memoryview(packet(1, b"", stamp=3_000_000_000)), 0)
+    second = fed.receiver.rtp(memoryview(packet(2, stamp=3_000_000_000)), 0)
+
+    assert (list(first), [one.timestamp for one in second]) == ([], [3_000_000_000])
+
+
 def test_a_hole_a_duplicate_and_another_payload_type() -> None:
     """The depacketiser is told of the hole; the rest is counted."""
     fed = Fed()

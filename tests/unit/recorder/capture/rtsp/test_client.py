@@ -357,7 +357,7 @@ def test_keep_alive_at_half_the_time_out() -> None:
         assert talk.pass_s(0.1)[0].startswith(method)
 
 
-@pytest.mark.parametrize("status", [400, 405, 454, 501, 551])
+@pytest.mark.parametrize("status", [302, 400, 401, 405, 454, 501, 551])
 def test_a_keep_alive_that_is_refused(status: int) -> None:
     """The session goes on; other methods are tried, each once, and then at the usual times (quirk 10)."""
     talk = Talk(public="GET_PARAMETER,SET_PARAMETER").up_to("playing")

@@ -139,6 +139,23 @@ def test_noise_between_packets() -> None:
     assert heard.framer.noise_bytes == 15
 
 
+def test_empty_lines_between_messages() -> None:
+    """They are to be ignored (RFC 2326, 4.1), all of them at once."""
+    heard = Heard()
+    heard.feed(b"\r\n" * 2000 + frame(0, b"one") + b"\n\r\n" + RESPONSE)
+
+    assert heard.packets == [(0, b"one")]
+    assert len(heard.messages) == 1
+    assert heard.framer.noise_bytes == 0
+
+
+def test_empty_lines_without_end() -> None:
+    """A stream of them is no RTSP, and is found out in a few looks."""
+    heard = Heard()
+    with pytest.raises(SourceInvalid):
+        heard.feed(b"\n" * (NOISE_LIMIT_BYTES + 1))
+
+
 def test_noise_without_end() -> None:
     """That is no camera."""
     heard = Heard()
