@@ -416,6 +416,11 @@ class Segmenter:
         for packet in behind:
             yield from self._look_at(packet)
 
+    def _settle(self) -> Iterator[Command]:
+        """Nothing more will come: what waited behind a run that is not settled has to be settled too."""
+        while self.recording and self._timeline is None:
+            yield from self._start()
+
     def _begin_run(self, held: Sequence[_Timed], t0_us: int) -> Iterator[Command]:
         self._timeline = Timeline(t0_us)
         self._segment_dts = 0
@@ -486,8 +491,8 @@ class Segmenter:
         """
         if not self.recording:
             return
-        while self.recording and self._timeline is None:
-            yield from self._start()  # what waited behind it may have to be settled too
+        if self._timeline is None:
+            yield from self._settle()
         if self._timeline is None:  # all that was held back the record had already
             return
         duration = self._duration if before is None else self._shown_until(before)
