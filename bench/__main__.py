@@ -25,7 +25,7 @@ from bench.measure import available_bytes, machine
 from bench.others import Mediamtx, Moonfire
 from bench.recorders import Custos, Ffmpeg, PyavThreads, Recorder, RecorderFailed
 from bench.run import Idle, MachineTooSmall, Measured, Plan, measure, measure_idle, start_limit_s
-from bench.site import ROOT
+from bench.site import ROOT, SiteGone
 
 RECORDERS: tuple[type[Recorder], ...] = (Ffmpeg, PyavThreads, Custos, Mediamtx, Moonfire)
 
@@ -74,7 +74,7 @@ class Bench:
         say(f"{kind.name}, no cameras")
         try:
             self.idle.append(measure_idle(kind, self._plan(0, "bursts")))
-        except RecorderFailed as err:
+        except (RecorderFailed, SiteGone) as err:
             self._skip(f"{kind.name} without cameras: {err}")
 
     def _measure(self, kind: type[Recorder], cameras: int, mode: str) -> None:
@@ -88,7 +88,7 @@ class Bench:
         except RecorderFailed as err:
             self._skip(f"{what}: it failed. {err}")
             return
-        except MachineTooSmall as err:
+        except (MachineTooSmall, SiteGone) as err:
             self._skip(f"{what}: the machine is too small, or too busy. {err}")
             return
         self.measured.append(found)

@@ -34,6 +34,14 @@ class Sent:
     """The latest that anything was sent behind its time, since the last time of asking."""
 
 
+class SiteGone(Exception):
+    """The simulated cameras have ended: see what they said above."""
+
+    def __str__(self) -> str:
+        """The sentence."""
+        return "The simulated cameras have ended: see what they said above."
+
+
 class Site:
     """Use as a context: the cameras end with it."""
 
@@ -78,8 +86,11 @@ class Site:
 
     def _ask(self, command: str) -> Sent:
         assert self._process.stdin is not None
-        self._process.stdin.write(command.encode() + b"\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(command.encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError as err:
+            raise SiteGone from err
         said = self._heard()
         sessions = said["sessions"]
         return Sent(
@@ -95,6 +106,6 @@ class Site:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise EOFError("The simulated cameras have ended: see what they said above.")
+            raise SiteGone
         facts: dict[str, Any] = json.loads(line)
         return facts

@@ -9,13 +9,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextlib.contextmanager
-def http_camera(pictures: Sequence[bytes], *, hangs: bool = False) -> Iterator[str]:
-    """The URL of one that sends these, as fast as they are read, and then hangs up, or says nothing more."""
+def http_camera(pictures: Sequence[bytes], *, hangs: bool = False, status: int = 200) -> Iterator[str]:
+    """The URL of one that sends these, as fast as they are read, and then hangs up, or says nothing more.
+
+    `status`: what it answers; it sends nothing behind any but 200.
+    """
     over = threading.Event()
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(200)
+            self.send_response(status)
+            if status != 200:
+                self.end_headers()
+                return
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
             self.end_headers()
             for one in pictures:

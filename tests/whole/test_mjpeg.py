@@ -99,7 +99,8 @@ def test_an_mjpeg_camera_and_a_crash(machine: Machine) -> None:
         machine.add_camera("yard", url)
         until("two segments are stored", lambda: len(segments(machine)) >= 2, 40)
         until("the next one has begun", lambda: list((machine.data_dir / "media").rglob("yard.main/**/*.part")), 10)
-        threading.Event().wait(1)
+        sent = behaviour.sent
+        until("a second more is sent", lambda: behaviour.sent >= sent + FPS, 10)
         sent_before_crash = behaviour.sent
         machine.kill()
         machine.start()

@@ -149,13 +149,14 @@ def test_quirk_3_pictures_without_a_time_of_their_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("jump", [3600 * 90_000, -10 * 90_000, 2**31 - 1])
 def test_quirk_4_stamps_that_jump(tmp_path: Path, jump: int) -> None:
-    """An hour ahead, back, half of all numbers: one run ends, the next begins at a key picture; a gap says why."""
+    """An hour ahead, back, half of all numbers: one run ends, the next begins at a key picture, right behind it."""
     stamps = [100_000_000 + n * STEP + (jump if n >= 50 else 0) for n in range(75)]
     seen = recorded(tmp_path, Drawn(shots(), stamps), partial(stored, 75))
 
     assert seen.frames == 75
     assert len({one.run for one in seen.segments}) == 2
     assert max(one.duration_s for one in seen.segments) < 5
+    assert abs(film_s(seen) - 3) < 0.2
     assert set(seen.causes) <= {Cause.TIMESTAMP_JUMP}
 
 

@@ -1,6 +1,7 @@
 """Which source reads which camera, and looking at one."""
 
 import contextlib
+import traceback
 
 import pytest
 from pydantic import SecretStr
@@ -11,7 +12,15 @@ from recorder.capture.rtsp.source import RtspSource
 from recorder.capture.source import Packet, Source
 from recorder.capture.sources import packets, probe, source_of
 from recorder.capture.timeline import TICKS_PER_S
-from recorder.errors import SourceBasicOnly, SourceEnded, SourceError, SourceStalled, SourceUnreachable
+from recorder.errors import (
+    SourceBasicOnly,
+    SourceEnded,
+    SourceError,
+    SourceNotFound,
+    SourceRefusedUs,
+    SourceStalled,
+    SourceUnreachable,
+)
 from recorder.store.records import CodecName
 from tests.fakes.clock import FakeClock
 from tests.fakes.http_camera import http_camera
@@ -100,6 +109,22 @@ def test_a_camera_on_http_that_falls_silent(
         with pytest.raises(kind):
             drained(source)
         source.release()
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, SourceRefusedUs), (403, SourceRefusedUs), (404, SourceNotFound), (500, SourceError)]
+)
+def test_libav_is_refused_and_no_error_tells_the_password(status: int, kind: type[SourceError]) -> None:
+    """libav's own texts hold the URL with all that is in it: they end where it is known."""
+    with http_camera([], status=status) as url:
+        source = source_of(url, "ann", SecretStr("planted"), "tcp", SystemClock())
+        with pytest.raises(kind) as caught:
+            source.open()
+        source.release()
+
+    told = "".join(traceback.format_exception(caught.value))
+    assert "planted" not in told
+    assert "ann" not in str(caught.value)
 
 
 def drained(source: Source) -> list[Packet]:
