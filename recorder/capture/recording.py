@@ -101,11 +101,8 @@ class Recording:
         Raises:
             StoreError: as `feed`.
         """
-        was_on = self.is_on
         if self._segmenter is not None and not self._is_abandoned:
             self._carry_out(self._segmenter.stop(cause, detail))
-        if was_on:
-            self.cause, self.detail = cause, detail
 
     def go_on(self, head: Head, cause: Cause, detail: str) -> None:
         """While no run is on, the gap up to there was written down; what follows of it has this cause."""

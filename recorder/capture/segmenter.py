@@ -26,7 +26,7 @@ from config.times import SECOND_US
 from recorder.capture.audioline import AudioLine
 from recorder.capture.nal import parameter_sets, renewed_sets, with_sets
 from recorder.capture.source import AudioFrame, AudioTrack, Packet, Track
-from recorder.capture.timeline import EARLY_LIMIT_US, TICKS_PER_S, Timeline, ticks_to_us
+from recorder.capture.timeline import TICKS_PER_S, Timeline, ticks_to_us
 from recorder.causes import Cause
 from recorder.store.records import CodecName
 
@@ -50,6 +50,15 @@ JUMP_BACK_TICKS = TICKS_PER_S
 REPLAY_SHIFT_US = SECOND_US // 2
 """A run may begin with a key picture from so long before the record's end, and is then told later by that: else all
 up to the next key picture would be lost. More than this is footage that the record has already."""
+
+AHEAD_LIMIT_US = 2 * SECOND_US
+"""The record may end this little after what has just come, by rounding; more means that the clock was set back."""
+
+EARLY_CUT_US = SECOND_US // 2
+"""How long a segment must have been received before one that cannot be right is cut at a key picture."""
+
+USUAL_LIMIT_TICKS = TICKS_PER_S
+"""A longer step between two pictures is a pause: it is no measure for a picture whose duration nobody tells."""
 
 FIRST_DURATION_TICKS = TICKS_PER_S // 25
 """Assumed for a run's only frame; every other one has a neighbour to measure by."""
@@ -223,18 +232,16 @@ class Segmenter:
             return ()
         dts -= self._origin_dts or 0
         offset_us, ahead = reference.offset_us(), dts - self._last_dts
-        arrived_us = packet.arrived.mono_us
-        late_us = timeline.late_us(dts, arrived_us + offset_us)
         if (
             not 0 < ahead <= JUMP_AHEAD_TICKS
-            or late_us < -EARLY_LIMIT_US
             or ticks_to_us(dts - self._segment_dts) >= 2 * self._segment_us
             or abs(packet.arrived.offset_us() - offset_us) > STEP_LIMIT_US
         ):
             return ()
-        self._seen_us = arrived_us
-        self._last_dts, self._duration = dts, ahead
-        timeline.observe(late_us)
+        self._seen_us = packet.arrived.mono_us
+        self._last_dts = dts
+        self._lasts(ahead)
+        timeline.observe(timeline.late_us(dts, self._seen_us + offset_us))
         self._pending = _Timed(packet, dts, self._shown(packet, dts))
         return (_written(pending, dts - pending.dts),)
 
@@ -259,6 +266,11 @@ class Segmenter:
         elif self._timeline is not None:
             yield from self._hear(packet.audio, packet.audio_lost)
         yield from self._accept(packet)
+
+    def _lasts(self, ticks: int) -> None:
+        """A picture was shown for so long: what is usual, unless it was a pause."""
+        if ticks <= USUAL_LIMIT_TICKS:
+            self._duration = ticks
 
     def _ends_before(self, packet: Packet) -> bool:
         """Whether the run cannot go on with this picture."""
@@ -336,7 +348,7 @@ class Segmenter:
             dts = self._last_dts + 1
             self.counts = replace(self.counts, nudged=self.counts.nudged + 1)
         elif self._last_dts >= 0:
-            self._duration = dts - self._last_dts
+            self._lasts(dts - self._last_dts)
         self._last_dts = dts
         return _Timed(packet, dts, self._shown(packet, dts))
 
@@ -351,14 +363,7 @@ class Segmenter:
             return False
         dts = at - self._origin_dts
         ahead = dts - self._last_dts
-        return ahead > JUMP_AHEAD_TICKS or ahead < -JUMP_BACK_TICKS or self._is_early(dts, packet)
-
-    def _is_early(self, dts: int, packet: Packet) -> bool:
-        """Whether it arrived before it can have been made: stamps that jump ahead by a little look like this alone."""
-        if self._timeline is None or self._reference is None:
-            return False
-        received_us = packet.arrived.mono_us + self._reference.offset_us()
-        return self._timeline.late_us(dts, received_us) < -EARLY_LIMIT_US
+        return ahead > JUMP_AHEAD_TICKS or ahead < -JUMP_BACK_TICKS
 
     def _other_sets(self, packet: Packet) -> bool:
         """Fewer than before are no change: where packets are lost, one with a set may be among them."""
@@ -407,12 +412,13 @@ class Segmenter:
         starts = (arrived_us + offset_us - ticks_to_us(lasted) for arrived_us, lasted in self._arrivals)
         # A run that follows another without a gap has nothing to settle: it starts where that one ended.
         t0_us = min(starts) if self._continue_us is None else self._continue_us
+        newest_us = self._arrivals[-1][0] + offset_us
         self._continue_us, self._arrivals = None, []
+        if self._not_before_us > newest_us + AHEAD_LIMIT_US:  # it was set back since the record's end was looked up
+            yield EndRun(Cause.CLOCK_STEP, "the clock of the box stands earlier than its record")
+            self._not_before_us = 0
         held, t0_us = self._without_known(held, t0_us)
-        if held:
-            yield from self._begin_run(held, t0_us)
-        else:
-            self._reset()
+        yield from self._begin_run(held, t0_us)
         for packet in behind:
             yield from self._look_at(packet)
 
@@ -440,21 +446,22 @@ class Segmenter:
     def _without_known(self, held: list[_Timed], t0_us: int) -> tuple[list[_Timed], int]:
         """Without pictures from before the record's end, and where the run starts then.
 
-        Cameras replay at connect what they had buffered. Placed behind the record's end all of it, and what follows,
-        would be told later than it was, by as much. A run needs a key picture to begin with; one from a little before
-        the end is moved up to it, which steering takes back.
+        Cameras replay at connect what they had buffered: what the record has is left out, up to a key picture, with
+        which a run must begin. Where none is near the end all is kept, and told from there on: twice is better than
+        never, and the first cut puts right what is told too late.
         """
-        if t0_us >= self._not_before_us - REPLAY_SHIFT_US:
+        assert self._reference is not None
+        first_us = self._reference.mono_us + self._reference.offset_us()
+        known_us = min(self._not_before_us, first_us) - REPLAY_SHIFT_US  # what was made since we connected is new
+        if t0_us >= known_us:
             return held, max(t0_us, self._not_before_us)
         usable = (
-            place
-            for place, one in enumerate(held)
-            if one.packet.is_key and t0_us + ticks_to_us(one.dts) >= self._not_before_us - REPLAY_SHIFT_US
+            place for place, one in enumerate(held) if one.packet.is_key and t0_us + ticks_to_us(one.dts) >= known_us
         )
-        first = next(usable, len(held))
+        first = next(usable, None)
+        if first is None:
+            return held, self._not_before_us
         self.counts = replace(self.counts, dropped_before_key=self.counts.dropped_before_key + first)
-        if first == len(held):
-            return [], t0_us
         moved = held[first].dts
         self._origin_dts = (self._origin_dts or 0) + moved
         self._last_dts -= moved
@@ -463,19 +470,22 @@ class Segmenter:
 
     def _advance(self, timed: _Timed) -> Iterator[Command]:
         """The held-back packet is written, now that its duration is known; then, perhaps, the segment is cut."""
-        assert self._timeline is not None
+        timeline = self._timeline
+        assert timeline is not None
         assert self._reference is not None
         if self._pending is not None:
             yield _written(self._pending, timed.dts - self._pending.dts)
         passed_us = ticks_to_us(timed.dts - self._segment_dts)
-        due = passed_us >= self._segment_us and timed.packet.is_key
+        received_us = timed.packet.arrived.mono_us + self._reference.offset_us()
+        timeline.observe(timeline.late_us(timed.dts, received_us))
+        is_wrong = timeline.is_early and received_us - timeline.begun_us >= EARLY_CUT_US
+        due = timed.packet.is_key and (passed_us >= self._segment_us or is_wrong)
         if due or passed_us >= 2 * self._segment_us:
-            t1_us = self._timeline.cut(timed.dts)
+            t1_us = timeline.cut(timed.dts)
             self._segment_dts = timed.dts
             yield self._cut(t1_us)
             yield OpenSegment(t1_us)
-        received_us = timed.packet.arrived.mono_us + self._reference.offset_us()
-        self._timeline.observe(self._timeline.late_us(timed.dts, received_us))
+            timeline.observe(timeline.late_us(timed.dts, received_us))
         self._pending = timed
 
     def _cut(self, t1_us: int) -> CutSegment:
@@ -491,16 +501,15 @@ class Segmenter:
         """
         if not self.recording:
             return
+        yield from self._settle()
         if self._timeline is None:
-            yield from self._settle()
-        if self._timeline is None:  # all that was held back the record had already
             return
         duration = self._duration if before is None else self._shown_until(before)
         if until is not None:
             duration = self._time(until).dts - (self._pending.dts if self._pending else 0)
         if self._pending is not None:
             yield _written(self._pending, duration)
-            t1_us = self._timeline.utc_us(self._pending.dts + duration)
+            t1_us = self._timeline.cut(self._pending.dts + duration)
             self._not_before_us = t1_us
             self._continue_us = t1_us if until is not None else None
             yield self._cut(t1_us)

@@ -323,8 +323,12 @@ class Session:
             self._over = SourceEnded()
         elif now.mono_us - self._last_us > MEDIA_DEADLINE_US:
             self._over = SourceStalled() if self._pictures else SourceSilent()
-        elif now.mono_us - self._last_key_us > KEY_DEADLINE_US and self.tap.key() is None:
+        elif now.mono_us - self._last_key_us > KEY_DEADLINE_US and not self._is_run_on():
             self._over = SourceWithoutKey()
+
+    def _is_run_on(self) -> bool:
+        """Whether pictures are stored: what ends a run ends it until the next key picture, which may never come."""
+        return self._recording is not None and self._recording.is_on
 
     def _came(self, packets: Sequence[Packet], now: Reading) -> None:
         self._last_us = now.mono_us
@@ -496,6 +500,8 @@ class Session:
                 changes = {"state": SessionState.RECORDING, "problem_code": None, "problem_text": None, "cause": None}
                 if status.state is not SessionState.RECORDING:
                     changes["since_us"] = last.arrived.utc_us
+            elif status.state is SessionState.RECORDING:  # a run has ended, and waits for a key picture
+                changes = {"state": SessionState.CONNECTING, "since_us": last.arrived.utc_us, "cause": recording.cause}
             if last.lost_packets is not None:
                 changes["lost_packets"] = (status.lost_packets or 0) + lost
             self._status = replace(

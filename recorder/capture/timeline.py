@@ -13,8 +13,11 @@ STEER_LIMIT_PPM = 500
 """Camera clocks run wrong by 20 to 500 ppm; what needs more steering than that is not drift."""
 
 EARLY_LIMIT_US = 1_000_000
-"""No frame arrives before it was made: one that is earlier than its media time by so much bears a time stamp that
-jumped ahead, however little. To be late is no such sign: networks make frames wait."""
+"""No frame arrives before it was made: where one is earlier than its media time by so much, media time is wrong: stamps
+jumped ahead, run too fast, or the run began with what the camera had buffered."""
+
+LATE_LIMIT_US = 5_000_000
+"""Networks make frames wait, but hardly the least delayed one of a whole segment by so much: stamps run too slow."""
 
 TICKS_PER_S = 90_000
 
@@ -46,11 +49,29 @@ class Timeline:
         """A frame was so late; the least late one of a segment decides how to steer."""
         self._earliest_us = late_us if self._earliest_us is None else min(self._earliest_us, late_us)
 
+    @property
+    def is_early(self) -> bool:
+        """Whether a frame of this segment came before it can have been made."""
+        return self._earliest_us is not None and self._earliest_us < -EARLY_LIMIT_US
+
+    @property
+    def begun_us(self) -> int:
+        """Where the segment began."""
+        return self._anchor_us
+
     def cut(self, ticks: int) -> int:
-        """End a segment at that media time: its UTC, from which the next one is steered."""
+        """End a segment at that media time: its UTC, from which the next one is steered.
+
+        What cannot be steered is put right here: the segment then lasts as long as it was received, whatever media
+        time says, and nothing that follows is told at a wrong time (ADR 14).
+        """
         end_us = self.utc_us(ticks)
         length_us = max(end_us - self._anchor_us, 1)
-        wanted_ppm = 0 if self._earliest_us is None else self._earliest_us * 1_000_000 // length_us
-        self._ppm = max(-STEER_LIMIT_PPM, min(STEER_LIMIT_PPM, wanted_ppm))
+        least_us = 0 if self._earliest_us is None else self._earliest_us
+        if least_us < -EARLY_LIMIT_US or least_us > LATE_LIMIT_US:
+            end_us = max(end_us + least_us, self._anchor_us + 1)
+            self._ppm = 0
+        else:
+            self._ppm = max(-STEER_LIMIT_PPM, min(STEER_LIMIT_PPM, least_us * 1_000_000 // length_us))
         self._anchor_ticks, self._anchor_us, self._earliest_us = ticks, end_us, None
         return end_us
