@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import av
@@ -50,6 +50,17 @@ from recorder.store.records import CodecName
 SOCKET_TIMEOUT_S = 10
 """How long the socket may be silent, connecting or reading."""
 
+OPEN_LIMIT_S = 30
+"""For all of connecting and looking at the stream: a server that sends a little now and then keeps each read short of
+the socket's timeout, for ever."""
+
+OPEN_LOOK_S = 0.1
+"""How often whoever waits for that looks whether it is still wanted."""
+
+GIVEN_UP_LIMIT = 16
+"""Threads of a process that were given up and that libav has not come back from: while there are so many, no more are
+begun for cameras like theirs."""
+
 PROBE_BYTES = 5_000_000
 PROBE_US = 3_000_000
 """How much libav may look at before it says what the stream is."""
@@ -80,8 +91,30 @@ log = structlog.get_logger("capture")
 av.logging.set_level(None)
 
 
+class _GivenUp:
+    """Counts the threads that nobody waits for any more."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """One more, or one less."""
+        with self._lock:
+            self._count += count
+
+    def refuse(self) -> None:
+        """Raise `SourceSilent` where there are too many."""
+        with self._lock:
+            if self._count >= GIVEN_UP_LIMIT:
+                raise SourceSilent("Too many cameras that libav reads do not answer to the end: no more are tried now.")
+
+
+_GIVEN_UP = _GivenUp()
+
+
 class LibavSource:
-    """Obeys `source.Source`."""
+    """Obeys `source.Source`. What may block on the camera happens in a thread of its own, connecting too."""
 
     def __init__(
         self, url: str, username: str | None, password: SecretStr | None, clock: Clock, *, audio: bool = False
@@ -99,6 +132,10 @@ class LibavSource:
         self._audio_wanted = audio
         self._audio: LibavAudio | None = None
         self._closing = threading.Event()
+        self._opened = threading.Event()
+        self._outcome: Track | CustosError | None = None
+        self._lock = threading.Lock()
+        self._is_given_up = False
         self._packets: queue.Queue[Packet | CustosError] = queue.Queue(QUEUE_LIMIT_PACKETS)
         self._read_all = True
         """Whether no thread is in libav: it then closes with whoever releases."""
@@ -106,29 +143,28 @@ class LibavSource:
 
     def open(self) -> Track:
         """Connect; takes a second or more, because libav looks at the stream first."""
-        with translated(connecting=True):
-            container = av.open(
-                with_credentials(self._url, self._username, self._password), options=_options(self._url)
-            )
-        assert isinstance(container, InputContainer)
-        self._container = container
-        self._without_times = container.format.name == MULTIPART
-        if not container.streams.video:
-            raise SourceWithoutVideo
-        self._stream = container.streams.video[0]
-        self._codec = _codec_of(self._stream)
-        extradata = self._stream.codec_context.extradata or b""
-        if self._codec in _FILTERS and extradata[:1] == b"\x01":  # length-prefixed units, as in MP4 files
-            self._filter = BitStreamFilterContext(_FILTERS[self._codec], self._stream)
-            extradata = b""
-        if self._audio_wanted:
-            self._audio = next(filter(None, map(audio_of, container.streams.audio)), None)
-        taken = (self._stream, None if self._audio is None else self._audio.stream)
-        left_out = tuple(_words(one) for one in container.streams if one not in taken)
+        _GIVEN_UP.refuse()
         self._read_all = False
         self._reader.start()
-        audio = None if self._audio is None else self._audio.track
-        return Track(self._codec, parameter_sets(extradata, self._codec), left_out, audio=audio)
+        ends_s = time.monotonic() + OPEN_LIMIT_S
+        while not self._opened.wait(OPEN_LOOK_S):
+            if self._closing.is_set():
+                self._give_up(SourceEnded())
+            if time.monotonic() > ends_s:
+                self._give_up(SourceSilent("The camera answers, but too slowly to be recorded: check it, or the line."))
+        if isinstance(self._outcome, CustosError):
+            raise self._outcome
+        assert self._outcome is not None
+        return self._outcome
+
+    def _give_up(self, error: SourceError) -> NoReturn:
+        """Leave the thread to itself: it ends, and closes, once libav comes back."""
+        self._closing.set()
+        with self._lock:
+            self._is_given_up = not self._read_all
+            if self._is_given_up:
+                _GIVEN_UP.add(1)
+        raise error
 
     def take(self) -> Sequence[Packet]:
         """Pictures that libav's thread has read; always ends with an error, were it that the camera said goodbye."""
@@ -160,17 +196,53 @@ class LibavSource:
 
     def _read(self) -> None:
         try:
+            self._outcome = self._open()
+            self._opened.set()
             for packet in self._demuxed():
                 self._put(packet)
         except CustosError as err:
-            self._put(err)
+            self._ended(err)
         except Exception as err:  # top of a supervised thread: reported to who takes, which tries again
             log.exception("reading failed")
-            self._put(SourceInvalid(f"Reading met an error of the program itself ({type(err).__name__})."))
+            self._ended(SourceInvalid(f"Reading met an error of the program itself ({type(err).__name__})."))
         finally:
-            self._read_all = True
+            with self._lock:
+                self._read_all = True
+                if self._is_given_up:
+                    _GIVEN_UP.add(-1)
             if self._closing.is_set():
                 self._close_container()
+
+    def _ended(self, err: CustosError) -> None:
+        """Whoever waits for the connection learns of it, or whoever takes pictures."""
+        if self._opened.is_set():
+            self._put(err)
+        else:
+            self._outcome = err
+            self._opened.set()
+
+    def _open(self) -> Track:
+        with translated(connecting=True):
+            container = av.open(
+                with_credentials(self._url, self._username, self._password), options=_options(self._url)
+            )
+        assert isinstance(container, InputContainer)
+        self._container = container
+        self._without_times = container.format.name == MULTIPART
+        if not container.streams.video:
+            raise SourceWithoutVideo
+        self._stream = container.streams.video[0]
+        self._codec = _codec_of(self._stream)
+        extradata = self._stream.codec_context.extradata or b""
+        if self._codec in _FILTERS and extradata[:1] == b"\x01":  # length-prefixed units, as in MP4 files
+            self._filter = BitStreamFilterContext(_FILTERS[self._codec], self._stream)
+            extradata = b""
+        if self._audio_wanted:
+            self._audio = next(filter(None, map(audio_of, container.streams.audio)), None)
+        taken = (self._stream, None if self._audio is None else self._audio.stream)
+        left_out = tuple(_words(one) for one in container.streams if one not in taken)
+        audio = None if self._audio is None else self._audio.track
+        return Track(self._codec, parameter_sets(extradata, self._codec), left_out, audio=audio)
 
     def _put(self, one: Packet | CustosError) -> None:
         while not self._closing.is_set():

@@ -9,10 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextlib.contextmanager
-def http_camera(pictures: Sequence[bytes], *, hangs: bool = False, status: int = 200) -> Iterator[str]:
+def http_camera(
+    pictures: Sequence[bytes], *, hangs: bool = False, status: int = 200, dribbles: bool = False
+) -> Iterator[str]:
     """The URL of one that sends these, as fast as they are read, and then hangs up, or says nothing more.
 
-    `status`: what it answers; it sends nothing behind any but 200.
+    `status`: what it answers; it sends nothing behind any but 200. `dribbles`: a little every tenth of a second, for ever.
     """
     over = threading.Event()
 
@@ -23,6 +25,8 @@ def http_camera(pictures: Sequence[bytes], *, hangs: bool = False, status: int =
                 self.end_headers()
                 return
             self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=picture")
+            while dribbles and not over.wait(0.1):
+                self.wfile.write(b"X-More: later\r\n")
             self.end_headers()
             for one in pictures:
                 head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(one)}\r\n\r\n"

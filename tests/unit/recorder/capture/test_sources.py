@@ -18,6 +18,7 @@ from recorder.errors import (
     SourceError,
     SourceNotFound,
     SourceRefusedUs,
+    SourceSilent,
     SourceStalled,
     SourceUnreachable,
 )
@@ -125,6 +126,28 @@ def test_libav_is_refused_and_no_error_tells_the_password(status: int, kind: typ
     told = "".join(traceback.format_exception(caught.value))
     assert "planted" not in told
     assert "ann" not in str(caught.value)
+
+
+def test_a_camera_on_http_that_dribbles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says a little now and then, for ever: whoever waits for it has his thread back, and few are left behind."""
+    monkeypatch.setattr("recorder.capture.libav.OPEN_LIMIT_S", 0.5)
+    monkeypatch.setattr("recorder.capture.libav.GIVEN_UP_LIMIT", 2)
+    with http_camera([], dribbles=True) as url:
+        for text in ("too slowly", "too slowly", "Too many"):
+            source = source_of(url, None, None, "tcp", SystemClock())
+            with pytest.raises(SourceSilent, match=text):
+                source.open()
+            source.release()
+
+
+def test_a_camera_on_http_that_is_not_wanted_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it dribbles: it is given up at once."""
+    with http_camera([], dribbles=True) as url:
+        source = source_of(url, None, None, "tcp", SystemClock())
+        source.close()
+        with pytest.raises(SourceEnded):
+            source.open()
+        source.release()
 
 
 def drained(source: Source) -> list[Packet]:
