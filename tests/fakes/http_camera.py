@@ -14,7 +14,7 @@ def http_camera(
 ) -> Iterator[str]:
     """The URL of one that sends these, as fast as they are read, and then hangs up, or says nothing more.
 
-    `status`: what it answers; it sends nothing behind any but 200. `dribbles`: a little every tenth of a second, for ever.
+    `status`: what it answers; it sends nothing behind any but 200. `dribbles`: a little each 0.1 s, for ever.
     """
     over = threading.Event()
 
