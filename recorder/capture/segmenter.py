@@ -16,7 +16,7 @@ It decides what belongs to which run and segment; who carries the commands out n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
@@ -251,7 +251,9 @@ class Segmenter:
             self._heard_us = packet.arrived.mono_us
         if self._reference is not None and abs(step_us(self._reference, packet.arrived)) > STEP_LIMIT_US:
             seconds = step_us(self._reference, packet.arrived) / SECOND_US
-            yield from self._end(Cause.CLOCK_STEP, f"the clock of the box was set by {seconds:+.3f} s")
+            detail = f"the clock of the box was set by {seconds:+.3f} s"
+            if not (yield from self._end(Cause.CLOCK_STEP, detail)):
+                yield EndRun(Cause.CLOCK_STEP, detail)
             # The record may now end in the future; the caller settles that with a gap before the next run starts.
             self._not_before_us = 0
         elif self._behind or (self.recording and self._timeline is None and self._ends_before(packet)):
@@ -412,9 +414,11 @@ class Segmenter:
         starts = (arrived_us + offset_us - ticks_to_us(lasted) for arrived_us, lasted in self._arrivals)
         # A run that follows another without a gap has nothing to settle: it starts where that one ended.
         t0_us = min(starts) if self._continue_us is None else self._continue_us
-        newest_us = self._arrivals[-1][0] + offset_us
+        newest_us, continues = self._arrivals[-1][0] + offset_us, self._continue_us is not None
         self._continue_us, self._arrivals = None, []
-        if self._not_before_us > newest_us + AHEAD_LIMIT_US:  # it was set back since the record's end was looked up
+        if (
+            self._not_before_us > newest_us + AHEAD_LIMIT_US and not continues
+        ):  # it was set back since the record's end was looked up
             yield EndRun(Cause.CLOCK_STEP, "the clock of the box stands earlier than its record")
             self._not_before_us = 0
         held, t0_us = self._without_known(held, t0_us)
@@ -476,8 +480,7 @@ class Segmenter:
         if self._pending is not None:
             yield _written(self._pending, timed.dts - self._pending.dts)
         passed_us = ticks_to_us(timed.dts - self._segment_dts)
-        received_us = timed.packet.arrived.mono_us + self._reference.offset_us()
-        timeline.observe(timeline.late_us(timed.dts, received_us))
+        received_us = self._observe(timed)
         is_wrong = timeline.is_early and received_us - timeline.begun_us >= EARLY_CUT_US
         due = timed.packet.is_key and (passed_us >= self._segment_us or is_wrong)
         if due or passed_us >= 2 * self._segment_us:
@@ -485,8 +488,16 @@ class Segmenter:
             self._segment_dts = timed.dts
             yield self._cut(t1_us)
             yield OpenSegment(t1_us)
-            timeline.observe(timeline.late_us(timed.dts, received_us))
+            self._observe(timed)
         self._pending = timed
+
+    def _observe(self, timed: _Timed) -> int:
+        """When a picture came, by the clock of the run: seen by its time line."""
+        assert self._timeline is not None
+        assert self._reference is not None
+        received_us = timed.packet.arrived.mono_us + self._reference.offset_us()
+        self._timeline.observe(self._timeline.late_us(timed.dts, received_us))
+        return received_us
 
     def _cut(self, t1_us: int) -> CutSegment:
         lost, self._audio_lost = self._audio_lost, None
@@ -494,19 +505,21 @@ class Segmenter:
 
     def _end(
         self, cause: Cause | None, detail: str, until: Packet | None = None, before: Packet | None = None
-    ) -> Iterator[Command]:
-        """Write what is held back, cut, end.
+    ) -> Generator[Command, None, bool]:
+        """Write what is held back, cut, end; whether there was a run to end, in the end.
 
         `until` is the packet that starts the next run at that instant; `before`: one that came next, at some other.
         """
         if not self.recording:
-            return
+            return False
         yield from self._settle()
         if self._timeline is None:
-            return
+            return False
         duration = self._duration if before is None else self._shown_until(before)
         if until is not None:
-            duration = self._time(until).dts - (self._pending.dts if self._pending else 0)
+            begins = self._time(until)
+            duration = begins.dts - (self._pending.dts if self._pending else 0)
+            self._observe(begins)
         if self._pending is not None:
             yield _written(self._pending, duration)
             t1_us = self._timeline.cut(self._pending.dts + duration)
@@ -515,6 +528,7 @@ class Segmenter:
             yield self._cut(t1_us)
         yield EndRun(cause, detail)
         self._reset()
+        return True
 
     def _shown_until(self, packet: Packet) -> int:
         """How long the last picture lasts, in ticks, when that one came next: as long as usual, but not beyond that."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.clock import Reading
 from config.times import SECOND_US
 from recorder.capture.nal import parameter_sets, unit_type, units
 from recorder.capture.segmenter import (
@@ -284,6 +285,23 @@ def test_a_small_jump_ahead_is_put_right_at_the_next_key_picture(seconds: float)
     assert len(of(WritePacket, commands)) == len(sent)
     begun_us = FakeClock().utc_us
     assert [round((cut.t1_us - begun_us) / 1e6, 1) for cut in of(CutSegment, commands)] == [6.0, 10.0]
+
+
+def test_other_parameter_sets_and_a_small_jump_at_once() -> None:
+    """The new run begins when its first picture came, not when that says that it was made."""
+    clock = FakeClock()
+    sent = list(packets(SECOND * 3 + "S" + SECOND * 3, clock))
+    jumped = [
+        one._replace(dts=one.dts + 450_000, pts=one.pts + 450_000) if n >= 30 else one for n, one in enumerate(sent)
+    ]
+    machine = Segmenter(Track(CodecName.H264), 60 * SECOND_US, 0)
+    commands = [command for packet in jumped for command in machine.feed(packet)]
+    commands += machine.stop(Cause.UNREACHABLE)
+
+    begun_us = FakeClock().utc_us
+    assert [round((cut.t1_us - begun_us) / 1e6, 1) for cut in of(CutSegment, commands)] == [3.0, 6.0]
+    assert [end.cause for end in of(EndRun, commands)] == [None, Cause.UNREACHABLE]
+    assert len(of(WritePacket, commands)) == len(sent)
 
 
 def test_a_jump_back_waits_for_the_next_key_frame() -> None:
@@ -629,3 +647,57 @@ def test_a_picture_that_is_never_shown(later: int) -> None:
     commands = [command for packet in sent for command in machine.feed(packet)]
 
     assert all(one.pts == one.dts for one in of(WritePacket, commands))
+
+
+def wild(seed: int) -> Iterator[Packet]:
+    """A camera whose stamps jump and creep, whose pictures wait and come at once, beside a clock that is set."""
+    chance, clock, ahead = random.Random(seed), FakeClock(), 0
+    pace = chance.choice([0.8, 0.998, 1, 1, 1, 1.002, 1.3])
+    drawing = "".join(
+        chance.choice(["I" + "P" * 4, "I" + "P" * 9, "IP?P=PG", "SI" if n == 7 else "IPP"]) for n in range(25)
+    )
+    replayed, waits_until_us = chance.choice([0, 0, 30, 80]), 0
+    for number, packet in enumerate(packets(drawing, FakeClock())):
+        if chance.random() < 0.02:
+            ahead += round(chance.choice([0.9, 1.1, 5, 9, 11, -0.5, -1.5, -5, 3600]) * 90_000)
+        if chance.random() < 0.01:
+            clock.utc_us += round(chance.choice([-3600, -2, -0.6, 0.6, 2, 3600]) * SECOND_US)
+        if chance.random() < 0.01:
+            waits_until_us = clock.mono_us + round(chance.choice([0.5, 2, 5]) * SECOND_US)
+        came = clock.read()
+        if came.mono_us < waits_until_us:
+            came = Reading(came.utc_us + waits_until_us - came.mono_us, waits_until_us)
+        stamps = [None if one is None else one + ahead for one in (packet.dts, packet.pts)]
+        yield packet._replace(data=packet.data + b"%06d" % number, dts=stamps[0], pts=stamps[1], arrived=came)
+        if number >= replayed:
+            clock.advance(0.1 / pace)
+
+
+@pytest.mark.parametrize("known_s", [-1000, -3, 0, 1.5])
+@pytest.mark.parametrize("seed", range(75))
+def test_whatever_stamps_and_clocks_do(seed: int, known_s: float) -> None:
+    """Pictures are stored once and in order, items tile the time, a run starts before the record's end behind a set
+    clock alone, and the record never ends seconds after what came last."""
+    sent = list(wild(seed))
+    end_us = FakeClock().utc_us + round(known_s * SECOND_US)
+    machine = Segmenter(Track(CodecName.H264), 2 * SECOND_US, end_us)
+    cause, numbers = Cause.NO_MEDIA, [-1]
+    for packet in [*sent, None]:
+        commands = machine.stop(Cause.UNREACHABLE) if packet is None else machine.feed(packet)
+        for one in commands:
+            if isinstance(one, StartRun):
+                assert one.t0_us >= end_us or cause is Cause.CLOCK_STEP
+                end_us = one.t0_us
+            elif isinstance(one, OpenSegment):
+                assert one.t0_us == end_us
+            elif isinstance(one, WritePacket):
+                numbers.append(int(one.data[-6:]))
+                assert numbers[-1] > numbers[-2]
+                assert one.duration > 0
+            elif isinstance(one, CutSegment):
+                assert one.t1_us > end_us
+                end_us = one.t1_us
+            elif isinstance(one, EndRun) and one.cause is not None:
+                cause = one.cause
+    # A clock that was set back at last leaves a record that ends by what it said before.
+    assert end_us <= max(one.arrived.utc_us for one in sent[-40:]) + 2_100_000
