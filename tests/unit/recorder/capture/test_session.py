@@ -1,5 +1,6 @@
 """One camera's session, and the fleet, with scripted cameras and a real store."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from config.errors import CustosError
 from recorder.capture.intake import QUEUE_LIMIT_PACKETS, Overflow, PacketQueue
-from recorder.capture.session import Session
+from recorder.capture.session import Session, SessionState
 from recorder.capture.source import READ_TICK_S, Packet, Source, Track, WantedCamera
 from recorder.capture.worker import plan
 from recorder.causes import Cause
@@ -24,6 +25,7 @@ from recorder.errors import (
     SourceSilent,
     SourceStalled,
     SourceUnreachable,
+    SourceWithoutKey,
     SourceWithoutVideo,
 )
 from recorder.store.fsck import check
@@ -229,6 +231,29 @@ def test_a_camera_that_is_stopped_while_it_connects(tmp_path: Path) -> None:
 
     assert session.is_stopped
     assert source.released
+
+
+def test_a_run_that_ended_and_no_key_picture_for_a_minute(tmp_path: Path) -> None:
+    """Smart codecs send one for minutes, some cameras one a session: it is asked for by connecting anew. Meanwhile
+    nobody is told that it is recorded."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    states = list[SessionState]()
+
+    def watched() -> Iterator[Packet]:
+        for packet in packets("I" + "P" * 30 + "J" + "P" * 700, clock):
+            states.append(session.status().state)
+            yield packet
+
+    session = session_of(store, clock, iter([ScriptedSource(watched(), SourceEnded())]))
+    assert attempt(session, clock).problem_code == SourceWithoutKey.code
+
+    assert [state for state, _ in itertools.groupby(states)] == [
+        SessionState.CONNECTING,
+        SessionState.RECORDING,
+        SessionState.CONNECTING,
+    ]
+    assert check(store) == []
 
 
 class Sealing:
