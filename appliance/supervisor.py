@@ -72,9 +72,19 @@ class Wake:
     async def wait(self, timeout_s: float) -> None:
         """Return once called, or after `timeout_s` seconds."""
         self._loop = asyncio.get_running_loop()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), timeout_s)
+        await _wait(self._event, timeout_s)
         self._event.clear()
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    """Until it is set, or for so long.
+
+    Not by `asyncio.wait_for`: before Python 3.12 that forgets a cancellation that comes together with the event
+    (cpython issue 86296), and a duty that was called just as the box stopped went on for ever, and with it the box.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
 
 
 @dataclass(frozen=True)
@@ -194,8 +204,7 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         """Wait to be told to end. Uvicorn itself looks ten times a second, which is most of what an idle box does."""
         while not await self.on_tick(0):  # renews the date of answers
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), DATE_S)
+            await _wait(self._told, DATE_S)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -196,3 +196,18 @@ def test_step_cannot_be_written() -> None:
     watch.look()
     watch.look()
     assert len(told) == 2
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_duty_that_is_called_just_as_it_is_cancelled_ends(turns: int) -> None:
+    """A cancellation that comes together with a call is not forgotten: the box would wait for that duty for ever."""
+    wake = Wake()
+    waiting = asyncio.get_running_loop().create_task(wake.wait(60))
+    await asyncio.sleep(0)
+    wake.call()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    was_asked = waiting.cancel()
+    await asyncio.wait([waiting])
+
+    assert waiting.cancelled() is was_asked
