@@ -211,6 +211,12 @@ class NotPresent(Refused):
     code = "not_present"
 
 
+class NotSignedYet(Refused):
+    """That footage is not below a checkpoint of the log yet: ask again in a minute."""
+
+    code = "not_signed_yet"
+
+
 class SourceError(CustosError):
     """The camera cannot be recorded."""
 

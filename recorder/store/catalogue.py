@@ -78,6 +78,13 @@ class Catalogue:
             rows = [*connection.execute(segments).mappings(), *connection.execute(gaps).mappings()]
             return sorted((item_of(row, holds) for row in rows), key=lambda item: item.n)
 
+    def numbered(self, stream_id: str, first_n: int, last_n: int) -> list[Item]:
+        """Items by their numbers, both included, in order."""
+        query = select(tables.items).where(_I.stream_id == stream_id, _I.n.between(first_n, last_n)).order_by(_I.n)
+        with self._database.read() as connection:
+            holds = active(connection)
+            return [item_of(row, holds) for row in connection.execute(query).mappings()]
+
     def coverage(self, stream_id: str, start_us: int, end_us: int) -> list[Stretch]:
         """Stretches that tile the interval exactly."""
         return tile(self.items(stream_id, start_us, end_us), start_us, end_us)

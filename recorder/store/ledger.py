@@ -121,6 +121,10 @@ class Ledger:
         self.tiles.forget_partials(record.size)
         return record
 
+    def sign_text(self, text: bytes) -> bytes:
+        """The signature of this log's key on something that is no checkpoint."""
+        return self._key.sign(text)
+
     def leaf(self, connection: Connection, index: int) -> Leaf:
         """One leaf, from the tiles or from those that wait for them."""
         return decode_leaf(self.body(connection, index))

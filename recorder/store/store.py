@@ -44,6 +44,7 @@ from recorder.store.ledger import Ledger
 from recorder.store.log.keys import create_key, fingerprint, load_key
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.parts import FinishedPart, PartFile, reserve_bytes
+from recorder.store.proofs import Proof, Proofs
 from recorder.store.records import (
     CheckpointRecord,
     Head,
@@ -113,6 +114,7 @@ class Store:
         self.cameras = Cameras(layout, self.database, self.ledger, clock)
         self.holds = Holds(self.database, self.ledger, self.checkpoint)
         self.catalogue = Catalogue(self.database)
+        self._proofs = Proofs(self.ledger, facts.origin, self.public_key)
         self._segments = Segments(layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint)
 
     # -- opening and closing
@@ -325,6 +327,18 @@ class Store:
         """A tile or entry bundle by its C2SP path; None where there is none."""
         return self.ledger.tiles.serve(path)
 
+    def proof(self, stream_id: str, first_n: int, last_n: int) -> Proof:
+        """What the log proves of these items, both included, and of what lies around them."""
+        with self.database.read() as connection:
+            return self._proofs.of(connection, stream_id, first_n, last_n)
+
+    def sign(self, text: bytes) -> bytes:
+        """The box's signature (Ed25519, 64 bytes) on the list of what it hands out.
+
+        No such list is a checkpoint: its lines begin with 64 hex digits and two spaces, and it has no empty line.
+        """
+        return self.ledger.sign_text(text)
+
     @property
     def log_size(self) -> int:
         """Leaves appended so far, signed or not."""
@@ -360,6 +374,10 @@ class Store:
     def items(self, stream_id: str, start_us: int, end_us: int) -> list[Item]:
         """Segments and gaps of an interval."""
         return self.catalogue.items(stream_id, start_us, end_us)
+
+    def numbered(self, stream_id: str, first_n: int, last_n: int) -> list[Item]:
+        """Items by their numbers, both included."""
+        return self.catalogue.numbered(stream_id, first_n, last_n)
 
     def coverage(self, stream_id: str, start_us: int, end_us: int) -> list[Stretch]:
         """Stretches that tile the interval."""

@@ -7,12 +7,32 @@ footage is missing which is there; what no item covers is `unknown`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from recorder.causes import Cause
 from recorder.store.records import Item, MediaState, Segment
+
+
+class Span(Protocol):
+    """A frozen dataclass that says something of an interval, half-open."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def t0_us(self) -> int:
+        """Its start."""
+        ...
+
+    @property
+    def t1_us(self) -> int:
+        """Its end."""
+        ...
+
+
+SpanT = TypeVar("SpanT", bound=Span)
 
 
 class Kind(StrEnum):
@@ -40,10 +60,20 @@ _RANK = {Kind.RECORDED: 0, Kind.DISCARDED: 1, Kind.GAP: 2, Kind.UNKNOWN: 3}
 
 def tile(items: Iterable[Item], start_us: int, end_us: int) -> list[Stretch]:
     """Stretches that tile ``[start_us, end_us)`` exactly, in order; neighbours of one kind and cause are one."""
-    spans = merged(clipped((stretch_of(item) for item in items), start_us, end_us))
-    laid: list[Stretch] = []
-    free = [Stretch(Kind.UNKNOWN, start_us, end_us)] if start_us < end_us else []
-    for span in sorted(spans, key=lambda one: (_RANK[one.kind], one.t0_us)):
+    blank = Stretch(Kind.UNKNOWN, start_us, end_us)
+    return lay_out((stretch_of(item) for item in items), blank, lambda one: _RANK[one.kind])
+
+
+def lay_out(spans: Iterable[SpanT], blank: SpanT, rank: Callable[[SpanT], int]) -> list[SpanT]:
+    """Spans over an interval so that they tile it exactly, in order; neighbours that say the same are one.
+
+    `blank` is the interval, and what is said where no span lies; of spans that overlap the one of the lowest rank is
+    seen, and of those the one that starts first.
+    """
+    inside = merged(clipped(spans, blank.t0_us, blank.t1_us))
+    laid: list[SpanT] = []
+    free = [blank] if blank.t0_us < blank.t1_us else []
+    for span in sorted(inside, key=lambda one: (rank(one), one.t0_us)):
         free, taken = _lay(span, free)
         laid += taken
     return merged(sorted(laid + free, key=lambda one: one.t0_us))
@@ -57,31 +87,27 @@ def stretch_of(item: Item) -> Stretch:
     return Stretch(Kind.GAP, item.t0_us, item.t1_us, item.cause, item.detail or None)
 
 
-def clipped(spans: Iterable[Stretch], start_us: int, end_us: int) -> list[Stretch]:
+def clipped(spans: Iterable[SpanT], start_us: int, end_us: int) -> list[SpanT]:
     """What of the spans lies inside the interval, in order of their starts."""
     inside = (replace(one, t0_us=max(one.t0_us, start_us), t1_us=min(one.t1_us, end_us)) for one in spans)
     return sorted((one for one in inside if one.t0_us < one.t1_us), key=lambda one: one.t0_us)
 
 
-def merged(spans: Sequence[Stretch]) -> list[Stretch]:
+def merged(spans: Sequence[SpanT]) -> list[SpanT]:
     """Neighbours that touch and say the same become one."""
-    out: list[Stretch] = []
+    out: list[SpanT] = []
     for span in spans:
-        if out and out[-1].t1_us == span.t0_us and _says(out[-1]) == _says(span):
+        if out and replace(out[-1], t0_us=span.t0_us, t1_us=span.t1_us) == span and out[-1].t1_us == span.t0_us:
             out[-1] = replace(out[-1], t1_us=span.t1_us)
         else:
             out.append(span)
     return out
 
 
-def _says(span: Stretch) -> tuple[Kind, Cause | None, str | None]:
-    return span.kind, span.cause, span.detail
-
-
-def _lay(span: Stretch, free: list[Stretch]) -> tuple[list[Stretch], list[Stretch]]:
+def _lay(span: SpanT, free: list[SpanT]) -> tuple[list[SpanT], list[SpanT]]:
     """Lay one span on what is still free: what remains free, and where it came to lie."""
-    rest: list[Stretch] = []
-    taken: list[Stretch] = []
+    rest: list[SpanT] = []
+    taken: list[SpanT] = []
     for hole in free:
         t0_us, t1_us = max(span.t0_us, hole.t0_us), min(span.t1_us, hole.t1_us)
         if t0_us >= t1_us:

@@ -63,6 +63,11 @@ def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
     return f"{body}\n— {checkpoint.origin} {base64.b64encode(signature).decode()}\n"
 
 
+def origin_of(text: str) -> str:
+    """Whose checkpoint a note says that it is: its first line, not yet believed."""
+    return text.partition("\n")[0]
+
+
 def open_checkpoint(text: str, origin: str, key: Ed25519PublicKey) -> Checkpoint:
     """Read a note and check that this log and this key signed it.
 

@@ -1,0 +1,223 @@
+"""Whether a minute is missing: every instant of an interval, judged by what a log proves. Pure.
+
+A stream's items, segments and gaps, carry one counter, and each the hash of the one before. Beats bind where the
+chain of every stream stood (its head). So between two beats there is one chain, and whoever wrote down two versions
+of a minute can show only the one that both beats agree on. What no item on that chain tells of is missing, and nobody
+said why. The rules are those of docs/proof.md; the guard of the law's day count is the one that deletion itself uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from config.times import format_us
+from recorder.causes import Cause
+from recorder.store.daycount import earliest_discard_us, trusted_now_us
+from recorder.store.tiling import lay_out
+
+
+class Standing(StrEnum):
+    """What can be said of a stretch of time."""
+
+    PRESENT_VERIFIED = "present_verified"
+    """The file is there, and hashes to what its leaf says."""
+    GAP_EXPLAINED = "gap_explained"
+    """Nothing was recorded, and the log says why."""
+    DELETED_LAWFUL = "deleted_lawful"
+    """It was recorded, and discarded by the rules: a receipt stands in the log."""
+    MISSING_UNEXPLAINED = "missing_unexplained"
+    """Nothing in the log accounts for it."""
+    ALTERED = "altered"
+    """There is a file, and it is not what was recorded."""
+
+
+_RANK = {
+    Standing.ALTERED: 0,
+    Standing.PRESENT_VERIFIED: 1,
+    Standing.DELETED_LAWFUL: 2,
+    Standing.GAP_EXPLAINED: 3,
+    Standing.MISSING_UNEXPLAINED: 4,
+}
+"""Where an hour was lived through twice: what is recorded covers what is not, and nothing covers what was altered."""
+
+
+@dataclass(frozen=True)
+class ProvenItem:
+    """A segment or a gap as its leaf tells it. That the leaf is in the log was proved by whoever made this."""
+
+    hash: str
+    """Of the leaf."""
+    n: int
+    prev: str
+    t0_us: int
+    t1_us: int
+    elapsed_us: int
+    """Box time at which the leaf was written (docs/time.md)."""
+    sha256: str | None = None
+    """Of the media; None: it is a gap."""
+    cause: Cause | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Where a beat says that the stream's chain stood; number -1 before item 0, with the hash of its registration."""
+
+    n: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A `del` leaf: these items' media was discarded, then."""
+
+    index: int
+    n0: int
+    n1: int
+    at_us: int
+    elapsed_us: int
+
+
+@dataclass(frozen=True)
+class ProvenHold:
+    """A hold, in force from its leaf to that of its release."""
+
+    id: int
+    cameras: frozenset[str]
+    t0_us: int
+    t1_us: int
+    placed_index: int
+    released_index: int | None
+
+
+@dataclass(frozen=True)
+class Proven:
+    """All that a log proves of one stream, as far as it was handed over."""
+
+    items: Sequence[ProvenItem]
+    ties: Sequence[Tie]
+    """One for each beat, in the order of the log; the first before the interval, the last behind it."""
+    receipts: Sequence[Receipt] = ()
+    holds: Sequence[ProvenHold] = ()
+    """On the stream's camera."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A stretch of the interval, half-open, never empty."""
+
+    standing: Standing
+    t0_us: int
+    t1_us: int
+    cause: Cause | None = None
+    """Of a gap."""
+    why: str = ""
+    """A sentence, where there is more to say."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The whole interval, tiled exactly, and what is wrong with the chain itself."""
+
+    stretches: tuple[Judged, ...]
+    broken: tuple[str, ...] = field(default=())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every instant is accounted for, and the chain holds."""
+        bad = (Standing.MISSING_UNEXPLAINED, Standing.ALTERED)
+        return not self.broken and not any(one.standing in bad for one in self.stretches)
+
+
+def judge(
+    proven: Proven, media: Mapping[int, str], start_us: int, end_us: int, *, floor_days: int, zone: ZoneInfo
+) -> Judgement:
+    """Judge every instant of ``[start_us, end_us)``.
+
+    Args:
+        proven: what the log proves.
+        media: hex SHA-256 of the file of each item, by its number, as far as files were handed over.
+        start_us: of the interval.
+        end_us: of the interval.
+        floor_days: how long the law wanted such footage kept: a receipt that is older than that is none.
+        zone: by whose midnights days are counted.
+    """
+    chain, broken = tied(proven.items, proven.ties)
+    broken += [_does_not_touch(one, two) for one, two in pairwise(chain) if two.t0_us != one.t1_us and two.n == one.n + 1]
+    judged = [_judged(item, media.get(item.n), proven, floor_days, zone) for item in chain]
+    blank = Judged(Standing.MISSING_UNEXPLAINED, start_us, end_us, why="No item of the log accounts for this time.")
+    stretches = lay_out(judged, blank, lambda one: _RANK[one.standing])
+    return Judgement(tuple(stretches), tuple(broken))
+
+
+def tied(items: Iterable[ProvenItem], ties: Sequence[Tie]) -> tuple[list[ProvenItem], list[str]]:
+    """The items on the one chain that all beats agree on, in order; and where it does not hold, in words.
+
+    Each stretch between two beats is followed backwards, by hashes, from what the later one binds: an item that
+    nothing points to is not on it, whatever its number.
+    """
+    by_hash = {item.hash: item for item in items}
+    chain: list[ProvenItem] = []
+    broken: list[str] = []
+    for before, after in pairwise(ties):
+        found, why = _between(by_hash, before, after)
+        chain += found
+        broken += why
+    return chain, broken
+
+
+def _between(by_hash: Mapping[str, ProvenItem], before: Tie, after: Tie) -> tuple[list[ProvenItem], list[str]]:
+    if after.n < before.n:
+        return [], [f"A later beat knows {after.n + 1} items, an earlier one {before.n + 1}: there were two records."]
+    found: list[ProvenItem] = []
+    at = after
+    while at.n > before.n:
+        item = by_hash.get(at.hash)
+        if item is None or item.n != at.n:
+            return found[::-1], [f"Item {at.n}, which what follows points back to, is not there."]
+        found.append(item)
+        at = Tie(item.n - 1, item.prev)
+    if at.hash != before.hash:
+        return found[::-1], [f"Item {before.n + 1} does not follow the item that the beat before it binds."]
+    return found[::-1], []
+
+
+def _does_not_touch(one: ProvenItem, two: ProvenItem) -> str:
+    return f"Item {two.n} starts at {format_us(two.t0_us)}, but item {one.n} ended at {format_us(one.t1_us)}."
+
+
+def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: int, zone: ZoneInfo) -> Judged:
+    whole = Judged(Standing.PRESENT_VERIFIED, item.t0_us, item.t1_us)
+    if item.sha256 is None:
+        return replace(whole, standing=Standing.GAP_EXPLAINED, cause=item.cause, why=item.detail)
+    if digest == item.sha256:
+        return whole
+    if digest is not None:
+        return replace(whole, standing=Standing.ALTERED, why=f"The file of item {item.n} is not what was recorded.")
+    receipts = [one for one in proven.receipts if one.n0 <= item.n <= one.n1]
+    if not receipts:
+        return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=f"The file of item {item.n} is not there.")
+    objections = [_objection(item, one, proven.holds, floor_days, zone) for one in receipts]
+    if all(objections):
+        return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=objections[0])
+    return replace(whole, standing=Standing.DELETED_LAWFUL)
+
+
+def _objection(
+    item: ProvenItem, receipt: Receipt, holds: Iterable[ProvenHold], floor_days: int, zone: ZoneInfo
+) -> str:
+    """Why the law did not allow a discard; empty: it did (order 168, articles 28 and 29; Civil Code, article 201)."""
+    earliest_us = earliest_discard_us(item.t1_us, floor_days, zone)
+    if trusted_now_us(item.t1_us, item.elapsed_us, receipt.at_us, receipt.elapsed_us) < earliest_us:
+        return f"Item {item.n} was discarded before {format_us(earliest_us)}, until when it had to be kept."
+    for hold in holds:
+        is_in_force = hold.placed_index < receipt.index and (
+            hold.released_index is None or hold.released_index > receipt.index
+        )
+        if is_in_force and hold.t0_us < item.t1_us and item.t0_us < hold.t1_us:
+            return f"Item {item.n} was discarded while hold {hold.id} lay on it."
+    return ""

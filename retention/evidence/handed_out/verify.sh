@@ -1,0 +1,260 @@
+#!/bin/sh
+# Checks this evidence package with tools that everybody has: sha256sum, openssl, xxd, and the tools of POSIX.
+# Nothing of the recorder that made it is used or believed.
+#
+#   sh verify.sh FINGERPRINT
+#
+# FINGERPRINT is that of the recorder's key, from its acceptance papers. Without it this only shows that the package is
+# all of one piece, not whose it is. Exit code 0: all holds. 1: something does not, and what is said. 2: cannot be checked.
+set -u
+LC_ALL=C
+export LC_ALL
+cd "$(dirname "$0")" || exit 2
+
+for tool in sha256sum openssl xxd awk sed cut tail cmp find sort mktemp grep; do
+    command -v "$tool" >/dev/null 2>&1 || { echo "This needs $tool, which is not installed."; exit 2; }
+done
+temp=$(mktemp -d) || exit 2
+trap 'rm -rf "$temp"' EXIT
+: >"$temp/problems"
+
+fail() { # file, sentence
+    printf 'FAIL %s: %s\n' "$1" "$2" | tee -a "$temp/problems"
+}
+
+# 1. Every file is listed, every listed file is there, and each is what it was (sha256sum).
+sed -n '/^[0-9a-f]\{64\}  [^ ]/!p' SHA256SUMS | grep -q . && fail SHA256SUMS "A line cannot be read."
+cut -c67- SHA256SUMS | sort >"$temp/listed"
+find . -type f ! -path ./SHA256SUMS ! -path ./SHA256SUMS.sig | sed 's|^\./||' | sort >"$temp/found"
+uniq -d "$temp/listed" | while IFS= read -r name; do fail "$name" "The list names it twice."; done
+comm -13 "$temp/listed" "$temp/found" | while IFS= read -r name; do fail "$name" "The list of files does not name it."; done
+comm -23 "$temp/listed" "$temp/found" | while IFS= read -r name; do fail "$name" "It is listed, and not there."; done
+find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
+sha256sum -c SHA256SUMS 2>/dev/null | sed -n 's/: FAILED$//p' | while IFS= read -r name; do
+    fail "$name" "It was changed: its hash is not the listed one."
+done
+
+# 2. The key is the one that the papers name (SHA-256 of its DER form).
+found=$(openssl pkey -pubin -in keys/log.pub.pem -outform DER 2>/dev/null | sha256sum | cut -c1-64)
+openssl pkey -pubin -in keys/log.pub.pem -noout 2>/dev/null || fail keys/log.pub.pem "It is no public key."
+if [ $# -gt 0 ]; then
+    wanted=$(printf %s "$1" | tr -d ': ' | tr 'A-F' 'a-f')
+    [ "$found" = "$wanted" ] || fail keys/log.pub.pem "The key's fingerprint is $found: not that of the papers."
+else
+    echo "The key's fingerprint is $found: compare it with the acceptance papers."
+fi
+
+# 3. The list of files was signed with that key (Ed25519).
+openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig >/dev/null 2>&1 ||
+    fail SHA256SUMS.sig "It is not the signature of SHA256SUMS by this key."
+
+# 4. The log had this size and root (C2SP signed note: the text up to the empty line is signed).
+sed '/^$/,$d' proof/checkpoint >"$temp/body" 2>/dev/null
+origin=$(sed -n 1p "$temp/body") size=$(sed -n 2p "$temp/body")
+root=$(sed -n 3p "$temp/body" | openssl base64 -d -A 2>/dev/null | xxd -p -c 64)
+sed -n '/^$/,$p' proof/checkpoint 2>/dev/null | awk -v origin="$origin" '$2 == origin { print $3; exit }' |
+    openssl base64 -d -A 2>/dev/null | tail -c 64 >"$temp/signature"
+openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in "$temp/body" -sigfile "$temp/signature" \
+    >/dev/null 2>&1 || fail proof/checkpoint "It was not signed with this key."
+case $size in '' | *[!0-9]*) fail proof/checkpoint "It tells no size."; size=0 ;; esac
+
+# 5. Every entry stands in that log (RFC 6962: SHA-256 of 00 and the entry; of 01, left and right).
+node() { printf '01%s%s' "$1" "$2" | xxd -r -p | sha256sum | cut -c1-64; }
+
+proved() { # index, entry hash, hashes on the way
+    fn=$1 sn=$((size - 1)) at=$2
+    shift 2
+    [ "$fn" -lt "$size" ] || return 1
+    for step; do
+        [ "$sn" -gt 0 ] || return 1
+        if [ $((fn % 2)) -eq 1 ] || [ "$fn" -eq "$sn" ]; then
+            at=$(node "$step" "$at")
+            while [ "$fn" -gt 0 ] && [ $((fn % 2)) -eq 0 ]; do fn=$((fn / 2)) sn=$((sn / 2)); done
+        else
+            at=$(node "$at" "$step")
+        fi
+        fn=$((fn / 2)) sn=$((sn / 2))
+    done
+    [ "$sn" -eq 0 ] && [ "$at" = "$root" ]
+}
+
+exec 3<proof/leaves.jsonl 4<proof/paths.txt || exit 2
+while IFS= read -r entry <&3; do
+    IFS= read -r line <&4 || { fail proof/paths.txt "It has fewer lines than there are entries."; break; }
+    case $line in '' | *[!0-9a-f\ ]* | *[!0-9]*' '*[!0-9a-f]*) fail proof/paths.txt "A line cannot be read."; continue ;; esac
+    index=${line%% *}
+    case $index in '' | *[!0-9]*) fail proof/paths.txt "A line cannot be read."; continue ;; esac
+    hash=$({ printf '\000'; printf %s "$entry"; } | sha256sum | cut -c1-64)
+    # shellcheck disable=SC2086 # the hashes on the way are words
+    if [ "$line" = "$index" ]; then set --; else set -- ${line#* }; fi
+    proved "$index" "$hash" "$@" || fail proof/leaves.jsonl "Entry $index does not lead to the checkpoint's root."
+    printf '%s %s %s\n' "$index" "$hash" "$entry" >>"$temp/entries"
+done
+IFS= read -r line <&4 && fail proof/paths.txt "It has more lines than there are entries."
+exec 3<&- 4<&-
+
+# 6. Beats bind where the chain of every stream stood: the vectors are those that the beats hash.
+for name in proof/heads/*.json; do
+    index=$(basename "$name" .json)
+    hash=$(sha256sum <"$name" | cut -c1-64)
+    grep "^$index " "$temp/entries" | grep '"type":"beat"' | grep -q "\"heads\":\"$hash\"" ||
+        fail "$name" "It is not what the beat of entry $index binds."
+    printf '%s %s\n' "$index" "$(cat "$name")" >>"$temp/heads"
+done
+
+# 7. What the media files hash to, by stream and number.
+find media -type f -name '*.mp4' 2>/dev/null | sort | while IFS= read -r name; do
+    printf '%s %s\n' "$(grep -F "  $name" SHA256SUMS | head -n 1 | cut -c1-64)" "$name"
+done >"$temp/media"
+
+# 8. What the package says of itself.
+claim() { sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p' claim.json | head -n 1; }
+[ "$(claim fingerprint)" = "$found" ] || fail claim.json "It names another key than keys/log.pub.pem."
+[ "$(claim origin)" = "$origin" ] || fail claim.json "It names another log than proof/checkpoint."
+
+# 9. The chain between two beats, the media, the discards and the tables: every instant accounted for.
+cat >"$temp/judge.awk" <<'AWK'
+function text(name) { # of the entry, as JSON writes it
+    if (!match(entry, "\"" name "\":\"([^\"\\\\]|\\\\.)*\"")) return ""
+    return substr(entry, RSTART + length(name) + 4, RLENGTH - length(name) - 5)
+}
+function number(name) {
+    if (!match(entry, "\"" name "\":-?[0-9]+")) return ""
+    return substr(entry, RSTART + length(name) + 3, RLENGTH - length(name) - 3)
+}
+function quoted(raw) { gsub(/\\"/, "\"\"", raw); return "\"" raw "\"" }
+function fail(file, what) { printf "FAIL %s: %s\n", file, what; bad = 1 }
+function days(y, m, d) { # since 1970-01-01, proleptic Gregorian
+    if (m <= 2) { y--; m += 12 }
+    return 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + d - 1 - 719468
+}
+function us(t) { # 2026-11-24T08:00:00.000000Z
+    return days(substr(t, 1, 4) + 0, substr(t, 6, 2) + 0, substr(t, 9, 2) + 0) * 86400000000 + \
+        (substr(t, 12, 2) * 3600 + substr(t, 15, 2) * 60 + substr(t, 18, 2)) * 1000000 + substr(t, 21, 6)
+}
+function earliest(t1) { # 00:00 local behind so many whole days; the first is not counted (Civil Code, article 201)
+    return (int((t1 - 1 + offset) / 86400000000) + floor + 1) * 86400000000 - offset
+}
+function objection(i,    k, h, age, why) { # why no discard of it was lawful; empty: one was
+    why = "Its file is not there, and no entry says that it was discarded."
+    for (k = 1; k <= receipts; k++) {
+        if (n[i] < from[k] || n[i] > to[k]) continue
+        age = when[k] - t1[i]
+        if (boxwhen[k] - boxtime[i] < age) age = boxwhen[k] - boxtime[i]
+        if (t1[i] + age < earliest(t1[i])) { why = "It was discarded before its time."; continue }
+        for (h in held) if (placed[h] < receipt[k] && (!(h in released) || released[h] > receipt[k]) && \
+            begins[h] < t1[i] && t0[i] < ends[h]) break
+        if (h in held && placed[h] < receipt[k] && (!(h in released) || released[h] > receipt[k]) && \
+            begins[h] < t1[i] && t0[i] < ends[h]) { why = "It was discarded while a hold lay on it."; continue }
+        return ""
+    }
+    return why
+}
+BEGIN {
+    start = us(start_text); end = us(end_text)
+    camera = stream; sub(/\.[^.]*$/, "", camera)
+    print "entry,kind,item,start,end,cause,detail,sha256" >(temp "/timeline.csv")
+    print "item,start,camera_clock_ahead_us,camera_clock_drift_ppb,written_down,box_time_us" >(temp "/clock.csv")
+}
+{
+    entry = substr($0, length($1) + length($2) + 3)
+    type = text("type")
+    if ($1 == 0 && (type != "genesis" || text("key") != fingerprint || text("origin") != origin)) wrong = 1
+    if ($1 == 0) began = 1
+    if (type == "camera" && text("op") == "registered" && text("camera") == camera) registration = $2
+    if (type == "seg" || type == "gap") {
+        print $1 "," (type == "seg" ? "segment" : "gap") "," number("n") "," text("t0") "," text("t1") "," \
+            text("cause") "," quoted(text("detail")) "," text("sha256") >(temp "/timeline.csv")
+        if (type == "seg") print number("n") "," text("t0") "," number("clock_offset_us") "," \
+            number("clock_drift_ppb") "," text("at") "," number("elapsed_us") >(temp "/clock.csv")
+        if (text("stream") == stream) {
+            i = $2
+            n[i] = number("n") + 0; prev[i] = text("prev"); t0[i] = us(text("t0")); t1[i] = us(text("t1"))
+            sha[i] = text("sha256"); boxtime[i] = number("elapsed_us") + 0; kind[i] = type
+            file[number("n")] = i
+        }
+    }
+    if (type == "del") {
+        print $1 ",discard," number("n0") "-" number("n1") "," text("at") ",,," quoted(text("rule")) "," \
+            >(temp "/timeline.csv")
+        if (text("stream") == stream) {
+            receipts++
+            receipt[receipts] = $1 + 0; from[receipts] = number("n0") + 0; to[receipts] = number("n1") + 0
+            when[receipts] = us(text("at")); boxwhen[receipts] = number("elapsed_us") + 0
+        }
+    }
+    if (type == "hold" && match(entry, /"cameras":\[[^]]*\]/) && \
+        index(substr(entry, RSTART, RLENGTH), "\"" camera "\"")) {
+        h = number("hold"); held[h] = 1; placed[h] = $1 + 0; begins[h] = us(text("t0")); ends[h] = us(text("t1"))
+    }
+    if (type == "release") released[number("hold")] = $1 + 0
+}
+END {
+    close(temp "/timeline.csv"); close(temp "/clock.csv")
+    if (wrong || !began) fail("proof/leaves.jsonl", "The log does not begin with this key and name: it is another box's.")
+    while ((getline line <(temp "/media")) > 0) {
+        hash = substr(line, 1, 64); name = substr(line, 66)
+        parts = split(name, part, "/"); item = part[3]; sub(/-.*/, "", item)
+        if (parts != 3 || part[2] != stream || !(item in file) || kind[file[item]] != "seg") {
+            if (name !~ /\/play[^\/]*$/) fail(name, "No entry of the log tells of this file.")
+        } else if (sha[file[item]] != hash) { fail(name, "It is not what was recorded: its hash is not the one in the log."); there[file[item]] = -1 }
+        else there[file[item]] = 1
+    }
+    ties = 0
+    while ((getline line <(temp "/heads")) > 0) {
+        ties++
+        tie[ties] = -1; tiehash[ties] = registration
+        at = index(line, "\"" stream "\":[")
+        if (at) {
+            line = substr(line, at + length(stream) + 4)
+            tie[ties] = line + 0
+            match(line, /"[0-9a-f]*"/); tiehash[ties] = substr(line, RSTART + 1, RLENGTH - 2)
+        }
+    }
+    if (ties < 2) fail("proof/heads", "There are not two beats that bind the interval.")
+    for (k = 2; k <= ties; k++) {
+        at = tie[k]; hash = tiehash[k]
+        if (at < tie[k - 1]) fail("proof/heads", "A later beat knows fewer items than an earlier one: there were two records.")
+        while (at > tie[k - 1]) {
+            if (!(hash in n) || n[hash] != at) { fail("proof/leaves.jsonl", "Item " at ", which what follows points back to, is not there."); break }
+            chain[at] = hash; at--; hash = prev[hash]
+        }
+        if (at == tie[k - 1] && hash != tiehash[k - 1]) fail("proof/leaves.jsonl", "Item " at + 1 " does not follow the item that the beat before it binds.")
+    }
+    reached = start
+    for (k = tie[1] + 1; k <= tie[ties]; k++) {
+        if (!(k in chain)) continue
+        i = chain[k]
+        if ((k - 1) in chain && t0[i] != t1[chain[k - 1]]) fail("proof/leaves.jsonl", "Item " k " does not start where the one before ended.")
+        if (first == "") first = t0[i]
+        last = t1[i]
+        if (t0[i] < end && t1[i] > start) {
+            if (kind[i] == "gap") print "gap  item " k
+            else if (!there[i] && (why = objection(i)) != "") fail("media/" stream "/" k, why)
+            else print (there[i] ? "file " : "gone ") " item " k
+        }
+    }
+    if (first == "" || first > start || last < end) fail("claim.json", "The entries do not account for the whole interval that it names.")
+    exit bad
+}
+AWK
+sort -n "$temp/entries" >"$temp/sorted"
+sort -n "$temp/heads" -o "$temp/heads"
+stream=$(claim stream) floor=$(claim floor_days)
+case $floor in '' | *[!0-9]*) floor=30 ;; esac
+[ "$floor" -ge 30 ] || floor=30 # order 168, article 28
+[ "$(claim time_zone)" = Asia/Shanghai ] && offset=28800000000 || offset=0
+awk -v stream="$stream" -v start_text="$(claim start)" -v end_text="$(claim end)" -v origin="$origin" \
+    -v fingerprint="$found" -v temp="$temp" -v floor="$floor" -v offset="$offset" \
+    -f "$temp/judge.awk" "$temp/sorted" >"$temp/judged"
+sed -n '/^FAIL /p' "$temp/judged" | tee -a "$temp/problems"
+for name in timeline.csv clock.csv; do
+    cmp -s "$temp/$name" "$name" || fail "$name" "It is not what the entries of the log say."
+done
+
+if [ -s "$temp/problems" ]; then
+    echo "NOT GOOD: $(grep -c . "$temp/problems") problems. 未通过校验"
+    exit 1
+fi
+echo "GOOD: $(grep -c '^file' "$temp/judged") files and $(grep -c '^gap' "$temp/judged") gaps account for all of" \
+    "$(claim start) to $(claim end); $(grep -c '^gone' "$temp/judged") segments were discarded lawfully. 校验通过"

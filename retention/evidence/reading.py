@@ -1,0 +1,143 @@
+"""Reads an evidence package and feeds it to `verification`: what `custos verify FOLDER` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from recorder.errors import StorageError
+from recorder.store import files
+from recorder.store.log.errors import LogError
+from recorder.store.log.leaves import decode_leaf
+from recorder.store.segments import LEGAL_FLOOR_DAYS
+from recorder.store.verify import sha256_of
+from retention.evidence import package
+from retention.evidence.completeness import Judgement
+from retention.evidence.package import Claim, ClaimMalformed
+from retention.evidence.verification import Problem, Verification
+
+SMALL_BYTES = 256 * 1024 * 1024
+"""Texts of a package are read into memory; a larger one was not made by us."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of checking a package."""
+
+    problems: tuple[Problem, ...]
+    claim: Claim | None
+    judgement: Judgement | None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all of it holds, and nothing of the interval is missing."""
+        return not self.problems and self.judgement is not None and self.judgement.is_complete
+
+
+def verify_package(
+    folder: Path, expected_fingerprint: str | None = None, progress: Progress = lambda done, total: None
+) -> Verdict:
+    """Check a package, whole.
+
+    Raises:
+        StorageError: the folder cannot be read.
+    """
+    return _Reading(folder, expected_fingerprint, progress).run()
+
+
+class _Reading:
+    def __init__(self, folder: Path, expected_fingerprint: str | None, progress: Progress) -> None:
+        self._folder = folder
+        self._checked = Verification(expected_fingerprint)
+        self._progress = progress
+        self._digests: dict[str, str] = {}
+
+    def run(self) -> Verdict:
+        checked = self._checked
+        checked.key(package.KEY, self._read(package.KEY))
+        checked.listed(
+            package.SUMS, self._read(package.SUMS), package.SUMS_SIGNATURE, self._read(package.SUMS_SIGNATURE)
+        )
+        self._all_files()
+        checked.checkpoint(package.CHECKPOINT, self._read(package.CHECKPOINT).decode("utf-8", "replace"))
+        self._entries()
+        for name, _ in self._under(package.HEADS):
+            self._heads(name)
+        for name, digest in self._under(package.MEDIA):
+            self._media(name, digest)
+        claim = self._claim()
+        return Verdict(tuple(checked.problems), claim, None if claim is None else self._judgement(claim))
+
+    def _read(self, name: str) -> bytes:
+        """A small file; empty where there is none, which is a problem of whoever looks at it."""
+        path = self._folder / name
+        try:
+            with files.translated(path), path.open("rb") as stream:
+                return stream.read(SMALL_BYTES)
+        except StorageError:
+            self._checked.problems.append(Problem(name, "It is not there, or cannot be read."))
+            return b""
+
+    def _all_files(self) -> None:
+        found = sorted(path for path in self._folder.rglob("*") if path.is_symlink() or not path.is_dir())
+        done, total = 0, sum(path.lstat().st_size for path in found)
+        for path in found:
+            name = path.relative_to(self._folder).as_posix()
+            if path.is_symlink() or not path.is_file():  # it may lead anywhere, and be other bytes for the next reader
+                self._checked.problems.append(Problem(name, "It is neither a file nor a folder."))
+            elif name not in (package.SUMS, package.SUMS_SIGNATURE):
+                self._digests[name] = sha256_of(path)
+                self._checked.file(name, self._digests[name])
+            done += path.lstat().st_size
+            self._progress(done, total)
+        self._checked.no_more_files()
+
+    def _entries(self) -> None:
+        leaves = []
+        try:
+            for one in package.read_leaves(self._read(package.LEAVES), self._read(package.PATHS)):
+                self._checked.leaf(package.LEAVES, one.index, one.body, one.path)
+                leaves.append((one.index, decode_leaf(one.body)))
+        except (ValueError, LogError) as err:
+            self._checked.problems.append(Problem(package.PATHS, f"Entries and their paths cannot be read: {err}"))
+            return
+        self._checked.genesis(package.LEAVES)
+        for name, made in ((package.TIMELINE, package.timeline(leaves)), (package.CLOCK, package.clock(leaves))):
+            self._checked.table(name, self._read(name), made)
+
+    def _under(self, folder: str) -> Iterator[tuple[str, str]]:
+        return ((name, digest) for name, digest in self._digests.items() if name.startswith(folder + "/"))
+
+    def _heads(self, name: str) -> None:
+        stem = PurePosixPath(name).stem
+        if stem.isascii() and stem.isdigit():
+            self._checked.heads(name, int(stem), self._read(name))
+
+    def _media(self, name: str, digest: str) -> None:
+        parts = PurePosixPath(name).parts
+        number = parts[-1].partition("-")[0]
+        if len(parts) == 3 and number.isascii() and number.isdigit():
+            self._checked.media(name, parts[1], int(number), digest)
+
+    def _claim(self) -> Claim | None:
+        try:
+            claim = package.read_claim(self._read(package.CLAIM))
+            self._checked.claimed(package.CLAIM, claim.fingerprint, claim.origin)
+            return claim
+        except ClaimMalformed as err:
+            self._checked.problems.append(Problem(package.CLAIM, str(err)))
+            return None
+
+    def _judgement(self, claim: Claim) -> Judgement | None:
+        try:
+            zone = ZoneInfo(claim.time_zone)
+        except (ValueError, ZoneInfoNotFoundError):
+            self._checked.problems.append(Problem(package.CLAIM, f"There is no time zone {claim.time_zone!r}."))
+            return None
+        return self._checked.judgement(
+            claim.stream, claim.start_us, claim.end_us, floor_days=max(claim.floor_days, LEGAL_FLOOR_DAYS), zone=zone
+        )
