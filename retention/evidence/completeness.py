@@ -35,6 +35,9 @@ class Standing(StrEnum):
     """There is a file, and it is not what was recorded."""
 
 
+BAD = (Standing.MISSING_UNEXPLAINED, Standing.ALTERED)
+"""What leaves a record incomplete."""
+
 _RANK = {
     Standing.ALTERED: 0,
     Standing.PRESENT_VERIFIED: 1,
@@ -117,6 +120,8 @@ class Judged:
     """Of a gap."""
     why: str = ""
     """A sentence, where there is more to say."""
+    item: int | None = None
+    """Which item, where something is wrong with it; None: no item tells of that time, or all is well."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +134,7 @@ class Judgement:
     @property
     def is_complete(self) -> bool:
         """Whether every instant is accounted for, and the chain holds."""
-        bad = (Standing.MISSING_UNEXPLAINED, Standing.ALTERED)
-        return not self.broken and not any(one.standing in bad for one in self.stretches)
+        return not self.broken and not any(one.standing in BAD for one in self.stretches)
 
 
 def judge(
@@ -147,7 +151,9 @@ def judge(
         zone: by whose midnights days are counted.
     """
     chain, broken = tied(proven.items, proven.ties)
-    broken += [_does_not_touch(one, two) for one, two in pairwise(chain) if two.t0_us != one.t1_us and two.n == one.n + 1]
+    broken += [
+        _does_not_touch(one, two) for one, two in pairwise(chain) if two.t0_us != one.t1_us and two.n == one.n + 1
+    ]
     judged = [_judged(item, media.get(item.n), proven, floor_days, zone) for item in chain]
     blank = Judged(Standing.MISSING_UNEXPLAINED, start_us, end_us, why="No item of the log accounts for this time.")
     stretches = lay_out(judged, blank, lambda one: _RANK[one.standing])
@@ -197,19 +203,19 @@ def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: in
     if digest == item.sha256:
         return whole
     if digest is not None:
-        return replace(whole, standing=Standing.ALTERED, why=f"The file of item {item.n} is not what was recorded.")
+        why = f"The file of item {item.n} is not what was recorded."
+        return replace(whole, standing=Standing.ALTERED, why=why, item=item.n)
+    whole = replace(whole, item=item.n)
     receipts = [one for one in proven.receipts if one.n0 <= item.n <= one.n1]
     if not receipts:
         return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=f"The file of item {item.n} is not there.")
     objections = [_objection(item, one, proven.holds, floor_days, zone) for one in receipts]
     if all(objections):
         return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=objections[0])
-    return replace(whole, standing=Standing.DELETED_LAWFUL)
+    return replace(whole, standing=Standing.DELETED_LAWFUL, item=None)
 
 
-def _objection(
-    item: ProvenItem, receipt: Receipt, holds: Iterable[ProvenHold], floor_days: int, zone: ZoneInfo
-) -> str:
+def _objection(item: ProvenItem, receipt: Receipt, holds: Iterable[ProvenHold], floor_days: int, zone: ZoneInfo) -> str:
     """Why the law did not allow a discard; empty: it did (order 168, articles 28 and 29; Civil Code, article 201)."""
     earliest_us = earliest_discard_us(item.t1_us, floor_days, zone)
     if trusted_now_us(item.t1_us, item.elapsed_us, receipt.at_us, receipt.elapsed_us) < earliest_us:

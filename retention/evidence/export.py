@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -62,7 +63,12 @@ class Exported:
 
 
 def export(
-    store: Store, wanted: Wanted, folder: Path, clock: Clock, program: str, progress: Progress = lambda done, total: None
+    store: Store,
+    wanted: Wanted,
+    folder: Path,
+    clock: Clock,
+    program: str,
+    progress: Progress = lambda done, total: None,
 ) -> Exported:
     """Write the package of an interval, and one segment either side of it, into a new folder.
 
@@ -171,9 +177,19 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
     writing.text(package.TIMELINE, package.timeline(leaves))
     writing.text(package.CLOCK, package.clock(leaves))
     writing.text(package.FILES, package.files_table(_rows(media, claim)))
+    for script in resources.files("retention.evidence").joinpath("handed_out").iterdir():
+        writing.text(script.name, script.read_bytes())
 
 
 def _rows(media: list[Segment], claim: Claim) -> Iterator[tuple[object, ...]]:
     for one in media:
         span = (format_us(one.t0_us), format_us(one.t1_us))
-        yield media_name(one), "original 原始录像", f"mp4 {one.codec}", one.bytes, one.sha256, camera_of(claim.stream), *span
+        yield (
+            media_name(one),
+            "original 原始录像",
+            f"mp4 {one.codec}",
+            one.bytes,
+            one.sha256,
+            camera_of(claim.stream),
+            *span,
+        )

@@ -125,7 +125,9 @@ def timeline(leaves: Iterable[tuple[int, Leaf]]) -> bytes:
 def _row(index: int, leaf: Leaf) -> str:
     facts, kind = leaf.fields, _ROWS[leaf.type]
     if leaf.type == "del":
-        return _line(index, kind, f"{facts['n0']}-{facts['n1']}", format_us(leaf.at_us), "", "", quoted(facts["rule"]), "")
+        return _line(
+            index, kind, f"{facts['n0']}-{facts['n1']}", format_us(leaf.at_us), "", "", quoted(facts["rule"]), ""
+        )
     cause, detail, digest = (facts.get(name, "") for name in ("cause", "detail", "sha256"))
     return _line(index, kind, facts["n"], facts["t0"], facts["t1"], cause, quoted(detail), digest)
 

@@ -14,7 +14,7 @@ from recorder.store.log.leaves import decode_leaf
 from recorder.store.segments import LEGAL_FLOOR_DAYS
 from recorder.store.verify import sha256_of
 from retention.evidence import package
-from retention.evidence.completeness import Judgement
+from retention.evidence.completeness import BAD, Judgement
 from retention.evidence.package import Claim, ClaimMalformed
 from retention.evidence.verification import Problem, Verification
 
@@ -35,7 +35,18 @@ class Verdict:
     @property
     def is_good(self) -> bool:
         """Whether all of it holds, and nothing of the interval is missing."""
-        return not self.problems and self.judgement is not None and self.judgement.is_complete
+        return not self.objections
+
+    @property
+    def objections(self) -> tuple[Problem, ...]:
+        """All that is not as it must be, of the files and of the interval."""
+        if self.judgement is None or self.claim is None:
+            return self.problems
+        broken = [Problem(package.LEAVES, one) for one in self.judgement.broken]
+        bad = [one for one in self.judgement.stretches if one.standing in BAD]
+        folder = f"{package.MEDIA}/{self.claim.stream}"
+        missing = [Problem(package.CLAIM if one.item is None else f"{folder}/{one.item}", one.why) for one in bad]
+        return (*self.problems, *broken, *missing)
 
 
 def verify_package(
@@ -126,11 +137,11 @@ class _Reading:
     def _claim(self) -> Claim | None:
         try:
             claim = package.read_claim(self._read(package.CLAIM))
-            self._checked.claimed(package.CLAIM, claim.fingerprint, claim.origin)
-            return claim
         except ClaimMalformed as err:
             self._checked.problems.append(Problem(package.CLAIM, str(err)))
             return None
+        self._checked.claimed(package.CLAIM, claim.fingerprint, claim.origin)
+        return claim
 
     def _judgement(self, claim: Claim) -> Judgement | None:
         try:

@@ -190,6 +190,8 @@ class Verification:
 
     def judgement(self, stream_id: str, start_us: int, end_us: int, *, floor_days: int, zone: ZoneInfo) -> Judgement:
         """Every instant of an interval, by what was proved so far."""
+        if len(self._heads) < 2:
+            self._object("proof/heads", "There are not two beats that bind the interval.")
         media = self.media_digests.get(stream_id, {})
         return judge(self._proven(stream_id), media, start_us, end_us, floor_days=floor_days, zone=zone)
 

@@ -301,8 +301,12 @@ def objection(item, entries, stream, floor_days, offset):
         holds = [
             hold
             for placed, hold in kinds
-            if hold["type"] == "hold" and camera in hold["cameras"] and placed < index
-            and released.get(hold["hold"], index + 1) > index and us(hold["t0"]) < t1 and t0 < us(hold["t1"])
+            if hold["type"] == "hold"
+            and camera in hold["cameras"]
+            and placed < index
+            and released.get(hold["hold"], index + 1) > index
+            and us(hold["t0"]) < t1
+            and t0 < us(hold["t1"])
         ]
         if t1 + age < earliest(t1, floor_days, offset):
             why = "It was discarded before its time."
@@ -342,7 +346,11 @@ def judge(claim, listed, digest, origin, entries, heads):
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
     there = check_media(listed, {one["n"]: one for one in mine.values()}, stream)
     camera = stream.rpartition(".")[0]
-    registered = [h for h, one, _ in entries.values() if one["type"] == "camera" and one.get("op") == "registered" and one["camera"] == camera]
+    registered = [
+        h
+        for h, one, _ in entries.values()
+        if one["type"] == "camera" and one.get("op") == "registered" and one["camera"] == camera
+    ]
     ties = [tuple(heads[index].get(stream, [-1, (registered or [""])[0]])) for index in sorted(heads)]
     if len(ties) < 2:
         fail("proof/heads", "There are not two beats that bind the interval.")

@@ -86,7 +86,9 @@ def test_a_file_that_is_not_there_is_missing() -> None:
 def test_a_file_with_other_bytes_is_altered() -> None:
     """What hashes to something else was altered, and that is never hidden."""
     items = chain("SS")
-    found = judge(Proven(items, ties(-1, 1)), {0: "m0", 1: "x"}, BEGIN_US, BEGIN_US + 2 * STEP_US, floor_days=30, zone=ZONE)
+    found = judge(
+        Proven(items, ties(-1, 1)), {0: "m0", 1: "x"}, BEGIN_US, BEGIN_US + 2 * STEP_US, floor_days=30, zone=ZONE
+    )
 
     assert shape(found) == [("present_verified", 1), ("altered", 1)]
 
@@ -122,7 +124,7 @@ def test_of_two_versions_of_a_minute_only_the_bound_one_counts() -> None:
     """An owner who wrote down both can show only the one that the beats agree on."""
     items = chain("SS")
     other = replace(items[1], hash="hedged", sha256=None, cause=Cause.NO_MEDIA)
-    found = judged([*items, other], ties(-1, 1))
+    found = judged([*items, other], ties(-1, 1), minutes=2)
 
     assert shape(found) == [("present_verified", 2)]
 

@@ -1,0 +1,176 @@
+"""Evidence packages: three verifiers that share no code agree that an honest one is good, and on what is wrong with
+each of the museum."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from config.times import DAY_US
+from recorder.causes import Cause
+from recorder.store.log.keys import load_key
+from recorder.store.store import Store
+from retention.evidence import package
+from retention.evidence.export import Wanted, export
+from retention.evidence.reading import verify_package
+from tests.fakes.box import new_store, record
+from tests.fakes.clock import FakeClock
+from tests.forgeries.packages import OWNED, PACKAGES, Forger, Owner, resign
+
+SECOND = "I" + "P" * 9
+
+
+@dataclass(frozen=True)
+class Honest:
+    """A package with nothing wrong, the fingerprint that the papers name, and the key that only the box has."""
+
+    folder: Path
+    fingerprint: str
+    key: Ed25519PrivateKey
+
+    def copy(self, place: Path) -> Path:
+        return Path(shutil.copytree(self.folder, place / "package", symlinks=True))
+
+
+def filled(folder: Path, clock: FakeClock) -> Store:
+    """Two cameras, a gap, runs, some checkpoints between."""
+    store = new_store(folder, clock, "gate", "yard")
+    clock.advance(3)
+    record(store, clock, SECOND * 6)
+    record(store, clock, SECOND * 4, "yard")
+    store.checkpoint()
+    clock.advance(30)
+    store.commit_gap("gate.main", clock.read().utc_us, Cause.UNREACHABLE, 'the "cable"\n\\ at 東')
+    record(store, clock, SECOND * 6)
+    store.checkpoint()
+    record(store, clock, SECOND * 4)
+    store.checkpoint()
+    return store
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
+    clock, folder = FakeClock(), tmp_path_factory.mktemp("honest")
+    store = filled(folder, clock)
+    begun_us = store.cameras.get("gate").registered_us
+    wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
+    export(store, wanted, folder / "package", clock, "0.0.0")
+    key = load_key(store.layout.key)
+    store.close()
+    return Honest(folder / "package", store.fingerprint, key)
+
+
+def ours(folder: Path, fingerprint: str) -> tuple[bool, str]:
+    verdict = verify_package(folder, fingerprint)
+    return verdict.is_good, "\n".join(f"{one.file}: {one.what}" for one in verdict.objections)
+
+
+def run(folder: Path, *command: str) -> tuple[bool, str]:
+    done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.returncode == 0, done.stdout + done.stderr
+
+
+def by_shell(folder: Path, fingerprint: str) -> tuple[bool, str]:
+    return run(folder, "sh", "verify.sh", fingerprint)
+
+
+def by_python(folder: Path, fingerprint: str) -> tuple[bool, str]:
+    return run(folder, sys.executable, "-I", "verify.py", fingerprint)
+
+
+Verifier = Callable[[Path, str], tuple[bool, str]]
+VERIFIERS: tuple[Verifier, ...] = (ours, by_shell, by_python)
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_an_honest_package_is_good(honest: Honest, verifier: Verifier) -> None:
+    """Nothing is said against it; otherwise the other tests would prove nothing."""
+    good, said = verifier(honest.folder, honest.fingerprint)
+
+    assert good, said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize("forger", PACKAGES, ids=lambda forger: forger.__name__)
+def test_a_forgery_is_found_and_its_file_named(
+    honest: Honest, tmp_path: Path, forger: Forger, verifier: Verifier
+) -> None:
+    """By each of the three."""
+    folder = honest.copy(tmp_path)
+    forger(folder)
+    good, said = verifier(folder, honest.fingerprint)
+
+    assert not good
+    assert PACKAGES[forger] in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize("forger", OWNED, ids=lambda forger: forger.__name__)
+def test_a_forgery_of_who_has_the_key_is_found(
+    honest: Honest, tmp_path: Path, forger: Owner, verifier: Verifier
+) -> None:
+    """All files are listed and signed anew: the log does not lead to what was changed."""
+    folder = honest.copy(tmp_path)
+    forger(folder, honest.key)
+    resign(folder, honest.key)
+    good, said = verifier(folder, honest.fingerprint)
+
+    assert not good
+    assert OWNED[forger] in said
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def flipped(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+MUTATIONS: tuple[Callable[[Path], None], ...] = (flipped, truncated, Path.unlink)
+OF_THE_KIND = (package.KEY, package.SUMS, package.SUMS_SIGNATURE)
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=["flipped", "truncated", "removed"])
+def test_each_file_with_one_change(honest: Honest, tmp_path: Path, mutation: Callable[[Path], None]) -> None:
+    """Every single one is found, and the file named; the scripts themselves are judged by the other two."""
+    for number, name in enumerate(names(honest.folder)):
+        folder = honest.copy(tmp_path / str(number))
+        mutation(folder / name)
+        for verifier, script in zip(VERIFIERS, ("", "verify.sh", "verify.py"), strict=True):
+            if name == script:
+                continue
+            good, said = verifier(folder, honest.fingerprint)
+            assert not good, (name, verifier)
+            assert name in said, (name, verifier, said)
+
+
+def test_a_discard_after_its_time_is_lawful_and_one_under_a_hold_is_not(tmp_path: Path) -> None:
+    """The three verifiers agree on both."""
+    clock = FakeClock()
+    store = filled(tmp_path, clock)
+    begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000
+    clock.advance(40 * DAY_US / 1e6)
+    report = store.discard(["gate.main.1", "gate.main.2"], "target 31 days, floor 30 days")
+    assert len(report.discarded) == 2
+    store.checkpoint()
+    done = export(store, Wanted("gate", begun_us + 1, end_us, "case 8"), tmp_path / "package", clock, "0.0.0")
+
+    assert done.gone == 2
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", store.fingerprint)
+        assert good, said
