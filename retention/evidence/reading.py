@@ -81,7 +81,8 @@ class _Reading:
         for name, digest in self._under(package.MEDIA):
             self._media(name, digest)
         claim = self._claim()
-        return Verdict(tuple(checked.problems), claim, None if claim is None else self._judgement(claim))
+        judgement = None if claim is None else self._judgement(claim)
+        return Verdict(tuple(checked.problems), claim, judgement)
 
     def _read(self, name: str) -> bytes:
         """A small file; empty where there is none, which is a problem of whoever looks at it."""

@@ -14,9 +14,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from recorder.store.log.leaves import decode_leaf
 from recorder.store.log.note import Checkpoint, open_checkpoint, origin_of, sign_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
 from retention.evidence import package
@@ -33,6 +34,12 @@ def flip(path: Path, at: int | None = None) -> None:
 
 def media(folder: Path, place: int = 1) -> Path:
     return sorted((folder / package.MEDIA).rglob("*.mp4"), key=lambda path: int(path.name.partition("-")[0]))[place]
+
+
+def public_key(folder: Path) -> Ed25519PublicKey:
+    found = load_pem_public_key((folder / package.KEY).read_bytes())
+    assert isinstance(found, Ed25519PublicKey)
+    return found
 
 
 def resign(folder: Path, key: Ed25519PrivateKey) -> None:
@@ -61,6 +68,11 @@ def entry(folder: Path, kind: str, place: int = 0) -> int:
     return found[place]
 
 
+def unreachable(folder: Path) -> int:
+    """The line of the gap in which the camera was."""
+    return next(n for n, one in enumerate(lines(folder / package.LEAVES)) if b'"cause":"unreachable"' in one)
+
+
 def edit_entry(folder: Path, line: int, old: bytes, new: bytes) -> None:
     content = lines(folder / package.LEAVES)
     assert old in content[line]
@@ -77,8 +89,6 @@ def leave_out(folder: Path, line: int) -> None:
 
 def tables(folder: Path) -> None:
     """Make the tables anew from the entries, as an owner would."""
-    from recorder.store.log.leaves import decode_leaf
-
     indexes = [int(line.split(b" ")[0]) for line in lines(folder / package.PATHS)]
     leaves = [(i, decode_leaf(body)) for i, body in zip(indexes, lines(folder / package.LEAVES), strict=True)]
     (folder / package.TIMELINE).write_bytes(package.timeline(leaves))
@@ -128,17 +138,11 @@ def all_is_signed_with_another_key(folder: Path) -> None:
     """A whole new package, in itself without a flaw: only the papers tell."""
     key = Ed25519PrivateKey.generate()
     note = (folder / package.CHECKPOINT).read_text()
-    old = open_checkpoint(note, origin_of(note), _public(folder))
+    old = open_checkpoint(note, origin_of(note), public_key(folder))
     (folder / package.CHECKPOINT).write_text(sign_checkpoint(old, key))
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (folder / package.KEY).write_bytes(public)
     resign(folder, key)
-
-
-def _public(folder: Path):  # type: ignore[no-untyped-def]
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    return load_pem_public_key((folder / package.KEY).read_bytes())
 
 
 def the_tail_of_the_entries_is_cut_off(folder: Path) -> None:
@@ -201,7 +205,7 @@ def a_media_hash_is_edited_with_its_file(folder: Path, key: Ed25519PrivateKey) -
 
 
 def a_gaps_cause_is_edited(folder: Path, key: Ed25519PrivateKey) -> None:
-    edit_entry(folder, entry(folder, "gap"), b'"cause":"unreachable"', b'"cause":"scheduled"')
+    edit_entry(folder, unreachable(folder), b'"cause":"unreachable"', b'"cause":"scheduled"')
     tables(folder)
 
 
@@ -305,7 +309,7 @@ def the_checkpoint_is_of_another_tree(folder: Path, key: Ed25519PrivateKey) -> N
 
 def the_checkpoint_is_of_a_log_made_of_these_entries(folder: Path, key: Ed25519PrivateKey) -> None:
     """The owner edits an entry, and signs a tree of just what is handed over: paths no longer lead to it."""
-    edit_entry(folder, entry(folder, "gap"), b'"cause":"unreachable"', b'"cause":"scheduled"')
+    edit_entry(folder, unreachable(folder), b'"cause":"unreachable"', b'"cause":"scheduled"')
     bodies = lines(folder / package.LEAVES)
     path = folder / package.CHECKPOINT
     origin = origin_of(path.read_text())
