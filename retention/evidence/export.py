@@ -177,7 +177,7 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
     writing.text(package.TIMELINE, package.timeline(leaves))
     writing.text(package.CLOCK, package.clock(leaves))
     writing.text(package.FILES, package.files_table(_rows(media, claim)))
-    for script in resources.files("retention.evidence").joinpath("handed_out").iterdir():
+    for script in resources.files("retention.evidence").joinpath("handed-out").iterdir():
         writing.text(script.name, script.read_bytes())
 
 

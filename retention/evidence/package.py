@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import rfc8785
 
@@ -59,7 +60,7 @@ class Claim:
 
     def text(self) -> bytes:
         """As it stands in the package."""
-        facts = {
+        facts: dict[str, Any] = {
             "format": FORMAT,
             "stream": self.stream,
             "start": format_us(self.start_us),
@@ -86,8 +87,8 @@ def read_claim(text: bytes) -> Claim:
         facts = json.loads(text)
         if facts.pop("format") != FORMAT:
             raise ClaimMalformed("The package is of a later format than this program knows.")
-        times = {f"{name}_us": parse_us(facts.pop(name)) for name in ("start", "end", "made")}
-        claim = Claim(**facts, **times)
+        facts |= {f"{name}_us": parse_us(facts.pop(name)) for name in ("start", "end", "made")}
+        claim = Claim(**facts)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         raise ClaimMalformed("What the package says of itself cannot be read.") from err
     if claim.text() != text:
