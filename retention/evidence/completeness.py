@@ -64,6 +64,10 @@ class ProvenItem:
     """Of the media; None: it is a gap."""
     cause: Cause | None = None
     detail: str = ""
+    run: int | None = None
+    """Of a segment: the number of the first one of its run."""
+    init_bytes: int = 0
+    """Of a segment: how long the beginning of its file is, which all files of a run share."""
 
 
 @dataclass(frozen=True)

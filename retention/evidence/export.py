@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -125,6 +126,19 @@ class _Writing:
                 done(len(piece))
         self.digests[name] = digest.hexdigest()
 
+    def film(self, name: str, segments: Sequence[Segment]) -> None:
+        """Join the originals of a run that are here already: it plays anywhere, and can be made again from them."""
+        digest = hashlib.sha256()
+        target = self.folder / name
+        with files.translated(target), target.open("xb", buffering=0) as out:
+            for number, segment in enumerate(segments):
+                with (self.folder / media_name(segment)).open("rb", buffering=0) as stream:
+                    stream.seek(segment.init_bytes if number else 0)
+                    while piece := stream.read(COPY_BYTES):
+                        digest.update(piece)
+                        files.write_all(out.fileno(), piece)
+        self.digests[name] = digest.hexdigest()
+
     def close(self, store: Store) -> None:
         """The list of all files, and the box's signature on it."""
         sums = package.sums(self.digests)
@@ -142,6 +156,8 @@ def _media(store: Store, segments: list[Segment], writing: _Writing, progress: P
 
     for segment in segments:
         writing.copy(media_name(segment), store.media_path(segment), passed)
+    for run, group in itertools.groupby(segments, key=lambda one: one.run):
+        writing.film(f"{package.MEDIA}/{segments[0].stream_id}/{package.PLAY.format(run=run)}", list(group))
 
 
 def media_name(segment: Segment) -> str:

@@ -33,6 +33,9 @@ MEDIA = "media"
 SUMS = "SHA256SUMS"
 SUMS_SIGNATURE = "SHA256SUMS.sig"
 
+PLAY = "play-{run}.mp4"
+"""All originals of one run as one film: the first whole, of the others what lies behind the beginning of the file."""
+
 TIMELINE_HEAD = "entry,kind,item,start,end,cause,detail,sha256\n"
 CLOCK_HEAD = "item,start,camera_clock_ahead_us,camera_clock_drift_ppb,written_down,box_time_us\n"
 FILES_HEAD = "number,file,category,format,bytes,sha256,camera,start,end\n"

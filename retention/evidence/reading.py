@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -12,9 +13,9 @@ from recorder.store import files
 from recorder.store.log.errors import LogError
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.segments import LEGAL_FLOOR_DAYS
-from recorder.store.verify import sha256_of
+from recorder.store.verify import READ_BYTES, sha256_of
 from retention.evidence import package
-from retention.evidence.completeness import BAD, Judgement
+from retention.evidence.completeness import BAD, Judgement, ProvenItem
 from retention.evidence.package import Claim, ClaimMalformed
 from retention.evidence.verification import Problem, Verification
 
@@ -80,6 +81,9 @@ class _Reading:
             self._heads(name)
         for name, digest in self._under(package.MEDIA):
             self._media(name, digest)
+        for name, digest in self._under(package.MEDIA):
+            if PurePosixPath(name).name.startswith("play"):
+                checked.film(name, digest, self._film(name))
         claim = self._claim()
         judgement = None if claim is None else self._judgement(claim)
         return Verdict(tuple(checked.problems), claim, judgement)
@@ -132,8 +136,30 @@ class _Reading:
     def _media(self, name: str, digest: str) -> None:
         parts = PurePosixPath(name).parts
         number = parts[-1].partition("-")[0]
+        if parts[-1].startswith("play"):
+            return
         if len(parts) == 3 and number.isascii() and number.isdigit():
             self._checked.media(name, parts[1], int(number), digest)
+        else:
+            self._checked.problems.append(Problem(name, "Its name is not that of a segment."))
+
+    def _film(self, name: str) -> str | None:
+        """What a film hashes to that is made anew, by its name."""
+        path = PurePosixPath(name)
+        for run, items in self._checked.films(path.parent.name).items():
+            if path.name == package.PLAY.format(run=run):
+                return self._joined(path.parent, items)
+        return None
+
+    def _joined(self, folder: PurePosixPath, items: list[ProvenItem]) -> str:
+        digest = hashlib.sha256()
+        for number, item in enumerate(items):
+            path = next((self._folder / folder).glob(f"{item.n}-*"))
+            with files.translated(path), path.open("rb", buffering=0) as stream:
+                stream.seek(item.init_bytes if number else 0)
+                while piece := stream.read(READ_BYTES):
+                    digest.update(piece)
+        return digest.hexdigest()
 
     def _claim(self) -> Claim | None:
         try:

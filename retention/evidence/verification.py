@@ -188,6 +188,20 @@ class Verification:
         if item.sha256 != sha256:
             self._object(name, "It is not what was recorded: its hash is not the one in the log.")
 
+    def films(self, stream_id: str) -> dict[int, list[ProvenItem]]:
+        """Of each run the segments whose media was handed over, in order: what a film of it is made of."""
+        there = self.media_digests.get(stream_id, {})
+        found: dict[int, list[ProvenItem]] = {}
+        for item in sorted(self._items.get(stream_id, ()), key=lambda one: one.n):
+            if item.n in there and item.run is not None:
+                found.setdefault(item.run, []).append(item)
+        return found
+
+    def film(self, name: str, sha256: str, made: str | None) -> None:
+        """A film, and what one that is made anew from the originals hashes to; None: there are none for it."""
+        if sha256 != made:
+            self._object(name, "It is not made of the originals.")
+
     def judgement(self, stream_id: str, start_us: int, end_us: int, *, floor_days: int, zone: ZoneInfo) -> Judgement:
         """Every instant of an interval, by what was proved so far."""
         if len(self._heads) < 2:
@@ -253,6 +267,8 @@ def _item(entry: _Entry) -> ProvenItem:
         sha256=facts.get("sha256"),
         cause=Cause(facts["cause"]) if "cause" in facts else None,
         detail=facts.get("detail", ""),
+        run=facts.get("run"),
+        init_bytes=facts.get("init_bytes", 0),
     )
 
 

@@ -33,7 +33,9 @@ def flip(path: Path, at: int | None = None) -> None:
 
 
 def media(folder: Path, place: int = 1) -> Path:
-    return sorted((folder / package.MEDIA).rglob("*.mp4"), key=lambda path: int(path.name.partition("-")[0]))[place]
+    return sorted((folder / package.MEDIA).rglob("[0-9]*.mp4"), key=lambda path: int(path.name.partition("-")[0]))[
+        place
+    ]
 
 
 def public_key(folder: Path) -> Ed25519PublicKey:
@@ -176,6 +178,15 @@ def media_is_replaced_by_that_of_another_minute(folder: Path, key: Ed25519Privat
 
 def media_is_removed(folder: Path, key: Ed25519PrivateKey) -> None:
     media(folder).unlink()
+
+
+def a_film_is_edited(folder: Path, key: Ed25519PrivateKey) -> None:
+    flip(next((folder / package.MEDIA).rglob("play-*")))
+
+
+def a_film_of_nothing(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = next((folder / package.MEDIA).rglob("play-*"))
+    shutil.copy(path, path.with_name("play-999.mp4"))
 
 
 def media_of_another_number(folder: Path, key: Ed25519PrivateKey) -> None:
@@ -343,6 +354,8 @@ OWNED: dict[Owner, str] = {
     media_is_replaced: "media/gate.main/",
     media_is_replaced_by_that_of_another_minute: "media/gate.main/",
     media_is_removed: "media/gate.main/",
+    a_film_is_edited: "media/gate.main/play-",
+    a_film_of_nothing: "media/gate.main/play-999.mp4",
     media_of_another_number: "media/gate.main/999-",
     media_of_another_camera: "media/yard.main/",
     an_entry_is_edited: package.LEAVES,

@@ -253,6 +253,8 @@ def check_media(listed, items, stream):
     for name, digest in listed.items():
         found = re.fullmatch(r"media/([^/]+)/([0-9]+)-[^/]*", name)
         if not found:
+            if name.startswith("media/") and not re.fullmatch(r"media/[^/]+/play[^/]*", name):
+                fail(name, "Its name is not that of a segment.")
             continue
         item = items.get(int(found[2])) if found[1] == stream else None
         if item is None or "sha256" not in item:
@@ -260,8 +262,28 @@ def check_media(listed, items, stream):
         elif item["sha256"] != digest:
             fail(name, "It is not what was recorded: its hash is not the one in the log.")
         else:
-            there[int(found[2])] = True
+            there[int(found[2])] = name
     return there
+
+
+def check_films(listed, items, stream, there):
+    """The originals of a run, one behind the other: the first whole, of the others what lies behind the beginning."""
+    runs = {}
+    for n in sorted(there):
+        runs.setdefault(items[n]["run"], []).append(n)
+    films = {name for name in listed if re.fullmatch(r"media/[^/]+/play[^/]*", name)}
+    for run, numbers in runs.items():
+        name, digest = f"media/{stream}/play-{run}.mp4", hashlib.sha256()
+        for place, n in enumerate(numbers):
+            with open(os.path.join(HERE, *there[n].split("/")), "rb") as stream_:
+                stream_.seek(items[n]["init_bytes"] if place else 0)
+                for piece in iter(lambda: stream_.read(1 << 20), b""):
+                    digest.update(piece)
+        if listed.get(name) != digest.hexdigest():
+            fail(name, "It is not made of the originals.")
+        films.discard(name)
+    for name in sorted(films):
+        fail(name, "No entry of the log tells of this film.")
 
 
 def chain_of(by_hash, ties):
@@ -344,7 +366,9 @@ def judge(claim, listed, digest, origin, entries, heads):
     check_tables(entries)
     stream, start, end = claim["stream"], us(claim["start"]), us(claim["end"])
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
-    there = check_media(listed, {one["n"]: one for one in mine.values()}, stream)
+    numbered = {one["n"]: one for one in mine.values()}
+    there = check_media(listed, numbered, stream)
+    check_films(listed, numbered, stream, there)
     camera = stream.rpartition(".")[0]
     registered = [
         h

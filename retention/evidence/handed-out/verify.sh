@@ -160,6 +160,7 @@ BEGIN {
 }
 {
     entry = substr($0, length($1) + length($2) + 3)
+    sub(/"audio":\{[^}]*\},?/, "", entry) # it has fields of the same names
     type = text("type")
     if ($1 == 0 && (type != "genesis" || text("key") != fingerprint || text("origin") != origin)) wrong = 1
     if ($1 == 0) began = 1
@@ -174,6 +175,8 @@ BEGIN {
             n[i] = number("n") + 0; prev[i] = text("prev"); t0[i] = us(text("t0")); t1[i] = us(text("t1"))
             sha[i] = text("sha256"); boxtime[i] = number("elapsed_us") + 0; kind[i] = type
             file[number("n")] = i
+            if (n[i] > most) most = n[i]
+            run[i] = number("run"); init[i] = number("init_bytes"); frames[i] = number("frames")
         }
     }
     if (type == "del") {
@@ -201,7 +204,10 @@ END {
             if (name !~ /\/play[^\/]*$/) fail(name, "No entry of the log tells of this file.")
         } else if (sha[file[item]] != hash) { fail(name, "It is not what was recorded: its hash is not the one in the log."); there[file[item]] = -1 }
         else there[file[item]] = 1
+        if (item in file) path[item + 0] = name
     }
+    for (k = 0; k <= most; k++) if (k in path) print run[file[k]], init[file[k]], frames[file[k]], path[k] >(temp "/films")
+    close(temp "/films")
     ties = 0
     while ((getline line <(temp "/heads")) > 0) {
         ties++
@@ -250,6 +256,29 @@ awk -v stream="$stream" -v start_text="$(claim start)" -v end_text="$(claim end)
     -v fingerprint="$found" -v temp="$temp" -v floor="$floor" -v offset="$offset" \
     -f "$temp/judge.awk" "$temp/sorted" >"$temp/judged"
 sed -n '/^FAIL /p' "$temp/judged" | tee -a "$temp/problems"
+# 10. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
+# beginning that they share.
+: >>"$temp/films"
+cut -d' ' -f1 "$temp/films" | sort -nu | while IFS= read -r run; do
+    name="media/$stream/play-$run.mp4"
+    echo "$name" >>"$temp/expected"
+    first=1
+    grep "^$run " "$temp/films" | while read -r _ init _ original; do
+        if [ "$first" -eq 1 ]; then cat "$original"; else tail -c "+$((init + 1))" "$original"; fi
+        first=0
+    done | cmp -s - "$name" || fail "$name" "It is not made of the originals."
+    command -v ffprobe >/dev/null 2>&1 || continue
+    counted=$(ffprobe -v error -count_packets -select_streams v:0 -show_entries stream=nb_read_packets -of csv=p=0 \
+        "$name" 2>/dev/null | tr -dc 0-9)
+    [ "$counted" = "$(grep "^$run " "$temp/films" | awk '{ sum += $3 } END { print sum }')" ] ||
+        fail "$name" "It does not have as many pictures as the entries say."
+done
+command -v ffprobe >/dev/null 2>&1 || echo "There is no ffprobe here: pictures were not counted."
+: >>"$temp/expected"
+find media -name 'play*' 2>/dev/null | grep -vxFf "$temp/expected" | while IFS= read -r name; do
+    fail "$name" "No entry of the log tells of this film."
+done
+
 for name in timeline.csv clock.csv; do
     cmp -s "$temp/$name" "$name" || fail "$name" "It is not what the entries of the log say."
 done
