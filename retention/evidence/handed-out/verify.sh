@@ -81,7 +81,10 @@ proved() { # index, entry hash, hashes on the way
 grep -vqE '^[0-9]{1,16}( [0-9a-f]{64})*$' proof/paths.txt && fail proof/paths.txt "A line cannot be read."
 : >"$temp/entries"
 : >"$temp/heads"
-exec 3<proof/leaves.jsonl 4<proof/paths.txt || exit 2
+for name in proof/leaves.jsonl proof/paths.txt claim.json; do
+    [ -r "$name" ] || { fail "$name" "It is not there, or cannot be read."; echo "NOT GOOD. 未通过校验"; exit 1; }
+done
+exec 3<proof/leaves.jsonl 4<proof/paths.txt
 while IFS= read -r entry <&3; do
     IFS= read -r line <&4 || { fail proof/paths.txt "It has fewer lines than there are entries."; break; }
     index=${line%% *}
