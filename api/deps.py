@@ -53,6 +53,8 @@ class Ports:
     ready: Callable[[], Readiness]
     still: Callable[[str, float], StillOut]
     """A camera's newest key picture as a JPEG, at most so many seconds old; raises `StillUnavailable`."""
+    exports_changed: Callable[[], None]
+    """To be called after an export was asked for, so that it is made at once."""
     cameras_changed: Callable[[], None]
     """To be called after the registry changed, so that the cameras are started and stopped at once."""
     token_needed: bool

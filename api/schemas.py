@@ -242,6 +242,41 @@ class HoldList(BaseModel):
     holds: list[HoldOut]
 
 
+class ExportNew(Body):
+    """Footage that is to be handed out as evidence."""
+
+    camera: Annotated[str, Field(examples=["gate"])]
+    start: Instant
+    end: Instant
+    case: Annotated[str, Field(min_length=1, max_length=2000, examples=["2026-114"])]
+    reason: Annotated[str, Field(min_length=1, max_length=2000, examples=["Letter of the police of 24 November"])]
+
+
+class ExportOut(BaseModel):
+    """An evidence package that was asked for."""
+
+    id: int
+    camera: str
+    start: Instant
+    end: Instant
+    case: str
+    reason: str
+    asked: Instant
+    state: Annotated[str, Field(description="`queued`, `running`, `done`, `failed` or `cancelled`.")]
+    done_bytes: int
+    total_bytes: Annotated[int, Field(description="0 while nobody knows.")]
+    folder: Annotated[str | None, Field(description="Where the package lies on the box, once it is done.")]
+    problem_code: str | None
+    problem_text: str | None
+    ended: Instant | None
+
+
+class ExportList(BaseModel):
+    """Every export ever asked for."""
+
+    exports: list[ExportOut]
+
+
 class ProblemOut(BaseModel):
     """What is wrong, and what to do."""
 

@@ -145,6 +145,12 @@ class HoldUnknown(Unknown):
     code = "hold_unknown"
 
 
+class ExportUnknown(Unknown):
+    """There is no export of that number."""
+
+    code = "export_unknown"
+
+
 class StillUnavailable(Unknown):
     """There is no picture of this camera now: it is not being recorded, or has sent no key picture yet."""
 
@@ -209,6 +215,12 @@ class NotPresent(Refused):
     """That segment has already been discarded."""
 
     code = "not_present"
+
+
+class ExportOver(Refused):
+    """That export has ended: what is done stays, and is asked for anew by another."""
+
+    code = "export_over"
 
 
 class NotSignedYet(Refused):

@@ -12,7 +12,7 @@ import sys
 import structlog
 import typer
 
-from appliance.cli import box, cameras, footage, holds, proof
+from appliance.cli import box, cameras, exports, footage, holds, proof
 from appliance.cli.words import exit_codes_text, language_of
 from config import logs
 from config.errors import ConfigInvalid, CustosError, ExitCode
@@ -33,6 +33,7 @@ app.add_typer(cameras.app, name="camera")
 app.command("segments")(footage.segments)
 app.command("coverage")(footage.coverage)
 app.add_typer(holds.app, name="hold")
+app.add_typer(exports.app, name="export")
 app.command("verify")(proof.verify)
 app.command("fsck")(proof.fsck)
 app.command("completeness")(proof.completeness)

@@ -139,9 +139,7 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None) -> None:
         if stretches:
             at.console.print(_table(at, stretches))
         if fingerprint is None:
-            at.console.print(
-                "No fingerprint was given: it may be of one piece and another box's. 未给出指纹"
-            )
+            at.console.print("No fingerprint was given: it may be of one piece and another box's. 未给出指纹")
         at.console.print("GOOD 校验通过" if verdict.is_good else f"NOT GOOD: {len(problems)} problems. 未通过校验")
     if not verdict.is_good:
         raise typer.Exit(ExitCode.FINDINGS)

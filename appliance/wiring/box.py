@@ -54,6 +54,7 @@ from recorder.errors import DataDirMissing, StorageError
 from recorder.store import files
 from recorder.store.records import Camera, ManagedBy
 from recorder.store.store import InitReport, Store
+from retention.evidence.jobs import Exporter
 from retention.policy import Rule
 from retention.sweep import sweep
 
@@ -74,6 +75,9 @@ SURVEY_S: Final = 60.0
 
 SWEEP_S: Final = 3600.0
 """Footage falls due at midnight; an hour later is soon enough."""
+
+EXPORTS_S: Final = 60.0
+"""Who asks for one calls; this is for what an earlier run left unfinished."""
 
 SWEEP_PRESSED_S: Final = 300.0
 """While a volume is low or full: what is past its target should go soon, but a disk under pressure needs its rest."""
@@ -180,6 +184,8 @@ class RecordingBox:
         self._key = secrets.token_bytes(32)
         self._wake_cameras = Wake()
         self._wake_sweep = Wake()
+        self._wake_exports = Wake()
+        self._exporter = Exporter(store, clock, version())
         self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
         self._wake_watch = Wake()
         self._fleet = self._made_fleet()
@@ -210,6 +216,7 @@ class RecordingBox:
             metrics=exposition(facts),
             still=self._stills.newest,
             ready=lambda: readiness(facts(), self._begun),
+            exports_changed=self._wake_exports.call,
             cameras_changed=self._wake_cameras.call,
             token_needed=not is_loopback(settings.http.host),
             program=version(),
@@ -271,6 +278,7 @@ class RecordingBox:
             Duty("sync", self._sync, lambda: sync_s),
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
             Duty("survey", self._look_around, lambda: SURVEY_S),
+            Duty("exports", self._export, lambda: EXPORTS_S, self._wake_exports),
             Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
             Duty("heap", self._give_back, lambda: heap.PERIOD_S),
         )
@@ -291,6 +299,7 @@ class RecordingBox:
 
     def _stop_recording(self) -> None:
         """For good: no duty that is still under way may start a camera again."""
+        self._exporter.stop()
         with self._fleet_lock:
             self._stopping = True
             if not self._fleet.stop():
@@ -326,6 +335,10 @@ class RecordingBox:
         self._store.checkpoint()
         if self._is_pressed():
             self._wake_sweep.call()
+
+    def _export(self) -> None:
+        if self._begun:
+            self._exporter.run()
 
     def _sync(self) -> None:
         self._store.sync()

@@ -19,8 +19,9 @@ import errno
 import fcntl
 import mmap
 import os
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -195,6 +196,33 @@ def put_away(path: Path, folder: Path) -> Path:
         sync_folder(folder)
         sync_folder(path.parent)
         return place
+
+
+COPY_BYTES = 1024 * 1024
+"""Read, handed on and written at a time."""
+
+
+def copy(source: Path, target: Path, passed: Callable[[bytes], None], begin: int = 0) -> None:
+    """Append what lies behind `begin` of a file to another, which is made where it is not there; `seal` makes it last.
+
+    `passed` sees every piece before it is written.
+
+    Raises:
+        StorageError: one of its kinds.
+    """
+    with translated(source), source.open("rb", buffering=0) as stream, target.open("ab", buffering=0) as out:
+        stream.seek(begin)
+        while piece := stream.read(COPY_BYTES):
+            passed(piece)
+            write_all(out.fileno(), piece)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove what was derived from the record; never the record: called for exports alone."""
+    with translated(folder):
+        if folder.exists():
+            shutil.rmtree(folder)
+            sync_folder(folder.parent)
 
 
 def unlink(path: Path) -> None:

@@ -30,6 +30,7 @@ class Layout:
         self.media = root / "media"
         self.damaged = root / "spool" / "damaged"
         self.empty = root / "spool" / "empty"
+        self.exports = root / "exports"
 
     def volume(self, name: str = VOLUME) -> Path:
         """The folder of a volume."""

@@ -235,6 +235,37 @@ class Hold:
     release_reason: str | None
 
 
+class ExportState(StrEnum):
+    """How far an evidence package is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Export:
+    """An evidence package that was asked for."""
+
+    id: int
+    stream_id: str
+    t0_us: int
+    t1_us: int
+    case: str
+    reason: str
+    asked_us: int
+    state: ExportState
+    done_bytes: int
+    total_bytes: int
+    """0 while nobody knows."""
+    problem_code: str | None
+    """Of one that failed."""
+    problem_text: str | None
+    ended_us: int | None
+
+
 @dataclass(frozen=True)
 class CheckpointRecord:
     """A signed size and root of the log, as the catalogue remembers it."""

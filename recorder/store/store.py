@@ -38,6 +38,7 @@ from recorder.store import access, files, tables
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
 from recorder.store.database import Database
+from recorder.store.exports import Exports
 from recorder.store.holds import Holds
 from recorder.store.layout import FORMAT, VOLUME, Layout
 from recorder.store.ledger import Ledger
@@ -114,6 +115,7 @@ class Store:
         self.cameras = Cameras(layout, self.database, self.ledger, clock)
         self.holds = Holds(self.database, self.ledger, self.checkpoint)
         self.catalogue = Catalogue(self.database)
+        self.exports = Exports(self.database, self.ledger, clock, self.checkpoint)
         self._proofs = Proofs(self.ledger, facts.origin, self.public_key)
         self._segments = Segments(layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint)
 

@@ -171,3 +171,22 @@ hold_cameras = Table(
     Column("hold_id", Integer, ForeignKey("holds.id"), primary_key=True),
     Column("camera_id", String, ForeignKey("cameras.id"), primary_key=True),
 )
+
+exports = Table(
+    "exports",
+    metadata,
+    # What was handed out, or is being made to be: evidence packages under `exports/`.
+    Column("id", Integer, primary_key=True),
+    Column("stream_id", String, ForeignKey("streams.id"), nullable=False),
+    Column("t0_us", BigInteger, nullable=False),
+    Column("t1_us", BigInteger, nullable=False),
+    Column("record", String, nullable=False),  # case and reason
+    Column("asked_us", BigInteger, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+    Column("state", String, nullable=False),  # queued | running | done | failed | cancelled
+    Column("done_bytes", BigInteger, nullable=False),
+    Column("total_bytes", BigInteger, nullable=False),
+    Column("problem_code", String),
+    Column("problem_text", String),
+    Column("ended_us", BigInteger),
+)

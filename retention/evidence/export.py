@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,19 +19,20 @@ from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof
 from recorder.store.records import MediaState, Segment, camera_of, stream_of
 from recorder.store.store import Store
+from recorder.store.verify import sha256_of
 from retention.evidence import package
 from retention.evidence.package import Claim
 from retention.evidence.verification import heads_text
 
-COPY_BYTES = 1024 * 1024
-"""Read, hashed and written at a time."""
-
 Progress = Callable[[int, int], None]
-"""Called with bytes done and bytes in all."""
+"""Called with bytes done and bytes in all, before each piece; whatever it raises ends the export."""
+
+PART = ".part"
+"""A copy that is not whole yet."""
 
 
 class NothingToExport(Refused):
-    """The log tells of nothing in that interval."""
+    """The record does not reach over that interval."""
 
     code = "nothing_to_export"
 
@@ -61,6 +62,8 @@ class Exported:
     bytes: int
     gone: int
     """Segments of the interval whose media was discarded before."""
+    altered: tuple[str, ...]
+    """Segments whose files are not what was recorded: the package says so too."""
 
 
 def export(
@@ -70,28 +73,48 @@ def export(
     clock: Clock,
     program: str,
     progress: Progress = lambda done, total: None,
+    *,
+    resume: bool = False,
 ) -> Exported:
     """Write the package of an interval, and one segment either side of it, into a new folder.
+
+    `resume`: an attempt before left its copies there; those that are whole are kept.
 
     Raises:
         NothingToExport, PackageExists: as they say. StorageError: it cannot be read or written.
     """
-    stream_id = stream_of(wanted.camera_id)
+    stream_id = checked(store, wanted.camera_id, wanted.start_us, wanted.end_us)
     numbers = _numbers(store, stream_id, wanted)
     store.checkpoint()
     proof = store.proof(stream_id, *numbers)
     items = store.numbered(stream_id, *numbers)
     with files.translated(folder):
-        if folder.exists() and any(folder.iterdir()):
+        if not resume and folder.exists() and any(folder.iterdir()):
             raise PackageExists(f"{PackageExists.sentence()} ({folder})")
     writing = _Writing(folder)
     media = [one for one in items if isinstance(one, Segment)]
     present = [one for one in media if one.state is MediaState.PRESENT]
-    _media(store, present, writing, progress)
+    altered = _media(store, present, writing, progress)
     claim = _claim(store, wanted, clock, program)
     _texts(store, claim, proof, present, writing)
     writing.close(store)
-    return Exported(folder, len(present), sum(one.bytes for one in present), len(media) - len(present))
+    size = sum(one.bytes for one in present)
+    return Exported(folder, len(present), size, len(media) - len(present), altered)
+
+
+def checked(store: Store, camera_id: str, start_us: int, end_us: int) -> str:
+    """The stream of a camera, whose record reaches over the interval.
+
+    Raises:
+        CameraUnknown: it was never registered.
+        NothingToExport: the record begins later, or has not come so far yet.
+    """
+    camera = store.cameras.get(camera_id)
+    ends_us = store.head(camera.stream_id).t1_us
+    if start_us < camera.registered_us or end_us > ends_us:
+        told = f"The record of {camera_id} reaches from {format_us(camera.registered_us)} to {format_us(ends_us)}"
+        raise NothingToExport(f"{told}: the interval must lie within.")
+    return camera.stream_id
 
 
 def _numbers(store: Store, stream_id: str, wanted: Wanted) -> tuple[int, int]:
@@ -114,29 +137,38 @@ class _Writing:
         files.write_atomically(self.folder / name, content)
         self.digests[name] = hashlib.sha256(content).hexdigest()
 
-    def copy(self, name: str, source: Path, done: Callable[[int], None]) -> None:
-        """Copy a file, hashing what passes."""
-        digest = hashlib.sha256()
+    def original(self, segment: Segment, source: Path, passed: Callable[[int], None]) -> bool:
+        """Copy a segment's file, hashing what passes; whether it is what was recorded. A whole copy is kept."""
+        name = media_name(segment)
         target = self.folder / name
         files.make_folders(target.parent)
-        with files.translated(source), source.open("rb", buffering=0) as stream, target.open("xb", buffering=0) as out:
-            while piece := stream.read(COPY_BYTES):
-                digest.update(piece)
-                files.write_all(out.fileno(), piece)
-                done(len(piece))
-        self.digests[name] = digest.hexdigest()
+        if target.exists():
+            self.digests[name] = sha256_of(target)
+            passed(target.stat().st_size)
+        else:
+            self._written(name, [(source, 0)], passed)
+        return self.digests[name] == segment.sha256
 
-    def film(self, name: str, segments: Sequence[Segment]) -> None:
+    def film(self, name: str, segments: Sequence[Segment], passed: Callable[[int], None]) -> None:
         """Join the originals of a run that are here already: it plays anywhere, and can be made again from them."""
+        pieces = [(self.folder / media_name(one), one.init_bytes if place else 0) for place, one in enumerate(segments)]
+        (self.folder / name).unlink(missing_ok=True)
+        self._written(name, pieces, passed)
+
+    def _written(self, name: str, pieces: Sequence[tuple[Path, int]], passed: Callable[[int], None]) -> None:
+        """One file of others, each from a byte on; under its name only when it is whole and durable."""
         digest = hashlib.sha256()
+
+        def seen(piece: bytes) -> None:
+            passed(len(piece))
+            digest.update(piece)
+
         target = self.folder / name
-        with files.translated(target), target.open("xb", buffering=0) as out:
-            for number, segment in enumerate(segments):
-                with (self.folder / media_name(segment)).open("rb", buffering=0) as stream:
-                    stream.seek(segment.init_bytes if number else 0)
-                    while piece := stream.read(COPY_BYTES):
-                        digest.update(piece)
-                        files.write_all(out.fileno(), piece)
+        part = target.with_name(target.name + PART)
+        part.unlink(missing_ok=True)
+        for source, begin in pieces:
+            files.copy(source, part, seen, begin)
+        files.seal(part, target)
         self.digests[name] = digest.hexdigest()
 
     def close(self, store: Store) -> None:
@@ -146,18 +178,21 @@ class _Writing:
         files.write_atomically(self.folder / package.SUMS_SIGNATURE, store.sign(sums))
 
 
-def _media(store: Store, segments: list[Segment], writing: _Writing, progress: Progress) -> None:
-    done, total = 0, sum(one.bytes for one in segments)
+def _media(store: Store, segments: list[Segment], writing: _Writing, progress: Progress) -> tuple[str, ...]:
+    """Originals, and films of them; which originals are not what was recorded."""
+    films = [(run, list(group)) for run, group in itertools.groupby(segments, key=lambda one: one.run)]
+    shared = sum(one.init_bytes for _, group in films for one in group[1:])
+    done, total = 0, 2 * sum(one.bytes for one in segments) - shared
 
     def passed(count: int) -> None:
         nonlocal done
         done += count
         progress(done, total)
 
-    for segment in segments:
-        writing.copy(media_name(segment), store.media_path(segment), passed)
-    for run, group in itertools.groupby(segments, key=lambda one: one.run):
-        writing.film(f"{package.MEDIA}/{segments[0].stream_id}/{package.PLAY.format(run=run)}", list(group))
+    altered = [one.id for one in segments if not writing.original(one, store.media_path(one), passed)]
+    for run, group in films:
+        writing.film(f"{package.MEDIA}/{group[0].stream_id}/{package.PLAY.format(run=run)}", group, passed)
+    return tuple(altered)
 
 
 def media_name(segment: Segment) -> str:
@@ -192,6 +227,7 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
         writing.text(f"{package.HEADS}/{index}.json", heads_text(vector))
     writing.text(package.TIMELINE, package.timeline(leaves))
     writing.text(package.CLOCK, package.clock(leaves))
+    writing.text(package.CUSTODY, package.custody(_custody(claim, proof)))
     writing.text(package.FILES, package.files_table(_rows(media, claim)))
     for script in resources.files("retention.evidence").joinpath("handed-out").iterdir():
         writing.text(script.name, script.read_bytes())
@@ -209,3 +245,13 @@ def _rows(media: list[Segment], claim: Claim) -> Iterator[tuple[object, ...]]:
             camera_of(claim.stream),
             *span,
         )
+
+
+def _custody(claim: Claim, proof: Proof) -> Iterator[Mapping[str, object]]:
+    """Who asked for it and when, as far as the log tells, and what made it."""
+    for leaf in proof.leaves:
+        found = decode_leaf(leaf.body)
+        if found.type == "export":
+            yield {"what": "asked", "at": format_us(found.at_us), "entry": leaf.index, **found.fields}
+    made = {"program": claim.program, "case": claim.case}
+    yield {"what": "made", "at": format_us(claim.made_us), **made}

@@ -155,6 +155,11 @@ def files_table(rows: Iterable[Sequence[object]]) -> bytes:
     return (FILES_HEAD + "".join(_line(number, *row) for number, row in enumerate(rows, 1))).encode()
 
 
+def custody(lines: Iterable[Mapping[str, object]]) -> bytes:
+    """What was done with it, one act a line."""
+    return "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines).encode()
+
+
 def sums(digests: Mapping[str, str]) -> bytes:
     """As ``sha256sum`` writes and reads it."""
     return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode()

@@ -33,6 +33,7 @@ def ports_of(
     *,
     token_needed: bool = False,
     changed: Callable[[], None] = lambda: None,
+    exported: Callable[[], None] = lambda: None,
     still: Callable[[str, float], Still] = no_still,
 ) -> Ports:
     """Ports whose status says little, and the truth."""
@@ -53,6 +54,6 @@ def ports_of(
 
     return Ports(
         store=store, clock=clock, status=status, metrics=lambda: b"custos_up 1\n",
-        ready=lambda: Readiness(ready=True), cameras_changed=changed, token_needed=token_needed,
-        program="0", still=still,
+        ready=lambda: Readiness(ready=True), cameras_changed=changed, exports_changed=exported,
+        token_needed=token_needed, program="0", still=still,
     )  # fmt: skip

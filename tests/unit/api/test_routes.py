@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.errors import MEDIA_TYPE
-from api.routes import cameras, footage, health, holds, log, media
+from api.routes import cameras, exports, footage, health, holds, log, media
 from api.routes.media import Span, byte_range, matches_none
 from config.times import format_us
 from recorder.capture.recording import Recording
@@ -33,7 +33,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 
 SECOND = "I" + "P" * 9
-PAGES = (cameras, footage, health, holds, log, media)
+PAGES = (cameras, exports, footage, health, holds, log, media)
 
 
 class Box:
@@ -48,10 +48,15 @@ class Box:
         self.store.commit_gap("gate.main", self.clock.read().utc_us, Cause.UNREACHABLE, "cable")
         self.store.checkpoint()
         self.changes = 0
-        self.app: FastAPI = create_app(ports_of(self.store, self.clock, changed=self.changed))
+        self.exports = 0
+        ports = ports_of(self.store, self.clock, changed=self.changed, exported=self.exported)
+        self.app: FastAPI = create_app(ports)
 
     def changed(self) -> None:
         self.changes += 1
+
+    def exported(self) -> None:
+        self.exports += 1
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
@@ -365,6 +370,39 @@ async def test_a_box_on_the_network_asks_for_its_token(box: Box) -> None:
     assert (await box.ask("GET", "/healthz")).status_code == 200
     assert (await box.ask("GET", "/api/v1/cameras", headers={"Authorization": f"Bearer {token}"})).status_code == 200
     is_problem(await box.ask("GET", "/readyz", headers={"Authorization": "Bearer x"}), 401, "token_wrong")
+
+
+async def test_an_export_is_asked_for_told_and_cancelled(box: Box) -> None:
+    """It stands in the log at once; who makes it is called; an end never changes."""
+    begun, ended = box.store.cameras.get("gate").registered_us, box.clock.utc_us
+    body = {"camera": "gate", "start": format_us(begun), "end": format_us(ended), "case": "7", "reason": "Letter"}
+    made = await box.ask("POST", "/api/v1/exports", json=body)
+    told = await box.ask("GET", "/api/v1/exports/1")
+    cancelled = await box.ask("DELETE", "/api/v1/exports/1")
+
+    assert (made.status_code, made.json()["state"], made.json()["folder"]) == (202, "queued", None)
+    assert told.json() == made.json()
+    assert box.exports == 1
+    assert cancelled.json()["state"] == "cancelled"
+    is_problem(await box.ask("DELETE", "/api/v1/exports/1"), 409, "export_over")
+    is_problem(await box.ask("GET", "/api/v1/exports/2"), 404, "export_unknown")
+    assert len((await box.ask("GET", "/api/v1/exports")).json()["exports"]) == 1
+    leaf = next(one for _, one in box.store.leaves(0, box.store.log_size) if one.type == "export")
+    assert (leaf.fields["stream"], "Letter" in str(leaf.fields)) == ("gate.main", False)
+
+
+async def test_an_export_of_what_is_not_there(box: Box) -> None:
+    """Another camera, before the record began, after it ended, the wrong way round."""
+    begun, ended = box.store.cameras.get("gate").registered_us, box.clock.utc_us
+    body = {"camera": "gate", "start": format_us(begun), "end": format_us(ended), "case": "7", "reason": "Letter"}
+    for change, status, code in (
+        ({"camera": "yard"}, 404, "camera_unknown"),
+        ({"start": format_us(begun - 1)}, 409, "nothing_to_export"),
+        ({"end": format_us(ended + 3_600_000_000)}, 409, "nothing_to_export"),
+        ({"start": format_us(ended), "end": format_us(begun)}, 422, "invalid_request"),
+    ):
+        is_problem(await box.ask("POST", "/api/v1/exports", json=body | change), status, code)
+    assert box.exports == 0
 
 
 def test_every_page_has_its_routes() -> None:

@@ -1,0 +1,129 @@
+"""Exports: asked for, made, interrupted, cancelled; real packages from a real store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config.times import SECOND_US
+from recorder.errors import ExportOver
+from recorder.store.records import Export, ExportState
+from recorder.store.store import Store
+from recorder.store.verify import verify
+from retention.evidence import jobs
+from retention.evidence.jobs import Exporter, folder_of
+from retention.evidence.reading import verify_package
+from tests.fakes.box import new_store, record, segments
+from tests.fakes.clock import FakeClock
+
+SECOND = "I" + "P" * 9
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: FakeClock) -> Store:
+    made = new_store(tmp_path, clock, "gate")
+    clock.advance(2)
+    record(made, clock, SECOND * 8)
+    made.checkpoint()
+    return made
+
+
+def asked(store: Store, clock: FakeClock) -> Export:
+    begun_us = store.cameras.get("gate").registered_us + 3 * SECOND_US
+    return store.exports.ask("gate.main", begun_us, segments(store, clock)[-1].t1_us, "case 7", "letter")
+
+
+def test_what_was_asked_for_is_made_and_good(store: Store, clock: FakeClock) -> None:
+    """The package holds its own request, and verifies; the box's record is as it was."""
+    one = asked(store, clock)
+    Exporter(store, clock, "0").run()
+
+    done = store.exports.get(one.id)
+    assert (done.state, done.problem_text) == (ExportState.DONE, None)
+    folder = folder_of(store, one)
+    assert done.done_bytes == done.total_bytes == sum(path.stat().st_size for path in folder.rglob("*.mp4"))
+    verdict = verify_package(folder, store.fingerprint)
+    assert verdict.is_good, verdict.objections
+    assert '"what": "asked"' in (folder / "custody.jsonl").read_text()
+    assert verify(store) == []
+
+
+def test_one_that_was_interrupted_goes_on(store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The box stops in the middle; the next start keeps the copies that are whole, and ends it."""
+    monkeypatch.setattr(jobs, "TELL_BYTES", 1)
+    one, first = asked(store, clock), Exporter(store, clock, "0")
+    told = store.exports.progress
+
+    def stop_half_way(export_id: int, done_bytes: int, total_bytes: int) -> bool:
+        if total_bytes and done_bytes > total_bytes // 3:
+            first.stop()
+        return told(export_id, done_bytes, total_bytes)
+
+    monkeypatch.setattr(store.exports, "progress", stop_half_way)
+    first.run()
+    monkeypatch.undo()
+    whole = sorted(folder_of(store, one).rglob("*.mp4"))
+    times = [path.stat().st_mtime_ns for path in whole]
+    assert whole
+    assert store.exports.get(one.id).state is ExportState.RUNNING
+
+    Exporter(store, clock, "0").run()
+
+    assert store.exports.get(one.id).state is ExportState.DONE
+    assert [path.stat().st_mtime_ns for path in whole] == times
+    assert verify_package(folder_of(store, one), store.fingerprint).is_good
+
+
+def test_one_that_is_cancelled_leaves_nothing(store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is begun, or in the middle; and what has ended cannot be cancelled."""
+    monkeypatch.setattr(jobs, "TELL_BYTES", 1)
+    early, late = asked(store, clock), asked(store, clock)
+    store.exports.end(early.id, ExportState.CANCELLED)
+    told = store.exports.progress
+
+    def cancel_half_way(export_id: int, done_bytes: int, total_bytes: int) -> bool:
+        if total_bytes and done_bytes > total_bytes // 3:
+            store.exports.end(export_id, ExportState.CANCELLED)
+        return told(export_id, done_bytes, total_bytes)
+
+    monkeypatch.setattr(store.exports, "progress", cancel_half_way)
+    Exporter(store, clock, "0").run()
+
+    assert [one.state for one in store.exports.all()] == [ExportState.CANCELLED] * 2
+    assert not folder_of(store, early).exists()
+    assert not folder_of(store, late).exists()
+    with pytest.raises(ExportOver):
+        store.exports.end(late.id, ExportState.CANCELLED)
+
+
+def test_one_that_the_disk_has_no_room_for_fails_and_the_next_is_made(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left belongs to recording: the export gives its room back and says why."""
+    first, second = asked(store, clock), asked(store, clock)
+    answers = iter([True])
+    monkeypatch.setattr(jobs, "is_full", lambda root: next(answers, False))
+    Exporter(store, clock, "0").run()
+
+    failed = store.exports.get(first.id)
+    assert (failed.state, failed.problem_code) == (ExportState.FAILED, "storage_full")
+    assert not folder_of(store, first).exists()
+    assert store.exports.get(second.id).state is ExportState.DONE
+
+
+def test_altered_footage_is_handed_out_and_called_that(store: Store, clock: FakeClock) -> None:
+    """By the export, and by whoever checks the package."""
+    path = store.media_path(segments(store, clock)[1])
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    one = asked(store, clock)
+    Exporter(store, clock, "0").run()
+
+    done = store.exports.get(one.id)
+    assert (done.state, done.problem_code) == (ExportState.DONE, "media_altered")
+    assert not verify_package(folder_of(store, one), store.fingerprint).is_good
