@@ -17,7 +17,7 @@ from recorder.errors import Refused
 from recorder.store import files
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof
-from recorder.store.records import MediaState, Segment, camera_of, stream_of
+from recorder.store.records import MediaState, Segment, stream_of
 from recorder.store.store import Store
 from recorder.store.verify import sha256_of
 from retention.evidence import package
@@ -228,23 +228,10 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
     writing.text(package.TIMELINE, package.timeline(leaves))
     writing.text(package.CLOCK, package.clock(leaves))
     writing.text(package.CUSTODY, package.custody(_custody(claim, proof)))
-    writing.text(package.FILES, package.files_table(_rows(media, claim)))
+    names = {one.n: media_name(one) for one in media}
+    writing.text(package.FILES, package.files_table(names, claim.stream, leaves))
     for script in resources.files("retention.evidence").joinpath("handed-out").iterdir():
         writing.text(script.name, script.read_bytes())
-
-
-def _rows(media: list[Segment], claim: Claim) -> Iterator[tuple[object, ...]]:
-    for one in media:
-        span = (format_us(one.t0_us), format_us(one.t1_us))
-        yield (
-            media_name(one),
-            "original 原始录像",
-            f"mp4 {one.codec}",
-            one.bytes,
-            one.sha256,
-            camera_of(claim.stream),
-            *span,
-        )
 
 
 def _custody(claim: Claim, proof: Proof) -> Iterator[Mapping[str, object]]:

@@ -16,6 +16,7 @@ import rfc8785
 from config.times import format_us, parse_us
 from recorder.store.log.leaves import Leaf
 from recorder.store.proofs import ProvenLeaf
+from recorder.store.records import camera_of
 
 FORMAT = 1
 
@@ -150,9 +151,15 @@ def clock(leaves: Iterable[tuple[int, Leaf]]) -> bytes:
     return (CLOCK_HEAD + "".join(rows)).encode()
 
 
-def files_table(rows: Iterable[Sequence[object]]) -> bytes:
-    """The list of what is handed over (电子数据清单): number, file, category, format, size, hash, camera, from, to."""
-    return (FILES_HEAD + "".join(_line(number, *row) for number, row in enumerate(rows, 1))).encode()
+def files_table(names: Mapping[int, str], stream_id: str, leaves: Iterable[tuple[int, Leaf]]) -> bytes:
+    """The list of what is handed over (电子数据清单). `names`: the originals that are there, by their numbers."""
+    rows: dict[int, Sequence[object]] = {}
+    for _, leaf in leaves:
+        facts = leaf.fields
+        if leaf.type == "seg" and facts["stream"] == stream_id and facts["n"] in names:
+            media = (names[facts["n"]], "original 原始录像", f"mp4 {facts['codec']}", facts["bytes"], facts["sha256"])
+            rows[facts["n"]] = (*media, camera_of(stream_id), facts["t0"], facts["t1"])
+    return (FILES_HEAD + "".join(_line(number, *rows[n]) for number, n in enumerate(sorted(rows), 1))).encode()
 
 
 def custody(lines: Iterable[Mapping[str, object]]) -> bytes:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from recorder.errors import StorageError
 from recorder.store import files
 from recorder.store.log.errors import LogError
-from recorder.store.log.leaves import decode_leaf
+from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.segments import LEGAL_FLOOR_DAYS
 from recorder.store.verify import READ_BYTES, sha256_of
 from retention.evidence import package
@@ -67,6 +67,8 @@ class _Reading:
         self._checked = Verification(expected_fingerprint)
         self._progress = progress
         self._digests: dict[str, str] = {}
+        self._leaves: list[tuple[int, Leaf]] = []
+        self._originals: dict[int, str] = {}
 
     def run(self) -> Verdict:
         checked = self._checked
@@ -113,7 +115,7 @@ class _Reading:
         self._checked.no_more_files()
 
     def _entries(self) -> None:
-        leaves = []
+        leaves = self._leaves
         try:
             for one in package.read_leaves(self._read(package.LEAVES), self._read(package.PATHS)):
                 self._checked.leaf(package.LEAVES, one.index, one.body, one.path)
@@ -139,6 +141,7 @@ class _Reading:
         if parts[-1].startswith("play"):
             return
         if len(parts) == 3 and number.isascii() and number.isdigit():
+            self._originals[int(number)] = name
             self._checked.media(name, parts[1], int(number), digest)
         else:
             self._checked.problems.append(Problem(name, "Its name is not that of a segment."))
@@ -168,6 +171,8 @@ class _Reading:
             self._checked.problems.append(Problem(package.CLAIM, str(err)))
             return None
         self._checked.claimed(package.CLAIM, claim.fingerprint, claim.origin)
+        made = package.files_table(self._originals, claim.stream, self._leaves)
+        self._checked.table(package.FILES, self._read(package.FILES), made)
         return claim
 
     def _judgement(self, claim: Claim) -> Judgement | None:

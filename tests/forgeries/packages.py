@@ -225,6 +225,10 @@ def a_gaps_cause_is_edited_in_the_table(folder: Path, key: Ed25519PrivateKey) ->
     path.write_bytes(path.read_bytes().replace(b"unreachable", b"scheduled", 1))
 
 
+def the_list_of_files_leaves_one_out(folder: Path, key: Ed25519PrivateKey) -> None:
+    put(folder / package.FILES, lines(folder / package.FILES)[:-1])
+
+
 def a_clocks_offset_is_edited_in_the_table(folder: Path, key: Ed25519PrivateKey) -> None:
     content = lines(folder / package.CLOCK)
     content[1] = content[1].replace(b",,,", b",5,,", 1)
@@ -362,6 +366,7 @@ OWNED: dict[Owner, str] = {
     a_media_hash_is_edited_with_its_file: package.LEAVES,
     a_gaps_cause_is_edited: package.LEAVES,
     a_gaps_cause_is_edited_in_the_table: package.TIMELINE,
+    the_list_of_files_leaves_one_out: package.FILES,
     a_clocks_offset_is_edited_in_the_table: package.CLOCK,
     an_item_is_left_out: package.LEAVES,
     an_item_is_left_out_and_the_rest_renumbered: package.LEAVES,

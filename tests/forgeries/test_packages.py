@@ -98,6 +98,48 @@ def test_an_honest_package_is_good(honest: Honest, verifier: Verifier) -> None:
     assert good, said
 
 
+TOOLS = [
+    "awk",
+    "basename",
+    "cat",
+    "cmp",
+    "comm",
+    "cut",
+    "dirname",
+    "find",
+    "grep",
+    "head",
+    "mktemp",
+    "openssl",
+    "rm",
+    "sed",
+    "sh",
+    "sha256sum",
+    "sort",
+    "tail",
+    "tee",
+    "tr",
+    "uniq",
+    "xxd",
+]
+
+
+@pytest.mark.parametrize("ffprobe", [[], ["ffprobe"]], ids=["without ffprobe", "with ffprobe"])
+def test_the_shell_script_needs_standard_tools_alone(honest: Honest, tmp_path: Path, ffprobe: list[str]) -> None:
+    """In a folder with a copy of the package and no way to anything but those tools: none of our code is needed."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in (*TOOLS, *ffprobe):
+        found = shutil.which(name)
+        assert found is not None, name
+        (tools / name).symlink_to(found)
+    command = ("env", "-i", f"PATH={tools}", "TMPDIR=/tmp", "sh", "verify.sh", honest.fingerprint)
+    good, said = run(honest.copy(tmp_path), *command)
+
+    assert good, said
+    assert ("There is no ffprobe here" in said) is not bool(ffprobe)
+
+
 @pytest.mark.parametrize("verifier", VERIFIERS)
 @pytest.mark.parametrize("forger", PACKAGES, ids=lambda forger: forger.__name__)
 def test_a_forgery_is_found_and_its_file_named(

@@ -286,6 +286,16 @@ def check_films(listed, items, stream, there):
         fail(name, "No entry of the log tells of this film.")
 
 
+def check_list(items, stream, there):
+    rows = ["number,file,category,format,bytes,sha256,camera,start,end"]
+    for number, n in enumerate(sorted(there), 1):
+        one = items[n]
+        what = [number, there[n], "original 原始录像", f"mp4 {one['codec']}", one["bytes"], one["sha256"]]
+        rows.append(",".join(map(str, [*what, stream.rpartition(".")[0], one["t0"], one["t1"]])))
+    if read("files.csv") != "".join(row + "\n" for row in rows).encode():
+        fail("files.csv", "It is not what the entries of the log say.")
+
+
 def chain_of(by_hash, ties):
     chain = {}
     for (n0, hash0), (n1, hash1) in zip(ties, ties[1:]):
@@ -369,6 +379,7 @@ def judge(claim, listed, digest, origin, entries, heads):
     numbered = {one["n"]: one for one in mine.values()}
     there = check_media(listed, numbered, stream)
     check_films(listed, numbered, stream, there)
+    check_list(numbered, stream, there)
     camera = stream.rpartition(".")[0]
     registered = [
         h

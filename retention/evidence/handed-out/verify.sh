@@ -11,7 +11,7 @@ LC_ALL=C
 export LC_ALL
 cd "$(dirname "$0")" || exit 2
 
-for tool in sha256sum openssl xxd awk sed cut tail cmp find sort mktemp grep; do
+for tool in sha256sum openssl xxd awk basename cat cmp comm cut dirname find grep head mktemp rm sed sort tail tee tr uniq; do
     command -v "$tool" >/dev/null 2>&1 || { echo "This needs $tool, which is not installed."; exit 2; }
 done
 temp=$(mktemp -d) || exit 2
@@ -179,6 +179,7 @@ BEGIN {
             sha[i] = text("sha256"); boxtime[i] = number("elapsed_us") + 0; kind[i] = type
             file[number("n")] = i
             if (n[i] > most) most = n[i]
+            codec[i] = text("codec"); size[i] = number("bytes"); from_text[i] = text("t0"); to_text[i] = text("t1")
             run[i] = number("run"); init[i] = number("init_bytes"); frames[i] = number("frames")
         }
     }
@@ -211,6 +212,14 @@ END {
     }
     for (k = 0; k <= most; k++) if (k in path) print run[file[k]], init[file[k]], frames[file[k]], path[k] >(temp "/films")
     close(temp "/films")
+    print "number,file,category,format,bytes,sha256,camera,start,end" >(temp "/files.csv")
+    rows = 0
+    for (k = 0; k <= most; k++) if (k in path) {
+        i = file[k]; rows++
+        print rows "," path[k] ",original 原始录像,mp4 " codec[i] "," size[i] "," sha[i] "," camera "," from_text[i] "," \
+            to_text[i] >(temp "/files.csv")
+    }
+    close(temp "/files.csv")
     ties = 0
     while ((getline line <(temp "/heads")) > 0) {
         ties++
@@ -282,7 +291,7 @@ find media -name 'play*' 2>/dev/null | grep -vxFf "$temp/expected" | while IFS= 
     fail "$name" "No entry of the log tells of this film."
 done
 
-for name in timeline.csv clock.csv; do
+for name in timeline.csv clock.csv files.csv; do
     cmp -s "$temp/$name" "$name" || fail "$name" "It is not what the entries of the log say."
 done
 
