@@ -53,6 +53,8 @@ class Ports:
     ready: Callable[[], Readiness]
     still: Callable[[str, float], StillOut]
     """A camera's newest key picture as a JPEG, at most so many seconds old; raises `StillUnavailable`."""
+    holds_changed: Callable[[], None]
+    """To be called after a hold was placed or released: the checkpoint that says so is stamped soon."""
     exports_changed: Callable[[], None]
     """To be called after an export was asked for, so that it is made at once."""
     cameras_changed: Callable[[], None]

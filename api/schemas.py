@@ -344,6 +344,10 @@ class LogStatus(BaseModel):
     size: int
     root: str | None
     checkpoint_at: Instant | None
+    anchored_at: Annotated[
+        Instant | None, Field(description="The newest stamp of an authority, by its time; null: there is none.")
+    ] = None
+    anchors_waiting: Annotated[int, Field(description="Checkpoints that wait for their stamp.")] = 0
 
 
 class RetentionStatus(BaseModel):

@@ -32,6 +32,8 @@ _SAID = {
     "time_zone": ("there is no such time zone", "没有该时区"),
     "url_scheme": ("that is not the URL of a camera", "不是采集设备的地址"),
     "url_secret": ("the URL contains a user name or password", "地址中含有用户名或密码"),
+    "authority_scheme": ("that is not the URL of an authority", "不是时间戳服务的地址"),
+    "tsa_without_roots": ("tsa_urls stands there without tsa_ca_file", "设置了 tsa_urls 但没有 tsa_ca_file"),
     "target_below_floor": ("target_days lies below floor_days", "target_days 小于 floor_days"),
 }
 _POSITION = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
@@ -57,7 +59,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         settings = Settings.model_validate(merged)
     except ValidationError as err:
         raise ConfigInvalid([*sorted(map(place.fault, err.errors()), key=place.order), *faults]) from None
-    faults = [*_cameras_apart(settings, place), *_camera_files(settings, path, place), *faults]
+    faults = [
+        *_proof_files(settings, path, place),
+        *_cameras_apart(settings, place),
+        *_camera_files(settings, path, place),
+        *faults,
+    ]
     if faults:
         raise ConfigInvalid(faults)
     return _absolute(settings, path, from_environment)
@@ -87,8 +94,8 @@ class _Place:
         loc, kind = error["loc"], error["type"]
         if kind in _NEEDS:
             return self._key_fault(loc, kind)
-        if kind == "target_below_floor":
-            loc = (*loc, "target_days")
+        if kind in _OF_TWO:
+            loc = (*loc, _OF_TWO[kind])
         expected = WORDS.get(_field(loc)) or ("a section of settings", "一组设置")
         what = _SAID.get(kind) or _shown(error, loc)
         return Fault(self.where(loc), what[0], expected[0], what[1], expected[1])
@@ -174,6 +181,17 @@ def _cameras_apart(settings: Settings, place: _Place) -> Iterator[Fault]:
 
 _FILES = ("password_file", "ca_file")
 
+_OF_TWO = {"target_below_floor": "target_days", "tsa_without_roots": "tsa_ca_file"}
+"""Faults that lie between two settings, told of the one that is to be changed."""
+
+
+def _proof_files(settings: Settings, path: Path | None, place: _Place) -> Iterator[Fault]:
+    named = settings.proof.tsa_ca_file
+    file = None if named is None else _beside(path, named)
+    if file is not None and not (file.is_file() and os.access(file, os.R_OK)):
+        where, expected = place.where(("proof", "tsa_ca_file")), WORDS["proof", "tsa_ca_file"]
+        yield Fault(where, f"{file} cannot be read", expected[0], f"无法读取 {file}", expected[1])
+
 
 def _camera_files(settings: Settings, path: Path | None, place: _Place) -> Iterator[Fault]:
     for at, camera in enumerate(settings.cameras):
@@ -193,7 +211,10 @@ def _absolute(settings: Settings, path: Path | None, from_environment: Mapping[s
         camera.model_copy(update={key: _beside(path, named) for key in _FILES if (named := getattr(camera, key))})
         for camera in settings.cameras
     )
-    return settings.model_copy(update={"box": box, "cameras": cameras})
+    roots = settings.proof.tsa_ca_file
+    of_file = None if "tsa_ca_file" in from_environment.get("proof", {}) else path
+    proof = settings.proof.model_copy(update={"tsa_ca_file": None if roots is None else _beside(of_file, roots)})
+    return settings.model_copy(update={"box": box, "cameras": cameras, "proof": proof})
 
 
 def _beside(path: Path | None, other: Path) -> Path:

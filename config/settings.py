@@ -43,6 +43,15 @@ def _url(url: str) -> str:
     return url
 
 
+def _authority(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise PydanticCustomError("authority_scheme", "that is not a URL of an authority")
+    if carries_credentials(url):
+        raise PydanticCustomError("url_secret", "the URL contains a user name or password")
+    return url
+
+
 class Section(BaseModel):
     """Frozen, and closed: a misspelt key is a fault, not a setting without effect."""
 
@@ -107,6 +116,23 @@ class RetentionSettings(Section):
         return self
 
 
+class ProofSettings(Section):
+    """Who outside the box says that its log was what it is."""
+
+    tsa_urls: Annotated[tuple[Annotated[str, AfterValidator(_authority)], ...], Field(max_length=8)] = ()
+    """Time-stamping authorities (RFC 3161), asked in this order. None: nobody vouches for the log against its owner."""
+    tsa_ca_file: Path | None = None
+    """Whom to believe about their stamps: certificates as PEM. Relative to the configuration file."""
+    anchor_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
+    """How often a checkpoint is stamped: what the owner of the key did since the last one, nobody can prove."""
+
+    @model_validator(mode="after")
+    def _someone_is_believed(self) -> ProofSettings:
+        if self.tsa_urls and self.tsa_ca_file is None:
+            raise PydanticCustomError("tsa_without_roots", "tsa_ca_file is needed")
+        return self
+
+
 class CameraSettings(Section):
     """A camera that the file manages."""
 
@@ -145,6 +171,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     recording: RecordingSettings = RecordingSettings()
     retention: RetentionSettings = RetentionSettings()
+    proof: ProofSettings = ProofSettings()
     cameras: tuple[CameraSettings, ...] = ()
 
     def canonical(self) -> dict[str, Any]:
@@ -172,6 +199,12 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
         "不少于 30 且不小于 floor_days 的整数天数",
     ),
     ("retention", "when_full"): ('"stop" or "overwrite"', '"stop" 或 "overwrite"'),
+    ("proof", "tsa_urls"): (
+        "up to 8 addresses of time-stamping authorities (RFC 3161) that begin with http or https",
+        "至多 8 个以 http 或 https 开头的时间戳服务（RFC 3161）地址",
+    ),
+    ("proof", "tsa_ca_file"): ("a file with certificates as PEM", "可读取的 PEM 证书文件"),
+    ("proof", "anchor_minutes"): ("a whole number of minutes from 5 to 1440", "5 至 1440 的整数分钟数"),
     ("cameras", "id"): (
         "1 to 63 small letters, digits, '-' and '_', beginning with a letter or digit, each id once",
         "1 至 63 个小写字母、数字、“-”或“_”，以字母或数字开头，且不重复",

@@ -37,13 +37,16 @@ def place(body: HoldNew, box: Box) -> HoldOut:
     """That footage stays, whatever its age, until the hold is released. In force and signed when answered."""
     start_us, end_us = instant("start", body.start), instant("end", body.end)
     placed, covered = desk.place(box.store, body.cameras, start_us, end_us, body.case, body.reason)
+    box.holds_changed()
     return shown(placed, covered)
 
 
 @router.post("/{hold_id}/release", summary="Release a hold")
 def release(hold_id: HoldId, body: HoldRelease, box: Box) -> HoldOut:
     """The footage falls back under the ordinary rules."""
-    return shown(desk.release(box.store, hold_id, body.reason))
+    released = desk.release(box.store, hold_id, body.reason)
+    box.holds_changed()
+    return shown(released)
 
 
 def shown(one: Hold, covered: Covered | None = None) -> HoldOut:

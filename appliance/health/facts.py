@@ -69,6 +69,21 @@ class CameraFacts:
 
 
 @dataclass(frozen=True)
+class AnchorFacts:
+    """Who outside the box vouches for its log."""
+
+    is_configured: bool = False
+    stamped_us: int | None = None
+    """The newest stamp, by the authority's time; None: there is none yet."""
+    wanted_us: int | None = None
+    """Since when the oldest checkpoint waits for its stamp; None: none does."""
+    waiting: int = 0
+    problem_code: str | None = None
+    """Why the last turn did not get all that was wanted."""
+    problem_text: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the judgement is made from."""
 
@@ -86,6 +101,7 @@ class Facts:
     started_us: int = 0
     log_size: int = 0
     checkpoint: CheckpointRecord | None = None
+    anchors: AnchorFacts = AnchorFacts()
     bytes_a_day: float | None = None
     """What all cameras together need; None while that is not known."""
     days_to_full: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.health.facts import CameraFacts, CameraState, Facts
+from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts
 from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
@@ -41,9 +41,11 @@ class Gatherer:
         clock: Clock,
         terms: Terms,
         workers: Callable[[], Sequence[WorkerFacts]] = tuple,
+        anchors: Callable[[], AnchorFacts] = AnchorFacts,
     ) -> None:
         self._store = store
         self._workers = workers
+        self._anchors = anchors
         self._snapshot = snapshot
         self._survey = survey
         self._outcomes = outcomes
@@ -81,6 +83,7 @@ class Gatherer:
             started_us=self._started_us,
             log_size=self._store.log_size,
             checkpoint=checkpoint,
+            anchors=self._anchors(),
             bytes_a_day=float(sum(rates.values())) if rates else None,
             days_to_full=days_to_full,
         )

@@ -105,6 +105,10 @@ def _of_box(facts: Facts) -> Iterable[Metric]:
     yield restarts
     yield _gauge("custos_log_leaves", "Leaves in the log.", facts.log_size)
     yield _gauge("custos_checkpoint_age_seconds", "Since the log was last signed.", facts.checkpoint_age_s)
+    stamped_us = facts.anchors.stamped_us
+    age_s = None if stamped_us is None else max(0, facts.now_us - stamped_us) / 1e6
+    yield _gauge("custos_anchor_age_seconds", "Since an authority last stamped the log, by its time.", age_s)
+    yield _gauge("custos_anchors_waiting", "Checkpoints that wait for their stamp.", facts.anchors.waiting)
     yield _gauge(
         "custos_floor_margin_days",
         "Days that fit beyond what the law demands, of the camera that has fewest; below 0 recording will stop.",

@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Final, Literal
 
 from appliance.health.facts import Facts
-from config.times import HOUR_US
+from config.times import HOUR_US, MINUTE_US
 from recorder.errors import SourceError, StorageError
 
 MEDIA_LATE_S: Final = 15.0
@@ -34,6 +34,9 @@ RESTART_TOLD_US: Final = HOUR_US
 
 CHECKPOINT_LATE_S: Final = 180.0
 """Three beats: a log unsigned for longer is a problem. One beat may be late behind a slow disk."""
+
+ANCHOR_LATE_US: Final = 10 * MINUTE_US
+"""A checkpoint that waits longer for its stamp: its authority does not do its work."""
 
 SYNC_SLOW_S: Final = 1.0
 """A sync that takes longer means that a power cut would cost more than promised."""
@@ -93,6 +96,13 @@ def _of_log(facts: Facts, chinese: bool) -> Iterator[Problem]:
     if facts.checkpoint_age_s is not None and facts.checkpoint_age_s > CHECKPOINT_LATE_S:
         text = _CHECKPOINT_LATE[chinese].format(minutes=round(facts.checkpoint_age_s / 60))
         yield Problem("checkpoint_late", text, Weight.FAILING)
+    anchors = facts.anchors
+    if not anchors.is_configured:
+        yield Problem("not_anchored", _NOT_ANCHORED[chinese], Weight.NOTICE)
+    elif anchors.wanted_us is not None and facts.now_us - anchors.wanted_us > ANCHOR_LATE_US:
+        why = _reason(anchors.problem_code or "", anchors.problem_text, chinese)
+        text = _ANCHOR_LATE[chinese].format(count=anchors.waiting, why=why)
+        yield Problem("anchor_late", text, Weight.DEGRADED)
 
 
 def _of_duties(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -189,6 +199,18 @@ _VOLUME: Final[Mapping[str, tuple[Weight, str, str]]] = {
 _CHECKPOINT_LATE: Final = (
     "The log was last signed {minutes} minutes ago: new footage cannot be proved until it is; see the other problems.",
     "校验日志最近一次签名在 {minutes} 分钟之前：在重新签名之前，新录像无法举证；请参看其他问题。",
+)
+
+_NOT_ANCHORED: Final = (
+    "NOT ANCHORED: nobody outside this box vouches for its log, so whoever has its key could write it anew. Name a "
+    "time-stamping authority ([proof] tsa_urls), and keep a checkpoint in the duty book until then.",
+    "未锚定：本机之外无人为校验日志作证，持有其密钥者可重写日志。请设置时间戳服务（[proof] tsa_urls），"
+    "在此之前请将检查点抄入值班日志。",
+)
+_ANCHOR_LATE: Final = (
+    "{count} checkpoints of the log wait for their time stamp: {why} Recording goes on, and nothing is skipped; but what "
+    "came since the last stamp cannot be proved against who has the key.",
+    "{count} 个日志检查点尚未取得时间戳：{why}录像继续，且不会遗漏任何检查点；但最后一个时间戳之后的内容无法对密钥持有人举证。",
 )
 
 _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
@@ -309,6 +331,12 @@ CHINESE: Final[Mapping[str, str]] = {
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
     "catalogue_error": "目录库（索引数据库）没有应答。",
     "catalogue_corrupt": "目录库文件已损坏：请停止本机，保留该文件，并从备份恢复。",
+    "tsa_error": "无法使用时间戳服务。",
+    "tsa_silent": "时间戳服务没有应答：请检查其地址以及本机能否访问。",
+    "tsa_refused": "时间戳服务有应答，但没有签发时间戳。",
+    "tsa_wrong": "时间戳服务的应答与所请求的内容不符。",
+    "tsa_untrusted": "时间戳无法归结到 tsa_ca_file 中的证书，或证书链中有证书已过期。",
+    "tsa_roots_invalid": "无法读取时间戳服务的证书文件（PEM）。",
     "bug": "Custos 自身出错；详情见日志。",
 }
 """The Chinese of what stops a camera or a duty, by error code; English is each class's own sentence."""

@@ -57,6 +57,8 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
             size=facts.log_size,
             root=checkpoint.root if checkpoint else None,
             checkpoint_at=_instant(checkpoint.at_us if checkpoint else None),
+            anchored_at=_instant(facts.anchors.stamped_us),
+            anchors_waiting=facts.anchors.waiting,
         ),
         retention=RetentionStatus(
             floor_days=facts.floor_days,

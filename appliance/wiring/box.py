@@ -28,6 +28,7 @@ import uvloop
 from api.app import create_app
 from api.auth import is_loopback
 from api.deps import Ports
+from appliance.health.facts import AnchorFacts
 from appliance.health.gather import Gatherer, Terms
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
@@ -54,6 +55,7 @@ from recorder.errors import DataDirMissing, StorageError
 from recorder.store import files
 from recorder.store.records import Camera, ManagedBy
 from recorder.store.store import InitReport, Store
+from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.jobs import Exporter
 from retention.policy import Rule
 from retention.sweep import sweep
@@ -75,6 +77,9 @@ SURVEY_S: Final = 60.0
 
 SWEEP_S: Final = 3600.0
 """Footage falls due at midnight; an hour later is soon enough."""
+
+ANCHOR_LOOK_S: Final = 60.0
+"""How often it is looked whether a stamp is due, and an authority that failed is asked again."""
 
 EXPORTS_S: Final = 60.0
 """Who asks for one calls; this is for what an earlier run left unfinished."""
@@ -186,6 +191,9 @@ class RecordingBox:
         self._wake_sweep = Wake()
         self._wake_exports = Wake()
         self._exporter = Exporter(store, clock, version())
+        proof = settings.proof
+        self._anchorer = Anchorer(store, clock, Authorities(proof.tsa_urls, proof.tsa_ca_file, proof.anchor_minutes))
+        self._wake_anchors = Wake()
         self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
         self._wake_watch = Wake()
         self._fleet = self._made_fleet()
@@ -194,7 +202,14 @@ class RecordingBox:
         self._stills = Stills(self._fleet, clock)
         terms = Terms(settings.retention.floor_days, settings.retention.target_days, settings.retention.when_full)
         self._gatherer = Gatherer(
-            store, self._fleet.snapshot, self._survey, self._outcomes, clock, terms, self._fleet.workers
+            store,
+            self._fleet.snapshot,
+            self._survey,
+            self._outcomes,
+            clock,
+            terms,
+            self._fleet.workers,
+            self._anchor_facts,
         )
         self.app = create_app(self._ports())
 
@@ -216,7 +231,8 @@ class RecordingBox:
             metrics=exposition(facts),
             still=self._stills.newest,
             ready=lambda: readiness(facts(), self._begun),
-            exports_changed=self._wake_exports.call,
+            exports_changed=self._export_asked,
+            holds_changed=lambda: self._ask_for_stamp("hold"),
             cameras_changed=self._wake_cameras.call,
             token_needed=not is_loopback(settings.http.host),
             program=version(),
@@ -278,6 +294,7 @@ class RecordingBox:
             Duty("sync", self._sync, lambda: sync_s),
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
             Duty("survey", self._look_around, lambda: SURVEY_S),
+            Duty("anchors", self._anchor, lambda: ANCHOR_LOOK_S, self._wake_anchors),
             Duty("exports", self._export, lambda: EXPORTS_S, self._wake_exports),
             Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
             Duty("heap", self._give_back, lambda: heap.PERIOD_S),
@@ -335,6 +352,31 @@ class RecordingBox:
         self._store.checkpoint()
         if self._is_pressed():
             self._wake_sweep.call()
+
+    def _anchor(self) -> None:
+        if self._begun:
+            self._anchorer.run()
+
+    def _anchor_facts(self) -> AnchorFacts:
+        state, problem = self._store.anchors.state(), self._anchorer.problem
+        return AnchorFacts(
+            is_configured=bool(self._settings.proof.tsa_urls),
+            stamped_us=state.stamped_us,
+            wanted_us=state.wanted_us,
+            waiting=state.waiting,
+            problem_code=None if problem is None else problem.code,
+            problem_text="" if problem is None else str(problem),
+        )
+
+    def _ask_for_stamp(self, reason: str) -> None:
+        """A hold or an export: what was said then is stamped at once, not only within the hour."""
+        if self._settings.proof.tsa_urls:
+            self._store.anchors.want(reason)
+            self._wake_anchors.call()
+
+    def _export_asked(self) -> None:
+        self._ask_for_stamp("export")
+        self._wake_exports.call()
 
     def _export(self) -> None:
         if self._begun:

@@ -267,6 +267,26 @@ class Export:
 
 
 @dataclass(frozen=True)
+class Anchor:
+    """A checkpoint that is to be stamped."""
+
+    id: int
+    size: int
+    note: str
+
+
+@dataclass(frozen=True)
+class AnchorState:
+    """How it stands with the stamps."""
+
+    stamped_us: int | None
+    """The newest stamp, by the authority's time; None: there is none."""
+    wanted_us: int | None
+    """Since when the oldest one waits; None: none does."""
+    waiting: int
+
+
+@dataclass(frozen=True)
 class CheckpointRecord:
     """A signed size and root of the log, as the catalogue remembers it."""
 

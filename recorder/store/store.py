@@ -35,6 +35,7 @@ from recorder.errors import (
     StorageError,
 )
 from recorder.store import access, files, tables
+from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
 from recorder.store.database import Database
@@ -116,6 +117,7 @@ class Store:
         self.holds = Holds(self.database, self.ledger, self.checkpoint)
         self.catalogue = Catalogue(self.database)
         self.exports = Exports(self.database, self.ledger, clock, self.checkpoint)
+        self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
         self._proofs = Proofs(self.ledger, facts.origin, self.public_key)
         self._segments = Segments(layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint)
 

@@ -190,3 +190,18 @@ exports = Table(
     Column("problem_text", String),
     Column("ended_us", BigInteger),
 )
+
+anchors = Table(
+    "anchors",
+    metadata,
+    # Checkpoints of which somebody outside says that they existed, or has still to be asked.
+    Column("id", Integer, primary_key=True),
+    Column("size", BigInteger, nullable=False),  # of the tree
+    Column("note", Text, nullable=False),  # the checkpoint as it was signed: later ones take its place on the disk
+    Column("reason", String, nullable=False),  # hourly | hold | export
+    Column("wanted_us", BigInteger, nullable=False),
+    Column("stamped_us", BigInteger),  # the authority's time
+    Column("token", String),  # SHA-256 of the answer, which lies under log/anchors; NULL: still to be asked for
+    Column("leaf_index", BigInteger),
+    Index("anchors_pending", "id", sqlite_where=text("token IS NULL"), postgresql_where=text("token IS NULL")),
+)

@@ -34,6 +34,7 @@ def ports_of(
     token_needed: bool = False,
     changed: Callable[[], None] = lambda: None,
     exported: Callable[[], None] = lambda: None,
+    held: Callable[[], None] = lambda: None,
     still: Callable[[str, float], Still] = no_still,
 ) -> Ports:
     """Ports whose status says little, and the truth."""
@@ -54,6 +55,6 @@ def ports_of(
 
     return Ports(
         store=store, clock=clock, status=status, metrics=lambda: b"custos_up 1\n",
-        ready=lambda: Readiness(ready=True), cameras_changed=changed, exports_changed=exported,
+        ready=lambda: Readiness(ready=True), cameras_changed=changed, exports_changed=exported, holds_changed=held,
         token_needed=token_needed, program="0", still=still,
     )  # fmt: skip

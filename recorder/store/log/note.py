@@ -63,6 +63,11 @@ def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
     return f"{body}\n— {checkpoint.origin} {base64.b64encode(signature).decode()}\n"
 
 
+def body_of(text: str) -> str:
+    """The signed text of a note: up to the empty line, its last line break included."""
+    return text.rpartition("\n\n")[0] + "\n"
+
+
 def origin_of(text: str) -> str:
     """Whose checkpoint a note says that it is: its first line, not yet believed."""
     return text.partition("\n")[0]

@@ -1,0 +1,113 @@
+"""Has checkpoints stamped by an authority outside the box: asks, and keeps what is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import structlog
+
+from config.clock import Clock
+from config.errors import CustosError
+from config.times import MINUTE_US
+from recorder.store import files
+from recorder.store.log.note import body_of
+from recorder.store.records import Anchor
+from recorder.store.store import Store
+from retention.evidence.timestamp import AuthoritySilent, AuthorityWrong, Stamp, judged, question, roots_of
+
+ANSWER_S = 15.0
+"""An authority that takes longer is asked again at the next turn."""
+
+ANSWER_LIMIT_BYTES = 256 * 1024
+"""A stamp with its certificates has some kilobytes."""
+
+_QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
+"""RFC 3161, 3.4."""
+
+log = structlog.get_logger("anchors")
+
+
+@dataclass(frozen=True)
+class Authorities:
+    """Who is asked, in this order, and who is believed."""
+
+    urls: Sequence[str]
+    roots_file: Path | None
+    every_minutes: int
+
+
+@dataclass
+class Anchorer:
+    """The anchoring of one box. `run` belongs to one thread."""
+
+    store: Store
+    clock: Clock
+    authorities: Authorities
+    problem: CustosError | None = field(default=None, init=False)
+    """Why the last turn did not get all that was wanted."""
+
+    def run(self) -> None:
+        """Want what is due; ask for all that is wanted, oldest first, until one is refused."""
+        if not self.authorities.urls:
+            return
+        if self._is_due():
+            self.store.anchors.want("hourly")
+        while waiting := self.store.anchors.pending():
+            for anchor in waiting:
+                try:
+                    stamp = self._stamped(anchor)
+                except CustosError as err:
+                    log.warning("a checkpoint could not be stamped", size=anchor.size, code=err.code, reason=str(err))
+                    self.problem = err
+                    return
+                self.store.anchors.keep(anchor, stamp.token, stamp.at_us)
+        self.problem = None
+
+    def _is_due(self) -> bool:
+        state = self.store.anchors.state()
+        now_us = self.clock.read().utc_us
+        last_us = max(state.stamped_us or 0, state.wanted_us or 0)
+        return abs(now_us - last_us) >= self.authorities.every_minutes * MINUTE_US
+
+    def _stamped(self, anchor: Anchor) -> Stamp:
+        """By the first authority that can be believed.
+
+        Raises:
+            AuthorityError: why the last one could not. StorageError: the file of roots cannot be read.
+        """
+        roots_file = self.authorities.roots_file
+        assert roots_file is not None
+        with files.translated(roots_file):
+            roots = roots_of(roots_file.read_bytes())
+        body, failed = body_of(anchor.note).encode(), CustosError()
+        for url in self.authorities.urls:
+            asked = question(body)
+            try:
+                return judged(_answer(url, asked.as_bytes()), asked, body, roots)
+            except CustosError as err:
+                failed = err
+        raise failed
+
+
+def _answer(url: str, query: bytes) -> bytes:
+    """Ask over HTTP.
+
+    Raises:
+        AuthoritySilent: nobody answers in time. AuthorityWrong: somebody does, but not with a stamp.
+    """
+    headers = {"Content-Type": _QUERY, "Accept": _REPLY}
+    try:
+        with httpx.stream("POST", url, content=query, headers=headers, timeout=ANSWER_S) as answer:
+            if answer.status_code != httpx.codes.OK:
+                raise AuthorityWrong(f"{AuthorityWrong.sentence()} (it answered {answer.status_code})")
+            received = b""
+            for piece in answer.iter_bytes():
+                received += piece
+                if len(received) > ANSWER_LIMIT_BYTES:
+                    raise AuthorityWrong
+    except httpx.HTTPError as err:
+        raise AuthoritySilent from err
+    return received
