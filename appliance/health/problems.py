@@ -19,6 +19,7 @@ from typing import Final, Literal
 from appliance.health.facts import Facts
 from config.times import HOUR_US, MINUTE_US
 from recorder.errors import SourceError, StorageError
+from retention.evidence.timestamp import AuthorityError
 
 MEDIA_LATE_S: Final = 15.0
 """A camera without a picture for longer is a problem. Reconnecting takes a few seconds and is none."""
@@ -208,9 +209,10 @@ _NOT_ANCHORED: Final = (
     "在此之前请将检查点抄入值班日志。",
 )
 _ANCHOR_LATE: Final = (
-    "{count} checkpoints of the log wait for their time stamp: {why} Recording goes on, and nothing is skipped; but what "
-    "came since the last stamp cannot be proved against who has the key.",
-    "{count} 个日志检查点尚未取得时间戳：{why}录像继续，且不会遗漏任何检查点；但最后一个时间戳之后的内容无法对密钥持有人举证。",
+    "{count} checkpoints of the log wait for their time stamp: {why} Recording goes on, and nothing is skipped; but "
+    "what came since the last stamp cannot be proved against who has the key.",
+    "{count} 个日志检查点尚未取得时间戳：{why}录像继续，且不会遗漏任何检查点；"
+    "但最后一个时间戳之后的内容无法对密钥持有人举证。",
 )
 
 _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
@@ -343,9 +345,9 @@ CHINESE: Final[Mapping[str, str]] = {
 
 
 def codes_to_translate() -> set[str]:
-    """The codes of everything that can stop a camera: each has a Chinese sentence, and a test says so."""
+    """The codes of everything that can stop a camera or a stamp: each has a Chinese sentence, and a test says so."""
 
-    def below(base: type[SourceError] | type[StorageError]) -> set[str]:
+    def below(base: type[SourceError] | type[StorageError] | type[AuthorityError]) -> set[str]:
         return {base.code}.union(*(below(child) for child in base.__subclasses__()))
 
-    return below(SourceError) | below(StorageError)
+    return below(SourceError) | below(StorageError) | below(AuthorityError)

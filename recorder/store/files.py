@@ -217,6 +217,12 @@ def copy(source: Path, target: Path, passed: Callable[[bytes], None], begin: int
             write_all(out.fileno(), piece)
 
 
+def remove_copy(path: Path) -> None:
+    """Remove a copy that an attempt before left unfinished, or that is to be made anew; gone already is gone."""
+    with translated(path):
+        path.unlink(missing_ok=True)
+
+
 def remove_tree(folder: Path) -> None:
     """Remove what was derived from the record; never the record: called for exports alone."""
     with translated(folder):

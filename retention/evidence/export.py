@@ -152,7 +152,7 @@ class _Writing:
     def film(self, name: str, segments: Sequence[Segment], passed: Callable[[int], None]) -> None:
         """Join the originals of a run that are here already: it plays anywhere, and can be made again from them."""
         pieces = [(self.folder / media_name(one), one.init_bytes if place else 0) for place, one in enumerate(segments)]
-        (self.folder / name).unlink(missing_ok=True)
+        files.remove_copy(self.folder / name)
         self._written(name, pieces, passed)
 
     def _written(self, name: str, pieces: Sequence[tuple[Path, int]], passed: Callable[[int], None]) -> None:
@@ -165,7 +165,7 @@ class _Writing:
 
         target = self.folder / name
         part = target.with_name(target.name + PART)
-        part.unlink(missing_ok=True)
+        files.remove_copy(part)
         for source, begin in pieces:
             files.copy(source, part, seen, begin)
         files.seal(part, target)

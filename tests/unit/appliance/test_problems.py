@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.health.facts import CameraFacts, Facts
+from appliance.health.facts import AnchorFacts, CameraFacts, Facts
 from appliance.health.outcomes import Outcome, Outcomes
 from appliance.health.problems import (
     CHINESE,
@@ -23,7 +23,8 @@ from recorder.store.records import VolumeState
 
 GATE = CameraFacts("gate", "Gate", "recording", 0.2, 100.0, None, None, days_held=3, days_forecast=90)
 DISK = VolumeState("v0", "/data/media/v0", 50, 100, "ok")
-WELL = Facts([GATE], [DISK], [Outcome("beat", 1), Outcome("sync", 1, 0.01)], 12.0, 30)
+ANCHORED = AnchorFacts(is_configured=True, stamped_us=1)
+WELL = Facts([GATE], [DISK], [Outcome("beat", 1), Outcome("sync", 1, 0.01)], 12.0, 30, anchors=ANCHORED)
 
 
 def codes(facts: Facts) -> list[str]:
@@ -212,3 +213,26 @@ def test_a_capture_process_ended() -> None:
     assert "killed by signal 9" in problems_of(facts)[0].text
     assert "12 台" in problems_of(facts, "zh-CN")[0].text
     assert codes(replace(facts, now_us=3_700_000_000)) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_nobody_vouches_for_the_log(language: str) -> None:
+    """Said loudly, in both languages, and no state of the box: it records as it should."""
+    found = problems_of(replace(WELL, anchors=AnchorFacts()), language)
+
+    assert [one.code for one in found] == ["not_anchored"]
+    assert state_of(found) == "ok"
+    assert ("NOT ANCHORED" in found[0].text) is (language == "en")
+
+
+def test_an_authority_that_does_not_do_its_work() -> None:
+    """Told once a checkpoint has waited for ten minutes, with how many do, and why."""
+    waiting = replace(ANCHORED, wanted_us=0, waiting=3, problem_code="tsa_silent", problem_text="It is silent.")
+
+    assert problems_of(replace(WELL, anchors=waiting, now_us=599_000_000)) == []
+    late = replace(WELL, anchors=waiting, now_us=601_000_000)
+    assert [one.code for one in problems_of(late)] == ["anchor_late"]
+    assert state_of(problems_of(late)) == "degraded"
+    assert "3 checkpoints" in problems_of(late)[0].text
+    assert "It is silent." in problems_of(late)[0].text
+    assert "时间戳服务没有应答" in problems_of(late, "zh-CN")[0].text
