@@ -78,6 +78,13 @@ class Catalogue:
             rows = [*connection.execute(segments).mappings(), *connection.execute(gaps).mappings()]
             return sorted((item_of(row, holds) for row in rows), key=lambda item: item.n)
 
+    def ends_us(self, stream_id: str) -> int:
+        """Where the latest item ends, by its own time; where the stream begins, while it has none."""
+        begins = select(tables.streams.c.t1_us).where(tables.streams.c.id == stream_id)
+        with self._database.read() as connection:
+            latest = connection.execute(select(func.max(_I.t1_us)).where(_I.stream_id == stream_id)).scalar()
+            return int(latest if latest is not None else connection.execute(begins).scalar_one())
+
     def numbered(self, stream_id: str, first_n: int, last_n: int) -> list[Item]:
         """Items by their numbers, both included, in order."""
         query = select(tables.items).where(_I.stream_id == stream_id, _I.n.between(first_n, last_n)).order_by(_I.n)

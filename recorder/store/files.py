@@ -226,9 +226,13 @@ def remove_copy(path: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove what was derived from the record; never the record: called for exports alone."""
     with translated(folder):
-        if folder.exists():
+        if not folder.exists():
+            return
+        if folder.is_dir():
             shutil.rmtree(folder)
-            sync_folder(folder.parent)
+        else:  # something that was in its way
+            folder.unlink()
+        sync_folder(folder.parent)
 
 
 def unlink(path: Path) -> None:

@@ -106,16 +106,12 @@ def _head_n(vector: Mapping[str, list[int | str]], stream_id: str) -> int:
 
 
 def _leaves_around(connection: Connection, stream_id: str, first_n: int, last_n: int) -> set[int]:
-    """Items, with what discarded them; the camera's registration; the holds on it, and what was handed out of it."""
+    """Items, with what discarded them; the camera's registration; all holds; what was handed out of the stream."""
     items = select(_I.leaf_index, _I.del_leaf, _I.done_leaf).where(
         _I.stream_id == stream_id, _I.n.between(first_n, last_n)
     )
     camera = select(tables.cameras.c.leaf_index).where(tables.cameras.c.id == camera_of(stream_id))
-    holds = (
-        select(tables.holds.c.leaf_index, tables.holds.c.release_leaf)
-        .join(tables.hold_cameras, tables.hold_cameras.c.hold_id == tables.holds.c.id)
-        .where(tables.hold_cameras.c.camera_id == camera_of(stream_id))
-    )
+    holds = select(tables.holds.c.leaf_index, tables.holds.c.release_leaf)  # all: a discard binds a hash over all
     exports = select(tables.exports.c.leaf_index).where(tables.exports.c.stream_id == stream_id)
     found = [row for query in (items, camera, holds, exports) for row in connection.execute(query)]
     return {int(index) for row in found for index in row if index is not None}

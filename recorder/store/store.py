@@ -379,6 +379,10 @@ class Store:
         """Segments and gaps of an interval."""
         return self.catalogue.items(stream_id, start_us, end_us)
 
+    def ends_us(self, stream_id: str) -> int:
+        """How far a stream's record reaches: further than its newest item, where the clock was set back."""
+        return self.catalogue.ends_us(stream_id)
+
     def numbered(self, stream_id: str, first_n: int, last_n: int) -> list[Item]:
         """Items by their numbers, both included."""
         return self.catalogue.numbered(stream_id, first_n, last_n)

@@ -8,13 +8,14 @@ said why. The rules are those of docs/proof.md; the guard of the law's day count
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from config.times import format_us
+from config.times import DAY_US, format_us
 from recorder.causes import Cause
 from recorder.store.daycount import earliest_discard_us, trusted_now_us
 from recorder.store.tiling import lay_out
@@ -87,6 +88,10 @@ class Receipt:
     n1: int
     at_us: int
     elapsed_us: int
+    floor_days: int = 0
+    """By the rule that was in force."""
+    holds: str | None = None
+    """Hash over the holds that were in force; None: it is not to be checked."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,12 @@ class ProvenHold:
     t1_us: int
     placed_index: int
     released_index: int | None
+    record: str = ""
+    """Hash of its side record, as its leaf has it."""
+
+    def is_in_force(self, index: int) -> bool:
+        """When the entry of that index was written."""
+        return self.placed_index < index and (self.released_index is None or self.released_index > index)
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,9 @@ class Proven:
     """One for each beat, in the order of the log; the first before the interval, the last behind it."""
     receipts: Sequence[Receipt] = ()
     holds: Sequence[ProvenHold] = ()
-    """On the stream's camera."""
+    """All that ever were: what was not handed over, a receipt's hash tells."""
+    camera: str = ""
+    """Whose stream it is."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +155,7 @@ class Judgement:
 
 
 def judge(
-    proven: Proven, media: Mapping[int, str], start_us: int, end_us: int, *, floor_days: int, zone: ZoneInfo
+    proven: Proven, media: Mapping[int, str], start_us: int, end_us: int, *, floor_days: int, zone: ZoneInfo | None
 ) -> Judgement:
     """Judge every instant of ``[start_us, end_us)``.
 
@@ -152,16 +165,25 @@ def judge(
         start_us: of the interval.
         end_us: of the interval.
         floor_days: how long the law wanted such footage kept: a receipt that is older than that is none.
-        zone: by whose midnights days are counted.
+        zone: by whose midnights days are counted; None: nobody knows, so that the strictest count holds.
     """
     chain, broken = tied(proven.items, proven.ties)
     broken += [
         _does_not_touch(one, two) for one, two in pairwise(chain) if two.t0_us != one.t1_us and two.n == one.n + 1
     ]
+    linked = {item.hash for item in chain}
+    broken += [
+        f"Item {one.n} is not on the chain that the beats bind." for one in proven.items if one.hash not in linked
+    ]
     judged = [_judged(item, media.get(item.n), proven, floor_days, zone) for item in chain]
     blank = Judged(Standing.MISSING_UNEXPLAINED, start_us, end_us, why="No item of the log accounts for this time.")
-    stretches = lay_out(judged, blank, lambda one: _RANK[one.standing])
+    stretches = lay_out(judged, blank, _rank)
     return Judgement(tuple(stretches), tuple(broken))
+
+
+def _rank(one: Judged) -> int:
+    """What somebody took away is not covered by what was recorded when the clock had been set back."""
+    return 0 if one.item is not None and one.standing in BAD else _RANK[one.standing]
 
 
 def tied(items: Iterable[ProvenItem], ties: Sequence[Tie]) -> tuple[list[ProvenItem], list[str]]:
@@ -200,7 +222,7 @@ def _does_not_touch(one: ProvenItem, two: ProvenItem) -> str:
     return f"Item {two.n} starts at {format_us(two.t0_us)}, but item {one.n} ended at {format_us(one.t1_us)}."
 
 
-def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: int, zone: ZoneInfo) -> Judged:
+def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: int, zone: ZoneInfo | None) -> Judged:
     whole = Judged(Standing.PRESENT_VERIFIED, item.t0_us, item.t1_us)
     if item.sha256 is None:
         return replace(whole, standing=Standing.GAP_EXPLAINED, cause=item.cause, why=item.detail)
@@ -213,21 +235,30 @@ def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: in
     receipts = [one for one in proven.receipts if one.n0 <= item.n <= one.n1]
     if not receipts:
         return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=f"The file of item {item.n} is not there.")
-    objections = [_objection(item, one, proven.holds, floor_days, zone) for one in receipts]
+    objections = [_objection(item, one, proven, floor_days, zone) for one in receipts]
     if all(objections):
         return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=objections[0])
     return replace(whole, standing=Standing.DELETED_LAWFUL, item=None)
 
 
-def _objection(item: ProvenItem, receipt: Receipt, holds: Iterable[ProvenHold], floor_days: int, zone: ZoneInfo) -> str:
+def _objection(item: ProvenItem, receipt: Receipt, proven: Proven, floor_days: int, zone: ZoneInfo | None) -> str:
     """Why the law did not allow a discard; empty: it did (order 168, articles 28 and 29; Civil Code, article 201)."""
-    earliest_us = earliest_discard_us(item.t1_us, floor_days, zone)
+    days = max(floor_days, receipt.floor_days)
+    # Whatever the zone, its midnight behind so many whole days lies no later than this.
+    strictest_us = item.t1_us + (days + 1) * DAY_US
+    earliest_us = strictest_us if zone is None else earliest_discard_us(item.t1_us, days, zone)
     if trusted_now_us(item.t1_us, item.elapsed_us, receipt.at_us, receipt.elapsed_us) < earliest_us:
         return f"Item {item.n} was discarded before {format_us(earliest_us)}, until when it had to be kept."
-    for hold in holds:
-        is_in_force = hold.placed_index < receipt.index and (
-            hold.released_index is None or hold.released_index > receipt.index
-        )
-        if is_in_force and hold.t0_us < item.t1_us and item.t0_us < hold.t1_us:
+    in_force = [hold for hold in proven.holds if hold.is_in_force(receipt.index)]
+    if receipt.holds is not None and receipt.holds != hash_of_holds(in_force):
+        return f"Item {item.n} was discarded while holds were in force that are not all handed over."
+    for hold in in_force:
+        if proven.camera in hold.cameras and hold.t0_us < item.t1_us and item.t0_us < hold.t1_us:
             return f"Item {item.n} was discarded while hold {hold.id} lay on it."
     return ""
+
+
+def hash_of_holds(holds: Iterable[ProvenHold]) -> str:
+    """As a `del` leaf has it of the holds in force: their numbers and records, in order."""
+    lines = [f"{hold.id} {hold.record}\n" for hold in sorted(holds, key=lambda one: one.id)]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

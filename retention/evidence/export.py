@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from config.clock import Clock
 from config.times import format_us
-from recorder.errors import Refused
+from recorder.errors import Refused, StorageError
 from recorder.store import files
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof
@@ -86,8 +86,8 @@ def export(
     stream_id = checked(store, wanted.camera_id, wanted.start_us, wanted.end_us)
     numbers = _numbers(store, stream_id, wanted)
     store.checkpoint()
+    items = store.numbered(stream_id, *numbers)  # before the proof: what is discarded meanwhile has its receipt there
     proof = store.proof(stream_id, *numbers)
-    items = store.numbered(stream_id, *numbers)
     with files.translated(folder):
         if not resume and folder.exists() and any(folder.iterdir()):
             raise PackageExists(f"{PackageExists.sentence()} ({folder})")
@@ -96,7 +96,7 @@ def export(
     present = [one for one in media if one.state is MediaState.PRESENT]
     altered = _media(store, present, writing, progress)
     claim = _claim(store, wanted, clock, program)
-    _texts(store, claim, proof, present, writing)
+    _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
     writing.close(store)
     size = sum(one.bytes for one in present)
     return Exported(folder, len(present), size, len(media) - len(present), altered)
@@ -110,7 +110,7 @@ def checked(store: Store, camera_id: str, start_us: int, end_us: int) -> str:
         NothingToExport: the record begins later, or has not come so far yet.
     """
     camera = store.cameras.get(camera_id)
-    ends_us = store.head(camera.stream_id).t1_us
+    ends_us = store.ends_us(camera.stream_id)
     if start_us < camera.registered_us or end_us > ends_us:
         told = f"The record of {camera_id} reaches from {format_us(camera.registered_us)} to {format_us(ends_us)}"
         raise NothingToExport(f"{told}: the interval must lie within.")
@@ -138,7 +138,9 @@ class _Writing:
         self.digests[name] = hashlib.sha256(content).hexdigest()
 
     def original(self, segment: Segment, source: Path, passed: Callable[[int], None]) -> bool:
-        """Copy a segment's file, hashing what passes; whether it is what was recorded. A whole copy is kept."""
+        """Copy a segment's file, hashing what passes; whether it is what was recorded. A whole copy is kept, and one
+        that cannot be read is left out: the package says that it is missing.
+        """
         name = media_name(segment)
         target = self.folder / name
         files.make_folders(target.parent)
@@ -146,7 +148,12 @@ class _Writing:
             self.digests[name] = sha256_of(target)
             passed(target.stat().st_size)
         else:
-            self._written(name, [(source, 0)], passed)
+            try:
+                self._written(name, [(source, 0)], passed)
+            except StorageError:
+                if source.exists():  # it is the other disk that fails
+                    raise
+                return False
         return self.digests[name] == segment.sha256
 
     def film(self, name: str, segments: Sequence[Segment], passed: Callable[[int], None]) -> None:
@@ -172,7 +179,10 @@ class _Writing:
         self.digests[name] = digest.hexdigest()
 
     def close(self, store: Store) -> None:
-        """The list of all files, and the box's signature on it."""
+        """The list of all files, and the box's signature on it; what an attempt before left besides goes."""
+        for path in self.folder.rglob("*"):
+            if path.is_file() and path.relative_to(self.folder).as_posix() not in self.digests:
+                files.remove_copy(path)
         sums = package.sums(self.digests)
         files.write_atomically(self.folder / package.SUMS, sums)
         files.write_atomically(self.folder / package.SUMS_SIGNATURE, store.sign(sums))
@@ -191,7 +201,9 @@ def _media(store: Store, segments: list[Segment], writing: _Writing, progress: P
 
     altered = [one.id for one in segments if not writing.original(one, store.media_path(one), passed)]
     for run, group in films:
-        writing.film(f"{package.MEDIA}/{group[0].stream_id}/{package.PLAY.format(run=run)}", group, passed)
+        here = [one for one in group if media_name(one) in writing.digests]
+        if here:
+            writing.film(f"{package.MEDIA}/{here[0].stream_id}/{package.PLAY.format(run=run)}", here, passed)
     return tuple(altered)
 
 
@@ -227,18 +239,8 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
         writing.text(f"{package.HEADS}/{index}.json", heads_text(vector))
     writing.text(package.TIMELINE, package.timeline(leaves))
     writing.text(package.CLOCK, package.clock(leaves))
-    writing.text(package.CUSTODY, package.custody(_custody(claim, proof)))
+    writing.text(package.CUSTODY, package.custody(proof.leaves))
     names = {one.n: media_name(one) for one in media}
     writing.text(package.FILES, package.files_table(names, claim.stream, leaves))
     for script in resources.files("retention.evidence").joinpath("handed-out").iterdir():
         writing.text(script.name, script.read_bytes())
-
-
-def _custody(claim: Claim, proof: Proof) -> Iterator[Mapping[str, object]]:
-    """Who asked for it and when, as far as the log tells, and what made it."""
-    for leaf in proof.leaves:
-        found = decode_leaf(leaf.body)
-        if found.type == "export":
-            yield {"what": "asked", "at": format_us(found.at_us), "entry": leaf.index, **found.fields}
-    made = {"program": claim.program, "case": claim.case}
-    yield {"what": "made", "at": format_us(claim.made_us), **made}

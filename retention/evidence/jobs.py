@@ -13,7 +13,7 @@ import structlog
 
 from config.clock import Clock
 from config.errors import CustosError
-from recorder.errors import StorageFull
+from recorder.errors import ExportOver, StorageFull
 from recorder.store import files
 from recorder.store.parts import is_full
 from recorder.store.records import Export, ExportState, camera_of
@@ -44,7 +44,10 @@ class Exporter:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Make all that was asked for."""
+        """Make all that was asked for; what was cancelled while nobody made it goes."""
+        for over in self._store.exports.all():
+            if over.state in (ExportState.CANCELLED, ExportState.FAILED):
+                files.remove_tree(folder_of(self._store, over))
         while not self._stopping.is_set():
             one = self._store.exports.next()
             if one is None:
@@ -65,11 +68,22 @@ class Exporter:
             files.remove_tree(folder)
         except CustosError as err:
             log.warning("an export failed", export=one.id, code=err.code, reason=str(err))
-            files.remove_tree(folder)
-            self._store.exports.end(one.id, ExportState.FAILED, err.code, str(err))
+            self._end(one, ExportState.FAILED, err.code, str(err))
+        except Exception as err:  # top of a job: the others are to be made all the same
+            log.exception("an export failed by a fault in Custos", export=one.id)
+            self._end(one, ExportState.FAILED, "bug", f"A fault in Custos itself ({type(err).__name__}).")
         else:
-            said = "" if not done.altered else f"Not what was recorded: {', '.join(done.altered[:20])}."
-            self._store.exports.end(one.id, ExportState.DONE, "media_altered" if said else None, said or None)
+            said = "" if not done.altered else f"Missing, or not what was recorded: {', '.join(done.altered[:20])}."
+            self._end(one, ExportState.DONE, "media_altered" if said else None, said or None)
+
+    def _end(self, one: Export, state: ExportState, code: str | None, text: str | None) -> None:
+        """Unless somebody cancelled it meanwhile; what is not done leaves nothing behind."""
+        try:
+            ended = self._store.exports.end(one.id, state, code, text).state
+        except ExportOver:
+            ended = ExportState.CANCELLED
+        if ended is not ExportState.DONE:
+            files.remove_tree(folder_of(self._store, one))
 
     def _written(self, one: Export, folder: Path) -> Exported:
         told = -TELL_BYTES

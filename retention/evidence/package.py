@@ -7,6 +7,7 @@ can make them again and compare, to the byte.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,10 +92,14 @@ def read_claim(text: bytes) -> Claim:
         facts = json.loads(text)
         if facts.pop("format") != FORMAT:
             raise ClaimMalformed("The package is of a later format than this program knows.")
+        if not all(isinstance(value, int if name == "floor_days" else str) for name, value in facts.items()):
+            raise ClaimMalformed("What the package says of itself has values of a wrong kind.")
         facts |= {f"{name}_us": parse_us(facts.pop(name)) for name in ("start", "end", "made")}
         claim = Claim(**facts)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         raise ClaimMalformed("What the package says of itself cannot be read.") from err
+    if claim.start_us >= claim.end_us or claim.made_us < claim.end_us:
+        raise ClaimMalformed("The interval that the package names has no length, or was still to come.")
     if claim.text() != text:
         raise ClaimMalformed("What the package says of itself is not in the form that this program writes.")
     return claim
@@ -110,14 +115,21 @@ def paths_text(leaves: Iterable[ProvenLeaf]) -> bytes:
     return "".join(" ".join([str(leaf.index), *(one.hex() for one in leaf.path)]) + "\n" for leaf in leaves).encode()
 
 
+_PATH = re.compile(r"(0|[1-9][0-9]{0,15})( [0-9a-f]{64})*")
+
+
 def read_leaves(bodies: bytes, paths: bytes) -> Iterator[ProvenLeaf]:
     """Read both back.
 
     Raises:
         ValueError: they are not of that form, or not of one length.
     """
-    told = paths.decode("ascii").splitlines()
+    told = paths.decode("ascii").split("\n")
+    if told.pop() or not bodies.endswith(b"\n"):
+        raise ValueError("the last line is not a line")
     for body, line in zip(bodies.split(b"\n")[:-1], told, strict=True):
+        if not _PATH.fullmatch(line):
+            raise ValueError("a line is not an index and hashes")
         index, *hashes = line.split(" ")
         yield ProvenLeaf(int(index), body, tuple(bytes.fromhex(one) for one in hashes))
 
@@ -162,9 +174,17 @@ def files_table(names: Mapping[int, str], stream_id: str, leaves: Iterable[tuple
     return (FILES_HEAD + "".join(_line(number, *rows[n]) for number, n in enumerate(sorted(rows), 1))).encode()
 
 
-def custody(lines: Iterable[Mapping[str, object]]) -> bytes:
-    """What was done with it, one act a line."""
-    return "".join(json.dumps(line, ensure_ascii=False, sort_keys=True) + "\n" for line in lines).encode()
+def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
+    """What was done with footage of this stream, as far as the log tells: entries as they are, one a line."""
+    return b"".join(leaf.body + b"\n" for leaf in leaves if b'"type":"export"' in leaf.body)
+
+
+NAMES = re.compile(
+    r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
+    r"|keys/log\.pub\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json)"
+    r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
+)
+"""The names that files of a package have; there are no others."""
 
 
 def sums(digests: Mapping[str, str]) -> bytes:

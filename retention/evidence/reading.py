@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from recorder.errors import StorageError
 from recorder.store import files
 from recorder.store.log.errors import LogError
 from recorder.store.log.leaves import Leaf, decode_leaf
+from recorder.store.proofs import ProvenLeaf
 from recorder.store.segments import LEGAL_FLOOR_DAYS
 from recorder.store.verify import READ_BYTES, sha256_of
 from retention.evidence import package
@@ -21,6 +22,10 @@ from retention.evidence.verification import Problem, Verification
 
 SMALL_BYTES = 256 * 1024 * 1024
 """Texts of a package are read into memory; a larger one was not made by us."""
+
+LAWS_ZONE = "Asia/Shanghai"
+"""Whose midnights the law means. A package that names another is judged by the strictest of all: who wrote it may have
+named whichever suited him."""
 
 Progress = Callable[[int, int], None]
 
@@ -68,10 +73,12 @@ class _Reading:
         self._progress = progress
         self._digests: dict[str, str] = {}
         self._leaves: list[tuple[int, Leaf]] = []
-        self._originals: dict[int, str] = {}
+        self._originals: dict[tuple[str, int], str] = {}
 
     def run(self) -> Verdict:
         checked = self._checked
+        if not self._has_files_alone():
+            return Verdict(tuple(checked.problems), None, None)
         checked.key(package.KEY, self._read(package.KEY))
         checked.listed(
             package.SUMS, self._read(package.SUMS), package.SUMS_SIGNATURE, self._read(package.SUMS_SIGNATURE)
@@ -79,16 +86,21 @@ class _Reading:
         self._all_files()
         checked.checkpoint(package.CHECKPOINT, self._read(package.CHECKPOINT).decode("utf-8", "replace"))
         self._entries()
-        for name, _ in self._under(package.HEADS):
-            self._heads(name)
-        for name, digest in self._under(package.MEDIA):
-            self._media(name, digest)
-        for name, digest in self._under(package.MEDIA):
-            if PurePosixPath(name).name.startswith("play"):
-                checked.film(name, digest, self._film(name))
+        for name in sorted(self._digests):
+            self._file(PurePosixPath(name))
         claim = self._claim()
         judgement = None if claim is None else self._judgement(claim)
         return Verdict(tuple(checked.problems), claim, judgement)
+
+    def _has_files_alone(self) -> bool:
+        """Nothing but files of known names: a pipe would make who reads it wait, a link lead anywhere."""
+        for path in sorted(self._folder.rglob("*")):
+            name = path.relative_to(self._folder).as_posix()
+            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                self._checked.problems.append(Problem(name, "It is neither a file nor a folder."))
+            elif path.is_file() and not package.NAMES.fullmatch(name):
+                self._checked.problems.append(Problem(name, "No file of a package has such a name."))
+        return not self._checked.problems
 
     def _read(self, name: str) -> bytes:
         """A small file; empty where there is none, which is a problem of whoever looks at it."""
@@ -101,63 +113,56 @@ class _Reading:
             return b""
 
     def _all_files(self) -> None:
-        found = sorted(path for path in self._folder.rglob("*") if path.is_symlink() or not path.is_dir())
-        done, total = 0, sum(path.lstat().st_size for path in found)
+        found = sorted(path for path in self._folder.rglob("*") if path.is_file())
+        done, total = 0, sum(path.stat().st_size for path in found)
         for path in found:
             name = path.relative_to(self._folder).as_posix()
-            if path.is_symlink() or not path.is_file():  # it may lead anywhere, and be other bytes for the next reader
-                self._checked.problems.append(Problem(name, "It is neither a file nor a folder."))
-            elif name not in (package.SUMS, package.SUMS_SIGNATURE):
+            if name not in (package.SUMS, package.SUMS_SIGNATURE):
                 self._digests[name] = sha256_of(path)
                 self._checked.file(name, self._digests[name])
-            done += path.lstat().st_size
+            done += path.stat().st_size
             self._progress(done, total)
         self._checked.no_more_files()
 
     def _entries(self) -> None:
-        leaves = self._leaves
+        proven: list[ProvenLeaf] = []
         try:
             for one in package.read_leaves(self._read(package.LEAVES), self._read(package.PATHS)):
                 self._checked.leaf(package.LEAVES, one.index, one.body, one.path)
-                leaves.append((one.index, decode_leaf(one.body)))
+                proven.append(one)
+            self._leaves = [(one.index, decode_leaf(one.body)) for one in proven]
         except (ValueError, LogError) as err:
             self._checked.problems.append(Problem(package.PATHS, f"Entries and their paths cannot be read: {err}"))
             return
         self._checked.genesis(package.LEAVES)
-        for name, made in ((package.TIMELINE, package.timeline(leaves)), (package.CLOCK, package.clock(leaves))):
-            self._checked.table(name, self._read(name), made)
+        made = {package.TIMELINE: package.timeline(self._leaves), package.CLOCK: package.clock(self._leaves)}
+        for name, text in {**made, package.CUSTODY: package.custody(proven)}.items():
+            self._checked.table(name, self._read(name), text)
 
-    def _under(self, folder: str) -> Iterator[tuple[str, str]]:
-        return ((name, digest) for name, digest in self._digests.items() if name.startswith(folder + "/"))
+    def _file(self, path: PurePosixPath) -> None:
+        """A head vector, or an original."""
+        name = str(path)
+        if name.startswith(package.HEADS):
+            self._checked.heads(name, int(path.stem), self._read(name))
+        elif name.startswith(package.MEDIA) and not path.name.startswith("play"):
+            number = int(path.name.partition("-")[0])
+            self._originals[path.parent.name, number] = name
+            self._checked.media(name, path.parent.name, number, self._digests[name])
 
-    def _heads(self, name: str) -> None:
-        stem = PurePosixPath(name).stem
-        if stem.isascii() and stem.isdigit():
-            self._checked.heads(name, int(stem), self._read(name))
+    def _films(self, stream_id: str) -> None:
+        """Each run has its film, made of its originals, and there are no others."""
+        names = {one for one in self._digests if one.startswith(package.MEDIA) and "/play-" in one}
+        for run, items in self._checked.films(stream_id).items():
+            name = f"{package.MEDIA}/{stream_id}/{package.PLAY.format(run=run)}"
+            self._checked.film(name, self._digests.get(name, ""), self._joined(stream_id, items))
+            names.discard(name)
+        for name in sorted(names):
+            self._checked.film(name, self._digests[name], None)
 
-    def _media(self, name: str, digest: str) -> None:
-        parts = PurePosixPath(name).parts
-        number = parts[-1].partition("-")[0]
-        if parts[-1].startswith("play"):
-            return
-        if len(parts) == 3 and number.isascii() and number.isdigit():
-            self._originals[int(number)] = name
-            self._checked.media(name, parts[1], int(number), digest)
-        else:
-            self._checked.problems.append(Problem(name, "Its name is not that of a segment."))
-
-    def _film(self, name: str) -> str | None:
-        """What a film hashes to that is made anew, by its name."""
-        path = PurePosixPath(name)
-        for run, items in self._checked.films(path.parent.name).items():
-            if path.name == package.PLAY.format(run=run):
-                return self._joined(path.parent, items)
-        return None
-
-    def _joined(self, folder: PurePosixPath, items: list[ProvenItem]) -> str:
+    def _joined(self, stream_id: str, items: list[ProvenItem]) -> str:
         digest = hashlib.sha256()
         for number, item in enumerate(items):
-            path = next((self._folder / folder).glob(f"{item.n}-*"))
+            path = self._folder / self._originals[stream_id, item.n]
             with files.translated(path), path.open("rb", buffering=0) as stream:
                 stream.seek(item.init_bytes if number else 0)
                 while piece := stream.read(READ_BYTES):
@@ -170,17 +175,17 @@ class _Reading:
         except ClaimMalformed as err:
             self._checked.problems.append(Problem(package.CLAIM, str(err)))
             return None
-        self._checked.claimed(package.CLAIM, claim.fingerprint, claim.origin)
-        made = package.files_table(self._originals, claim.stream, self._leaves)
+        self._checked.claimed(package.CLAIM, claim.fingerprint, claim.origin, claim.box)
+        mine = {n: name for (stream_id, n), name in self._originals.items() if stream_id == claim.stream}
+        made = package.files_table(mine, claim.stream, self._leaves)
         self._checked.table(package.FILES, self._read(package.FILES), made)
+        for (stream_id, n), name in self._originals.items():
+            if stream_id != claim.stream or PurePosixPath(name).name != self._checked.file_name(stream_id, n):
+                self._checked.problems.append(Problem(name, "It is not named by the stream and time of its entry."))
+        self._films(claim.stream)
         return claim
 
-    def _judgement(self, claim: Claim) -> Judgement | None:
-        try:
-            zone = ZoneInfo(claim.time_zone)
-        except (ValueError, ZoneInfoNotFoundError):
-            self._checked.problems.append(Problem(package.CLAIM, f"There is no time zone {claim.time_zone!r}."))
-            return None
-        return self._checked.judgement(
-            claim.stream, claim.start_us, claim.end_us, floor_days=max(claim.floor_days, LEGAL_FLOOR_DAYS), zone=zone
-        )
+    def _judgement(self, claim: Claim) -> Judgement:
+        zone = ZoneInfo(LAWS_ZONE) if claim.time_zone == LAWS_ZONE else None
+        floor_days = max(claim.floor_days, LEGAL_FLOOR_DAYS)
+        return self._checked.judgement(claim.stream, claim.start_us, claim.end_us, floor_days=floor_days, zone=zone)

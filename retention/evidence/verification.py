@@ -29,7 +29,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from config.times import parse_us
+from config.times import format_name, parse_us
 from recorder.causes import Cause
 from recorder.store.log.errors import LogError
 from recorder.store.log.keys import fingerprint
@@ -69,11 +69,14 @@ class Verification:
         """Hex SHA-256 of the files, by stream and number."""
         self._expected = expected_fingerprint
         self._key: Ed25519PublicKey | None = None
+        self._last_index = -1
+        self._box = ""
         self._listed: dict[str, str] = {}
         self._seen: set[str] = set()
         self._checkpoint: Checkpoint | None = None
         self._entries: dict[int, _Entry] = {}
         self._items: dict[str, list[ProvenItem]] = {}
+        self._numbered: dict[tuple[str, int], ProvenItem] = {}
         self._receipts: dict[str, list[Receipt]] = {}
         self._heads: dict[int, Mapping[str, Sequence[int | str]]] = {}
 
@@ -88,7 +91,7 @@ class Verification:
         if not isinstance(key, Ed25519PublicKey):
             return self._object(name, "It is no Ed25519 key.")
         found = fingerprint(key)
-        if self._expected is not None and found != self._expected.lower().replace(":", ""):
+        if self._expected is not None and found != re.sub("[: ]", "", self._expected).lower():
             return self._object(name, f"The key's fingerprint is {found}: not that of the papers.")
         self._key = key
         return None
@@ -136,6 +139,9 @@ class Verification:
         """An entry of the log and the hashes that lead from it to the checkpoint's root."""
         if self._checkpoint is None:
             return
+        if index <= self._last_index:
+            self._object(name, f"Entry {index} stands twice, or out of order.")
+        self._last_index = max(index, self._last_index)
         found = leaf_hash(body)
         try:
             verify_inclusion(found, index, self._checkpoint.size, path, self._checkpoint.root)
@@ -163,9 +169,12 @@ class Verification:
         facts = {} if first is None or first.leaf.type != "genesis" else first.leaf.fields
         if (facts.get("key"), facts.get("origin")) != (fingerprint(self._key), self._checkpoint.origin):
             self._object(name, "The log does not begin with this key and this name: it is another box's.")
+        self._box = str(facts.get("box"))
 
-    def claimed(self, name: str, key_fingerprint: str, origin: str) -> None:
-        """Whose key and log somebody says that this is."""
+    def claimed(self, name: str, key_fingerprint: str, origin: str, box: str) -> None:
+        """Whose key, log and box somebody says that this is."""
+        if self._box and self._box != box:
+            self._object(name, "It names another box than the log's first entry.")
         if self._key is not None and fingerprint(self._key) != key_fingerprint:
             self._object(name, "It names another key than the one that is here.")
         if self._checkpoint is not None and self._checkpoint.origin != origin:
@@ -180,13 +189,18 @@ class Verification:
 
     def media(self, name: str, stream_id: str, n: int, sha256: str) -> None:
         """A media file, which item it is of, and what its bytes hash to."""
-        item = next((one for one in self._items.get(stream_id, ()) if one.n == n), None)
+        item = self._numbered.get((stream_id, n))
         if item is None or item.sha256 is None:
             self._object(name, "No entry of the log tells of this file.")
             return
         self.media_digests.setdefault(stream_id, {})[n] = sha256
         if item.sha256 != sha256:
             self._object(name, "It is not what was recorded: its hash is not the one in the log.")
+
+    def file_name(self, stream_id: str, n: int) -> str:
+        """How an original is named, by its entry."""
+        item = self._numbered.get((stream_id, n))
+        return "" if item is None else f"{n}-{format_name(item.t0_us)}.mp4"
 
     def films(self, stream_id: str) -> dict[int, list[ProvenItem]]:
         """Of each run the segments whose media was handed over, in order: what a film of it is made of."""
@@ -202,8 +216,12 @@ class Verification:
         if sha256 != made:
             self._object(name, "It is not made of the originals.")
 
-    def judgement(self, stream_id: str, start_us: int, end_us: int, *, floor_days: int, zone: ZoneInfo) -> Judgement:
-        """Every instant of an interval, by what was proved so far."""
+    def judgement(
+        self, stream_id: str, start_us: int, end_us: int, *, floor_days: int, zone: ZoneInfo | None
+    ) -> Judgement:
+        """Every instant of an interval, by what was proved so far; see `completeness.judge`."""
+        if {*self._items, *self._receipts} - {stream_id}:
+            self._object("proof/leaves.jsonl", "There are entries of another stream.")
         if len(self._heads) < 2:
             self._object("proof/heads", "There are not two beats that bind the interval.")
         media = self.media_digests.get(stream_id, {})
@@ -222,7 +240,9 @@ class Verification:
         """
         facts = entry.leaf.fields
         if entry.leaf.type in ("seg", "gap"):
-            self._items.setdefault(facts["stream"], []).append(_item(entry))
+            item = _item(entry)
+            self._items.setdefault(facts["stream"], []).append(item)
+            self._numbered.setdefault((facts["stream"], item.n), item)
         elif entry.leaf.type == "del":
             self._receipts.setdefault(facts["stream"], []).append(_receipt(entry))
         elif entry.leaf.type == "hold":
@@ -231,7 +251,7 @@ class Verification:
 
     def _proven(self, stream_id: str) -> Proven:
         items, receipts = self._items.get(stream_id, ()), self._receipts.get(stream_id, ())
-        return Proven(items, self._ties(stream_id), receipts, self._holds(camera_of(stream_id)))
+        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera_of(stream_id))
 
     def _of(self, kind: str) -> list[_Entry]:
         return [self._entries[index] for index in sorted(self._entries) if self._entries[index].leaf.type == kind]
@@ -244,10 +264,9 @@ class Verification:
         heads = (self._heads[index].get(stream_id, before) for index in sorted(self._heads))
         return [Tie(int(n), str(digest)) for n, digest in heads]
 
-    def _holds(self, camera_id: str) -> list[ProvenHold]:
+    def _holds(self) -> list[ProvenHold]:
         released = {one.leaf.fields.get("hold"): one.index for one in self._of("release")}
-        placed = (_hold(one, released.get(one.leaf.fields["hold"])) for one in self._of("hold"))
-        return [one for one in placed if camera_id in one.cameras]
+        return [_hold(one, released.get(one.leaf.fields["hold"])) for one in self._of("hold")]
 
 
 def heads_text(vector: Mapping[str, Sequence[int | str]]) -> bytes:
@@ -274,10 +293,12 @@ def _item(entry: _Entry) -> ProvenItem:
 
 def _receipt(entry: _Entry) -> Receipt:
     facts = entry.leaf.fields
-    return Receipt(entry.index, facts["n0"], facts["n1"], entry.leaf.at_us, entry.leaf.elapsed_us)
+    clocks = (entry.leaf.at_us, entry.leaf.elapsed_us)
+    return Receipt(entry.index, facts["n0"], facts["n1"], *clocks, facts["floor_days"], facts["holds"])
 
 
 def _hold(entry: _Entry, released_index: int | None) -> ProvenHold:
     facts = entry.leaf.fields
     cameras = frozenset(facts["cameras"])
-    return ProvenHold(facts["hold"], cameras, parse_us(facts["t0"]), parse_us(facts["t1"]), entry.index, released_index)
+    span = (parse_us(facts["t0"]), parse_us(facts["t1"]))
+    return ProvenHold(facts["hold"], cameras, *span, entry.index, released_index, facts["record"])

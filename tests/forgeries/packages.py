@@ -225,6 +225,92 @@ def a_gaps_cause_is_edited_in_the_table(folder: Path, key: Ed25519PrivateKey) ->
     path.write_bytes(path.read_bytes().replace(b"unreachable", b"scheduled", 1))
 
 
+def the_interval_is_turned_round(folder: Path, key: Ed25519PrivateKey) -> None:
+    claim = json.loads((folder / package.CLAIM).read_bytes())
+    claim["start"], claim["end"] = claim["end"], claim["start"]
+    put_claim(folder, claim)
+
+
+def put_claim(folder: Path, claim: dict[str, object]) -> None:
+    text = json.dumps(claim, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    (folder / package.CLAIM).write_bytes(text.encode() + b"\n")
+
+
+def the_claim_is_of_another_box(folder: Path, key: Ed25519PrivateKey) -> None:
+    claim = json.loads((folder / package.CLAIM).read_bytes())
+    put_claim(folder, claim | {"box": "0123456789abcdef"})
+
+
+def the_claim_has_values_of_another_kind(folder: Path, key: Ed25519PrivateKey) -> None:
+    claim = json.loads((folder / package.CLAIM).read_bytes())
+    put_claim(folder, claim | {"floor_days": "30"})
+
+
+def the_claim_hides_an_interval_in_another_field(folder: Path, key: Ed25519PrivateKey) -> None:
+    claim = json.loads((folder / package.CLAIM).read_bytes())
+    put_claim(folder, claim | {"time_zone": {"end": claim["end"]}, "end": "2026-03-01T12:00:00.000000Z"})
+
+
+def an_entry_without_its_line_break(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.LEAVES
+    path.write_bytes(path.read_bytes() + b'{"cause":"scheduled","type":"gap"}')
+
+
+def entries_in_another_order(folder: Path, key: Ed25519PrivateKey) -> None:
+    for name in (package.LEAVES, package.PATHS):
+        content = lines(folder / name)
+        content[2], content[3] = content[3], content[2]
+        put(folder / name, content)
+
+
+def an_index_written_in_another_way(folder: Path, key: Ed25519PrivateKey) -> None:
+    content = lines(folder / package.PATHS)
+    put(folder / package.PATHS, [b"0" + content[0], *content[1:]])
+
+
+def a_head_of_another_name(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = sorted((folder / package.HEADS).iterdir())[-1]
+    shutil.copy(path, path.with_name("0" + path.name))
+
+
+def a_film_is_removed(folder: Path, key: Ed25519PrivateKey) -> None:
+    next((folder / package.MEDIA).rglob("play-*")).unlink()
+
+
+def media_under_another_time(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = media(folder)
+    path.rename(path.with_name(path.name.replace("2026", "2025")))
+
+
+def media_behind_one_of_a_longer_name(folder: Path, key: Ed25519PrivateKey) -> None:
+    """The true file under a name that begins like it, and the altered one in its place."""
+    path = media(folder)
+    shutil.copy(path, path.with_name(path.name + ".bak"))
+    flip(path)
+
+
+def a_custody_that_says_something_else(folder: Path, key: Ed25519PrivateKey) -> None:
+    (folder / package.CUSTODY).write_text('{"type":"export"}\n')
+
+
+def a_second_film_of_another_name(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = media(folder)
+    shutil.copy(path, folder / "真正的录像-play.mp4")
+
+
+def a_name_with_a_line_break(folder: Path, key: Ed25519PrivateKey) -> None:
+    """Two files that are not there, and one whose name looks like both."""
+    one, two = media(folder, 1), media(folder, 2)
+    odd = (
+        folder
+        / f"{one.relative_to(folder)}\n{two.relative_to(folder).parts[0]}"
+        / "/".join(two.relative_to(folder).parts[1:])
+    )
+    odd.parent.mkdir(parents=True)
+    one.rename(odd)
+    two.unlink()
+
+
 def the_list_of_files_leaves_one_out(folder: Path, key: Ed25519PrivateKey) -> None:
     put(folder / package.FILES, lines(folder / package.FILES)[:-1])
 
@@ -366,6 +452,20 @@ OWNED: dict[Owner, str] = {
     a_media_hash_is_edited_with_its_file: package.LEAVES,
     a_gaps_cause_is_edited: package.LEAVES,
     a_gaps_cause_is_edited_in_the_table: package.TIMELINE,
+    the_interval_is_turned_round: package.CLAIM,
+    the_claim_is_of_another_box: package.CLAIM,
+    the_claim_has_values_of_another_kind: package.CLAIM,
+    the_claim_hides_an_interval_in_another_field: package.CLAIM,
+    an_entry_without_its_line_break: "proof/",
+    entries_in_another_order: package.LEAVES,
+    an_index_written_in_another_way: package.PATHS,
+    a_head_of_another_name: package.HEADS,
+    a_film_is_removed: "media/gate.main/play-",
+    media_under_another_time: "media/gate.main/",
+    media_behind_one_of_a_longer_name: ".bak",
+    a_custody_that_says_something_else: package.CUSTODY,
+    a_second_film_of_another_name: "play.mp4",
+    a_name_with_a_line_break: "media/gate.main/",
     the_list_of_files_leaves_one_out: package.FILES,
     a_clocks_offset_is_edited_in_the_table: package.CLOCK,
     an_item_is_left_out: package.LEAVES,

@@ -60,6 +60,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
     clock, folder = FakeClock(), tmp_path_factory.mktemp("honest")
     store = filled(folder, clock)
     begun_us = store.cameras.get("gate").registered_us
+    store.exports.ask("gate.main", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7", "letter")
     wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
     export(store, wanted, folder / "package", clock, "0.0.0")
     key = load_key(store.layout.key)
@@ -75,6 +76,7 @@ def ours(folder: Path, fingerprint: str) -> tuple[bool, str]:
 def run(folder: Path, *command: str) -> tuple[bool, str]:
     done = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 1), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     return done.returncode == 0, done.stdout + done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_what_was_asked_for_is_made_and_good(store: Store, clock: FakeClock) -> 
     assert done.done_bytes == done.total_bytes == sum(path.stat().st_size for path in folder.rglob("*.mp4"))
     verdict = verify_package(folder, store.fingerprint)
     assert verdict.is_good, verdict.objections
-    assert '"what": "asked"' in (folder / "custody.jsonl").read_text()
+    assert json.loads((folder / "custody.jsonl").read_text())["export"] == one.id
     assert verify(store) == []
 
 
@@ -127,3 +128,39 @@ def test_altered_footage_is_handed_out_and_called_that(store: Store, clock: Fake
     done = store.exports.get(one.id)
     assert (done.state, done.problem_code) == (ExportState.DONE, "media_altered")
     assert not verify_package(folder_of(store, one), store.fingerprint).is_good
+
+
+def test_a_lost_original_is_left_out_and_said(store: Store, clock: FakeClock) -> None:
+    """The rest is handed out; whoever checks the package is told which item is missing."""
+    store.media_path(segments(store, clock)[1]).unlink()
+    one = asked(store, clock)
+    Exporter(store, clock, "0").run()
+
+    assert store.exports.get(one.id).problem_code == "media_altered"
+    verdict = verify_package(folder_of(store, one), store.fingerprint)
+    assert [part.file for part in verdict.objections] == ["media/gate.main/2"]
+
+
+def test_one_that_fails_by_a_fault_of_ours_keeps_nobody_waiting(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends as failed; the next one is made."""
+    first, second = asked(store, clock), asked(store, clock)
+    folder_of(store, first).parent.mkdir(exist_ok=True)
+    folder_of(store, first).write_text("in the way")
+    Exporter(store, clock, "0").run()
+
+    assert store.exports.get(first.id).state is ExportState.FAILED
+    assert store.exports.get(second.id).state is ExportState.DONE
+
+
+def test_what_an_attempt_before_left_behind_is_not_in_the_package(store: Store, clock: FakeClock) -> None:
+    """A head vector of an older beat, and a copy that nobody lists."""
+    one = asked(store, clock)
+    stray = folder_of(store, one) / "proof" / "heads" / "7.json"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("{}")
+    Exporter(store, clock, "0").run()
+
+    assert not stray.exists()
+    assert verify_package(folder_of(store, one), store.fingerprint).is_good

@@ -25,6 +25,23 @@ def fail(name, what):
     print(f"FAIL {name}: {what}")
 
 
+NUMBER = r"(?:0|[1-9][0-9]{0,15})"
+STREAM = r"[a-z0-9][a-z0-9_-]*\.[a-z]+"
+NAMES = re.compile(
+    r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig)?|claim\.json|custody\.jsonl"
+    r"|(?:timeline|clock|files)\.csv|keys/log\.pub\.pem|proof/(?:checkpoint|leaves\.jsonl|paths\.txt|heads/"
+    + NUMBER
+    + r"\.json)|media/"
+    + STREAM
+    + "/(?:"
+    + NUMBER
+    + r"-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-"
+    + NUMBER
+    + r")\.mp4"
+)
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+
+
 def read(name):
     try:
         with open(os.path.join(HERE, *name.split("/")), "rb") as stream:
@@ -129,13 +146,7 @@ def leads_to(root, leaf, index, size, path):
 
 
 def check_files():
-    listed, text = {}, read("SHA256SUMS")
-    for line in text.decode("utf-8", "replace").splitlines():
-        found = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
-        if found is None or found[2] in listed:
-            fail("SHA256SUMS", "A line cannot be read, or names a file twice.")
-        else:
-            listed[found[2]] = found[1]
+    """There are files of known names alone; each is listed, each listed one is there, and is what it was."""
     there = set()
     for folder, folders, names in os.walk(HERE):
         for one in folders + names:
@@ -143,8 +154,21 @@ def check_files():
             name = os.path.relpath(path, HERE).replace(os.sep, "/")
             if os.path.islink(path) or not (os.path.isdir(path) or os.path.isfile(path)):
                 fail(name, "It is neither a file nor a folder.")
+            elif os.path.isfile(path) and not NAMES.fullmatch(name):
+                fail(name, "No file of a package has such a name.")
             elif os.path.isfile(path) and name not in ("SHA256SUMS", "SHA256SUMS.sig"):
                 there.add(name)
+    if PROBLEMS:
+        return None, b""
+    listed, text = {}, read("SHA256SUMS")
+    for line in text.decode("utf-8", "replace").split("\n")[:-1]:
+        found = re.fullmatch(r"([0-9a-f]{64})  (.*)", line)
+        if found is None or found[2] in listed or not NAMES.fullmatch(found[2]):
+            fail("SHA256SUMS", "A line cannot be read, or names a file twice.")
+        else:
+            listed[found[2]] = found[1]
+    if not text.endswith(b"\n"):
+        fail("SHA256SUMS", "Its last line is cut off.")
     for name in sorted(there):
         if name not in listed:
             fail(name, "The list of files does not name it.")
@@ -152,7 +176,7 @@ def check_files():
             fail(name, "It was changed: its hash is not the listed one.")
     for name in sorted(set(listed) - there):
         fail(name, "It is listed, and not there.")
-    return listed, text
+    return {name: digest for name, digest in listed.items() if name in there}, text
 
 
 def check_key(expected):
@@ -178,6 +202,8 @@ def check_checkpoint(key):
     for line in lines.splitlines():
         words = line.split(" ")
         try:
+            if not re.fullmatch(NUMBER, size):
+                break
             if words[1:2] == [origin] and is_signature(key, (body + "\n").encode(), base64.b64decode(words[2])[4:]):
                 return origin, int(size), base64.b64decode(root)
         except (ValueError, IndexError):
@@ -187,21 +213,26 @@ def check_checkpoint(key):
 
 
 def check_entries(size, root):
-    bodies, lines = read("proof/leaves.jsonl").split(b"\n")[:-1], read("proof/paths.txt").decode("ascii", "replace")
-    lines = lines.splitlines()
+    text, lines = read("proof/leaves.jsonl"), read("proof/paths.txt").decode("ascii", "replace")
+    if not text.endswith(b"\n") or not lines.endswith("\n"):
+        fail("proof/leaves.jsonl", "The last line of it, or of proof/paths.txt, is cut off.")
+    bodies, lines = text.split(b"\n")[:-1], lines.split("\n")[:-1]
     if len(bodies) != len(lines):
         fail("proof/paths.txt", "It does not have one line for each entry.")
-    entries = {}
+    entries, last = {}, -1
     for body, line in zip(bodies, lines):
-        digest = hashlib.sha256(b"\x00" + body).digest()
-        try:
-            index, path = int(line.split(" ")[0]), [bytes.fromhex(one) for one in line.split(" ")[1:]]
-            if not leads_to(root, digest, index, size, path):
-                fail("proof/leaves.jsonl", f"Entry {index} does not lead to the checkpoint's root.")
-                continue
-            entries[index] = (digest.hex(), json.loads(body), body.decode())
-        except ValueError:
+        if not re.fullmatch(NUMBER + "(?: [0-9a-f]{64})*", line):
             fail("proof/paths.txt", "A line cannot be read.")
+            continue
+        index, path = int(line.split(" ")[0]), [bytes.fromhex(one) for one in line.split(" ")[1:]]
+        if index <= last:
+            fail("proof/leaves.jsonl", f"Entry {index} stands twice, or out of order.")
+        last = max(index, last)
+        digest = hashlib.sha256(b"\x00" + body).digest()
+        if not leads_to(root, digest, index, size, path):
+            fail("proof/leaves.jsonl", f"Entry {index} does not lead to the checkpoint's root.")
+            continue
+        entries[index] = (digest.hex(), json.loads(body), body.decode())
     return entries
 
 
@@ -210,7 +241,7 @@ def check_heads(entries):
     folder = os.path.join(HERE, "proof", "heads")
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         index, text = name.partition(".")[0], read(f"proof/heads/{name}")
-        beat = entries.get(int(index) if index.isdigit() else -1, ("", {}, ""))[1]
+        beat = entries.get(int(index), ("", {}, ""))[1]
         if beat.get("type") != "beat" or beat.get("heads") != hashlib.sha256(text).hexdigest():
             fail(f"proof/heads/{name}", f"It is not what the beat of entry {index} binds.")
         else:
@@ -248,17 +279,20 @@ def check_tables(entries):
             fail(name, "It is not what the entries of the log say.")
 
 
+def compact(text):
+    """20261124T080000.000Z"""
+    return re.sub("[-:]", "", text)[:19] + "Z"
+
+
 def check_media(listed, items, stream):
     there = {}
     for name, digest in listed.items():
-        found = re.fullmatch(r"media/([^/]+)/([0-9]+)-[^/]*", name)
+        found = re.fullmatch(r"media/([^/]+)/([0-9]+)-([^/]*)\.mp4", name)
         if not found:
-            if name.startswith("media/") and not re.fullmatch(r"media/[^/]+/play[^/]*", name):
-                fail(name, "Its name is not that of a segment.")
             continue
         item = items.get(int(found[2])) if found[1] == stream else None
-        if item is None or "sha256" not in item:
-            fail(name, "No entry of the log tells of this file.")
+        if item is None or "sha256" not in item or compact(item["t0"]) != found[3]:
+            fail(name, "No entry of the log tells of this file, by its stream, number and time.")
         elif item["sha256"] != digest:
             fail(name, "It is not what was recorded: its hash is not the one in the log.")
         else:
@@ -313,13 +347,15 @@ def chain_of(by_hash, ties):
     return chain
 
 
-def earliest(t1, floor_days, offset):
-    """00:00 local behind so many whole days; the first is not counted (Civil Code, article 201)."""
-    day = 86_400_000_000
-    return ((t1 - 1 + offset) // day + floor_days + 1) * day - offset
+def earliest(t1, days, zone):
+    """00:00 behind so many whole days; the first is not counted (Civil Code, article 201)."""
+    day, shanghai = 86_400_000_000, 28_800_000_000
+    if zone != "Asia/Shanghai":
+        return t1 + (days + 1) * day  # the strictest of all zones
+    return ((t1 - 1 + shanghai) // day + days + 1) * day - shanghai
 
 
-def objection(item, entries, stream, floor_days, offset):
+def objection(item, entries, stream, floor_days, zone):
     """Why no discard of it was lawful; empty: one was."""
     why = "Its file is not there, and no entry says that it was discarded."
     camera = stream.rpartition(".")[0]
@@ -330,74 +366,108 @@ def objection(item, entries, stream, floor_days, offset):
             continue
         t0, t1 = us(item["t0"]), us(item["t1"])
         age = min(us(one["at"]) - t1, one["elapsed_us"] - item["elapsed_us"])
-        holds = [
-            hold
+        in_force = sorted(
+            (hold["hold"], hold)
             for placed, hold in kinds
-            if hold["type"] == "hold"
-            and camera in hold["cameras"]
-            and placed < index
-            and released.get(hold["hold"], index + 1) > index
-            and us(hold["t0"]) < t1
-            and t0 < us(hold["t1"])
+            if hold["type"] == "hold" and placed < index and released.get(hold["hold"], index + 1) > index
+        )
+        lines = "".join(f"{number} {hold['record']}\n" for number, hold in in_force)
+        if hashlib.sha256(lines.encode()).hexdigest() != one["holds"]:
+            fail("proof/leaves.jsonl", "Not all holds that were in force at a discard are handed over.")
+        on_it = [
+            hold for _, hold in in_force if camera in hold["cameras"] and us(hold["t0"]) < t1 and t0 < us(hold["t1"])
         ]
-        if t1 + age < earliest(t1, floor_days, offset):
+        if t1 + age < earliest(t1, max(floor_days, one["floor_days"]), zone):
             why = "It was discarded before its time."
-        elif holds:
+        elif on_it:
             why = "It was discarded while a hold lay on it."
         else:
             return ""
     return why
 
 
+def check_claim(text):
+    """Canonical JSON of known fields, or nothing of it is believed."""
+    claim = json.loads(text)
+    texts = ("box", "case", "end", "fingerprint", "made", "origin", "program", "start", "stream", "time_zone")
+    if sorted(claim) != sorted([*texts, "floor_days", "format"]) or not all(
+        isinstance(claim[one], str) for one in texts
+    ):
+        raise ValueError("fields")
+    canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+    if canonical.encode() != text or type(claim["floor_days"]) is not int or claim["format"] != 1:
+        raise ValueError("form")
+    if not all(MOMENT.fullmatch(claim[one]) for one in ("start", "end", "made")):
+        raise ValueError("times")
+    if not claim["start"] < claim["end"] <= claim["made"]:
+        raise ValueError("an interval without length, or still to come")
+    return claim
+
+
 def main():
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
     listed, sums = check_files()
-    key, digest = check_key(sys.argv[1] if len(sys.argv) > 1 else None)
-    if not is_signature(key, sums, read("SHA256SUMS.sig")):
-        fail("SHA256SUMS.sig", "It is not the signature of SHA256SUMS by this key.")
-    origin, size, root = check_checkpoint(key)
-    entries = check_entries(size, root)
-    first = entries.get(0, ("", {}, ""))[1]
-    if (first.get("type"), first.get("key"), first.get("origin")) != ("genesis", digest, origin):
-        fail("proof/leaves.jsonl", "The log does not begin with this key and name: it is another box's.")
-    heads = check_heads(entries)
-    try:
-        judge(json.loads(read("claim.json")), listed, digest, origin, entries, heads)
-    except (ValueError, KeyError, TypeError) as err:
-        fail("claim.json", f"It cannot be read ({err}).")
+    if listed is not None:
+        check(listed, sums)
     print(f"NOT GOOD: {len(PROBLEMS)} problems. 未通过校验" if PROBLEMS else "GOOD. 校验通过")
     return 1 if PROBLEMS else 0
 
 
-def judge(claim, listed, digest, origin, entries, heads):
-    if claim["fingerprint"] != digest:
-        fail("claim.json", "It names another key than keys/log.pub.pem.")
-    if claim["origin"] != origin:
-        fail("claim.json", "It names another log than proof/checkpoint.")
+def check(listed, sums):
+    key, digest = check_key(sys.argv[1] if len(sys.argv) > 1 else None)
+    if not is_signature(key, sums, read("SHA256SUMS.sig")):
+        fail("SHA256SUMS.sig", "It is not the signature of SHA256SUMS by this key.")
+    origin, size, root = check_checkpoint(key)
+    try:
+        entries = check_entries(size, root)
+        heads = check_heads(entries)
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        fail("proof/leaves.jsonl", f"An entry cannot be read ({type(err).__name__}).")
+        return
+    first = entries.get(0, ("", {}, ""))[1]
+    if (first.get("type"), first.get("key"), first.get("origin")) != ("genesis", digest, origin):
+        fail("proof/leaves.jsonl", "The log does not begin with this key and name: it is another box's.")
+    try:
+        claim = check_claim(read("claim.json"))
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        fail("claim.json", f"What the package says of itself cannot be read ({err}).")
+        return
+    for name, mine in (("fingerprint", digest), ("origin", origin), ("box", first.get("box"))):
+        if claim[name] != mine:
+            fail("claim.json", f"Its {name} is not that of the log.")
+    judge(claim, listed, entries, heads)
+
+
+def judge(claim, listed, entries, heads):
     check_tables(entries)
+    told = "".join(body + "\n" for _, one, body in entries.values() if one["type"] == "export")
+    if read("custody.jsonl") != told.encode():
+        fail("custody.jsonl", "It is not what the entries of the log say.")
     stream, start, end = claim["stream"], us(claim["start"]), us(claim["end"])
+    if any(one["stream"] != stream for _, one, _ in entries.values() if one["type"] in ("seg", "gap", "del")):
+        fail("proof/leaves.jsonl", "There are entries of another stream.")
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
-    numbered = {one["n"]: one for one in mine.values()}
-    there = check_media(listed, numbered, stream)
-    check_films(listed, numbered, stream, there)
-    check_list(numbered, stream, there)
     camera = stream.rpartition(".")[0]
-    registered = [
-        h
-        for h, one, _ in entries.values()
-        if one["type"] == "camera" and one.get("op") == "registered" and one["camera"] == camera
-    ]
+    told = [(h, one) for h, one, _ in entries.values() if one["type"] == "camera" and one.get("op") == "registered"]
+    registered = [h for h, one in told if one["camera"] == camera]
     ties = [tuple(heads[index].get(stream, [-1, (registered or [""])[0]])) for index in sorted(heads)]
     if len(ties) < 2:
         fail("proof/heads", "There are not two beats that bind the interval.")
     chain = chain_of(mine, ties)
+    for one in mine.values():
+        if chain.get(one["n"]) is not one:
+            fail("proof/leaves.jsonl", f"Item {one['n']} is not on the chain that the beats bind.")
+    there = check_media(listed, chain, stream)
+    check_films(listed, chain, stream, there)
+    check_list(chain, stream, there)
     numbers = sorted(chain)
     for n in numbers:
         item = chain[n]
         if n - 1 in chain and chain[n - 1]["t1"] != item["t0"]:
             fail("proof/leaves.jsonl", f"Item {n} does not start where the one before ended.")
         if item["type"] == "seg" and n not in there and us(item["t0"]) < end and us(item["t1"]) > start:
-            offset = 28_800_000_000 if claim["time_zone"] == "Asia/Shanghai" else 0
-            why = objection(item, entries, stream, max(int(claim["floor_days"]), 30), offset)
+            why = objection(item, entries, stream, max(claim["floor_days"], 30), claim["time_zone"])
             if why:
                 fail(f"media/{stream}/{n}", why)
     if not numbers or us(chain[numbers[0]]["t0"]) > start or us(chain[numbers[-1]]["t1"]) < end:

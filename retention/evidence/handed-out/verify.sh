@@ -22,15 +22,24 @@ fail() { # file, sentence
     printf 'FAIL %s: %s\n' "$1" "$2" | tee -a "$temp/problems"
 }
 
-# 1. Every file is listed, every listed file is there, and each is what it was (sha256sum).
-sed -n '/^[0-9a-f]\{64\}  [^ ]/!p' SHA256SUMS | grep -q . && fail SHA256SUMS "A line cannot be read."
-cut -c67- SHA256SUMS | sort >"$temp/listed"
+# 1. There are files of known names alone; each is listed, each listed one is there, and is what it was (sha256sum).
+stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
+number='(0|[1-9][0-9]{0,15})'
+names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log\.pub\.pem"
+names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
+names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$number)\.mp4"
+find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
 find . -type f ! -path ./SHA256SUMS ! -path ./SHA256SUMS.sig | sed 's|^\./||' | sort >"$temp/found"
-uniq -d "$temp/listed" | while IFS= read -r name; do fail "$name" "The list names it twice."; done
+grep -vE "^($names)\$" "$temp/found" | while IFS= read -r name; do fail "$name" "No file of a package has such a name."; done
+if [ -s "$temp/problems" ]; then echo "NOT GOOD. 未通过校验"; exit 1; fi
+[ "$(tail -c 1 SHA256SUMS | xxd -p)" = 0a ] || fail SHA256SUMS "Its last line is cut off."
+grep -vE "^[0-9a-f]{64}  ($names)\$" SHA256SUMS | grep -q . && fail SHA256SUMS "A line cannot be read."
+cut -c67- SHA256SUMS | sort >"$temp/listed"
+uniq -d "$temp/listed" | while IFS= read -r name; do fail SHA256SUMS "It names $name twice."; done
 comm -13 "$temp/listed" "$temp/found" | while IFS= read -r name; do fail "$name" "The list of files does not name it."; done
 comm -23 "$temp/listed" "$temp/found" | while IFS= read -r name; do fail "$name" "It is listed, and not there."; done
-find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
-sha256sum -c SHA256SUMS 2>/dev/null | sed -n 's/: FAILED$//p' | while IFS= read -r name; do
+sha256sum -c SHA256SUMS >"$temp/sums" 2>/dev/null || fail SHA256SUMS "Not every file is as it was listed."
+sed -n 's/: FAILED.*$//p' "$temp/sums" | while IFS= read -r name; do
     fail "$name" "It was changed: its hash is not the listed one."
 done
 
@@ -56,7 +65,7 @@ sed -n '/^$/,$p' proof/checkpoint 2>/dev/null | awk -v origin="$origin" '$2 == o
     openssl base64 -d -A 2>/dev/null | tail -c 64 >"$temp/signature"
 openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in "$temp/body" -sigfile "$temp/signature" \
     >/dev/null 2>&1 || fail proof/checkpoint "It was not signed with this key."
-case $size in '' | *[!0-9]*) fail proof/checkpoint "It tells no size."; size=0 ;; esac
+printf '%s\n' "$size" | grep -qE "^$number\$" || { fail proof/checkpoint "It tells no size."; size=0; }
 
 # 5. Every entry stands in that log (RFC 6962: SHA-256 of 00 and the entry; of 01, left and right).
 node() { printf '01%s%s' "$1" "$2" | xxd -r -p | sha256sum | cut -c1-64; }
@@ -78,7 +87,11 @@ proved() { # index, entry hash, hashes on the way
     [ "$sn" -eq 0 ] && [ "$at" = "$root" ]
 }
 
-grep -vqE '^[0-9]{1,16}( [0-9a-f]{64})*$' proof/paths.txt && fail proof/paths.txt "A line cannot be read."
+grep -qvE "^$number( [0-9a-f]{64})*\$" proof/paths.txt && fail proof/paths.txt "A line cannot be read."
+for name in proof/leaves.jsonl proof/paths.txt; do
+    [ "$(tail -c 1 "$name" | xxd -p)" = 0a ] || fail "$name" "Its last line is cut off."
+done
+cut -d' ' -f1 proof/paths.txt | sort -nuc 2>/dev/null || fail proof/leaves.jsonl "An entry stands twice, or out of order."
 : >"$temp/entries"
 : >"$temp/heads"
 for name in proof/leaves.jsonl proof/paths.txt claim.json; do
@@ -88,7 +101,7 @@ exec 3<proof/leaves.jsonl 4<proof/paths.txt
 while IFS= read -r entry <&3; do
     IFS= read -r line <&4 || { fail proof/paths.txt "It has fewer lines than there are entries."; break; }
     index=${line%% *}
-    case $index in '' | *[!0-9]*) continue ;; esac
+    printf '%s\n' "$index" | grep -qE "^$number\$" || continue
     hash=$({ printf '\000'; printf %s "$entry"; } | sha256sum | cut -c1-64)
     # shellcheck disable=SC2086 # the hashes on the way are words
     if [ "$line" = "$index" ]; then set --; else set -- ${line#* }; fi
@@ -108,12 +121,17 @@ for name in proof/heads/*.json; do
 done
 
 # 7. What the media files hash to, by stream and number.
-find media -type f -name '*.mp4' 2>/dev/null | sort | while IFS= read -r name; do
-    printf '%s %s\n' "$(grep -F "  $name" SHA256SUMS | head -n 1 | cut -c1-64)" "$name"
-done >"$temp/media"
+grep -E "  media/$stream_name/$number-" SHA256SUMS | sed 's/^\(.\{64\}\)  /\1 /' >"$temp/media"
 
-# 8. What the package says of itself.
-claim() { sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p' claim.json | head -n 1; }
+# 8. What the package says of itself: canonical JSON of known fields, or nothing is believed.
+time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z'
+grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\.)*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":[0-9]{1,5},\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
+    [ "$(grep -c . claim.json)" -eq 1 ] || {
+    fail claim.json "What the package says of itself cannot be read."
+    echo "NOT GOOD. 未通过校验"
+    exit 1
+}
+claim() { sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p' claim.json; }
 [ "$(claim fingerprint)" = "$found" ] || fail claim.json "It names another key than keys/log.pub.pem."
 [ "$(claim origin)" = "$origin" ] || fail claim.json "It names another log than proof/checkpoint."
 
@@ -137,26 +155,33 @@ function us(t) { # 2026-11-24T08:00:00.000000Z
     return days(substr(t, 1, 4) + 0, substr(t, 6, 2) + 0, substr(t, 9, 2) + 0) * 86400000000 + \
         (substr(t, 12, 2) * 3600 + substr(t, 15, 2) * 60 + substr(t, 18, 2)) * 1000000 + substr(t, 21, 6)
 }
-function earliest(t1) { # 00:00 local behind so many whole days; the first is not counted (Civil Code, article 201)
-    return (int((t1 - 1 + offset) / 86400000000) + floor + 1) * 86400000000 - offset
+function earliest(t1, kept) { # 00:00 behind so many whole days; the first is not counted (Civil Code, article 201)
+    if (kept < floor) kept = floor
+    if (zone != "Asia/Shanghai") return t1 + (kept + 1) * 86400000000 # the strictest of all zones
+    return (int((t1 - 1 + 28800000000) / 86400000000) + kept + 1) * 86400000000 - 28800000000
 }
+function compact(t) { # 20261124T080000.000Z
+    return substr(t, 1, 4) substr(t, 6, 2) substr(t, 9, 5) substr(t, 15, 2) substr(t, 18, 2) "." substr(t, 21, 3) "Z"
+}
+function in_force(h, k) { return placed[h] < receipt[k] && (!(h in released) || released[h] > receipt[k]) }
 function objection(i,    k, h, age, why) { # why no discard of it was lawful; empty: one was
     why = "Its file is not there, and no entry says that it was discarded."
     for (k = 1; k <= receipts; k++) {
         if (n[i] < from[k] || n[i] > to[k]) continue
         age = when[k] - t1[i]
         if (boxwhen[k] - boxtime[i] < age) age = boxwhen[k] - boxtime[i]
-        if (t1[i] + age < earliest(t1[i])) { why = "It was discarded before its time."; continue }
-        for (h in held) if (placed[h] < receipt[k] && (!(h in released) || released[h] > receipt[k]) && \
-            begins[h] < t1[i] && t0[i] < ends[h]) break
-        if (h in held && placed[h] < receipt[k] && (!(h in released) || released[h] > receipt[k]) && \
-            begins[h] < t1[i] && t0[i] < ends[h]) { why = "It was discarded while a hold lay on it."; continue }
+        if (t1[i] + age < earliest(t1[i], days_then[k])) { why = "It was discarded before its time."; continue }
+        for (h in placed) if (on_camera[h] && in_force(h, k) && begins[h] < t1[i] && t0[i] < ends[h]) break
+        if (h in placed && on_camera[h] && in_force(h, k) && begins[h] < t1[i] && t0[i] < ends[h]) {
+            why = "It was discarded while a hold lay on it."; continue
+        }
         return ""
     }
     return why
 }
 BEGIN {
-    start = us(start_text); end = us(end_text)
+    start = us(start_text); end = us(end_text); made = us(made_text)
+    printf "" >(temp "/custody.jsonl"); printf "" >(temp "/holds")
     camera = stream; sub(/\.[^.]*$/, "", camera)
     print "entry,kind,item,start,end,cause,detail,sha256" >(temp "/timeline.csv")
     print "item,start,camera_clock_ahead_us,camera_clock_drift_ppb,written_down,box_time_us" >(temp "/clock.csv")
@@ -166,7 +191,9 @@ BEGIN {
     sub(/"audio":\{[^}]*\},?/, "", entry) # it has fields of the same names
     type = text("type")
     if ($1 == 0 && (type != "genesis" || text("key") != fingerprint || text("origin") != origin)) wrong = 1
-    if ($1 == 0) began = 1
+    if ($1 == 0) { began = 1; if (text("box") != box) fail("claim.json", "It names another box than the log.") }
+    if ((type == "seg" || type == "gap" || type == "del") && text("stream") != stream) foreign = 1
+    if (type == "export") print entry >(temp "/custody.jsonl")
     if (type == "camera" && text("op") == "registered" && text("camera") == camera) registration = $2
     if (type == "seg" || type == "gap") {
         print $1 "," (type == "seg" ? "segment" : "gap") "," number("n") "," text("t0") "," text("t1") "," \
@@ -190,22 +217,36 @@ BEGIN {
             receipts++
             receipt[receipts] = $1 + 0; from[receipts] = number("n0") + 0; to[receipts] = number("n1") + 0
             when[receipts] = us(text("at")); boxwhen[receipts] = number("elapsed_us") + 0
+            days_then[receipts] = number("floor_days") + 0; holds_then[receipts] = text("holds")
         }
     }
-    if (type == "hold" && match(entry, /"cameras":\[[^]]*\]/) && \
-        index(substr(entry, RSTART, RLENGTH), "\"" camera "\"")) {
-        h = number("hold"); held[h] = 1; placed[h] = $1 + 0; begins[h] = us(text("t0")); ends[h] = us(text("t1"))
+    if (type == "hold") {
+        h = number("hold") + 0; placed[h] = $1 + 0; begins[h] = us(text("t0")); ends[h] = us(text("t1"))
+        record[h] = text("record")
+        if (h > newest) newest = h
+        if (match(entry, /"cameras":\[[^]]*\]/)) on_camera[h] = index(substr(entry, RSTART, RLENGTH), "\"" camera "\"")
     }
-    if (type == "release") released[number("hold")] = $1 + 0
+    if (type == "release") released[number("hold") + 0] = $1 + 0
 }
 END {
-    close(temp "/timeline.csv"); close(temp "/clock.csv")
+    close(temp "/timeline.csv"); close(temp "/clock.csv"); close(temp "/custody.jsonl")
+    if (foreign) fail("proof/leaves.jsonl", "There are entries of another stream.")
+    for (k = 1; k <= receipts; k++) { # which holds were in force then is bound by a hash over them
+        list = temp "/holds." k
+        printf "" >list
+        for (h = 0; h <= newest; h++) if (h in placed && in_force(h, k)) print h, record[h] >list
+        close(list)
+        print holds_then[k], list >(temp "/holds")
+    }
+    close(temp "/holds")
     if (wrong || !began) fail("proof/leaves.jsonl", "The log does not begin with this key and name: it is another box's.")
     while ((getline line <(temp "/media")) > 0) {
         hash = substr(line, 1, 64); name = substr(line, 66)
         parts = split(name, part, "/"); item = part[3]; sub(/-.*/, "", item)
-        if (parts != 3 || part[2] != stream || !(item in file) || kind[file[item]] != "seg") {
-            if (name !~ /\/play[^\/]*$/) fail(name, "No entry of the log tells of this file.")
+        if (part[2] != stream || !(item in file) || kind[file[item]] != "seg" || \
+            part[3] != item "-" compact(from_text[file[item]]) ".mp4") {
+            fail(name, "No entry of the log tells of this file, by its stream, number and time.")
+            continue
         } else if (sha[file[item]] != hash) { fail(name, "It is not what was recorded: its hash is not the one in the log."); there[file[item]] = -1 }
         else there[file[item]] = 1
         if (item in file) path[item + 0] = name
@@ -241,7 +282,9 @@ END {
         }
         if (at == tie[k - 1] && hash != tiehash[k - 1]) fail("proof/leaves.jsonl", "Item " at + 1 " does not follow the item that the beat before it binds.")
     }
-    reached = start
+    for (i in n) if (chain[n[i]] != i) fail("proof/leaves.jsonl", "Item " n[i] " is not on the chain that the beats bind.")
+    if (start >= end) fail("claim.json", "The interval that it names has no length.")
+    if (made < end) fail("claim.json", "The interval that it names was still to come when it was made.")
     for (k = tie[1] + 1; k <= tie[ties]; k++) {
         if (!(k in chain)) continue
         i = chain[k]
@@ -263,10 +306,13 @@ sort -n "$temp/heads" -o "$temp/heads"
 stream=$(claim stream) floor=$(claim floor_days)
 case $floor in '' | *[!0-9]*) floor=30 ;; esac
 [ "$floor" -ge 30 ] || floor=30 # order 168, article 28
-[ "$(claim time_zone)" = Asia/Shanghai ] && offset=28800000000 || offset=0
-awk -v stream="$stream" -v start_text="$(claim start)" -v end_text="$(claim end)" -v origin="$origin" \
-    -v fingerprint="$found" -v temp="$temp" -v floor="$floor" -v offset="$offset" \
-    -f "$temp/judge.awk" "$temp/sorted" >"$temp/judged"
+awk -v stream="$stream" -v start_text="$(claim start)" -v end_text="$(claim end)" -v made_text="$(claim made)" \
+    -v origin="$origin" -v fingerprint="$found" -v box="$(claim box)" -v temp="$temp" -v floor="$floor" \
+    -v zone="$(claim time_zone)" -f "$temp/judge.awk" "$temp/sorted" >"$temp/judged"
+while read -r wanted list; do
+    [ "$(sha256sum <"$list" | cut -c1-64)" = "$wanted" ] ||
+        fail proof/leaves.jsonl "Not all holds that were in force at a discard are handed over."
+done <"$temp/holds"
 sed -n '/^FAIL /p' "$temp/judged" | tee -a "$temp/problems"
 # 10. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
 # beginning that they share.
@@ -291,7 +337,7 @@ find media -name 'play*' 2>/dev/null | grep -vxFf "$temp/expected" | while IFS= 
     fail "$name" "No entry of the log tells of this film."
 done
 
-for name in timeline.csv clock.csv files.csv; do
+for name in timeline.csv clock.csv files.csv custody.jsonl; do
     cmp -s "$temp/$name" "$name" || fail "$name" "It is not what the entries of the log say."
 done
 

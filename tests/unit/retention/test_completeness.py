@@ -20,6 +20,7 @@ from retention.evidence.completeness import (
     Receipt,
     Standing,
     Tie,
+    hash_of_holds,
     judge,
 )
 
@@ -52,7 +53,7 @@ def judged(
 ) -> Judgement:
     media = {one.n: one.sha256 for one in items if one.sha256 is not None and one.n not in missing}
     end_us = BEGIN_US + (len(items) if minutes is None else minutes) * STEP_US
-    proven = Proven(items, heads, receipts, holds)
+    proven = Proven(items, heads, receipts, holds, "gate")
     return judge(proven, media, BEGIN_US, end_us, floor_days=30, zone=ZONE)
 
 
@@ -195,6 +196,32 @@ def test_a_discard_under_a_hold_is_no_explanation(released: int | None, is_lawfu
     found = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(40)], holds=[hold])
 
     assert (shape(found)[1][0] == "deleted_lawful") is is_lawful
+
+
+def test_a_hold_that_was_not_handed_over_is_missed() -> None:
+    """The receipt binds a hash over all that were in force."""
+    hold = ProvenHold(7, frozenset(["yard"]), 0, 1, 10, None, "record")
+    told = replace(receipt(40), holds=hash_of_holds([hold]))
+
+    assert judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[told], holds=[hold]).is_complete
+    assert not judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[told]).is_complete
+
+
+def test_the_floor_of_then_counts_where_it_was_higher() -> None:
+    """Ninety days for a place of counter-terrorism: whatever somebody says now."""
+    told = replace(receipt(40), floor_days=90)
+
+    assert not judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[told]).is_complete
+
+
+def test_footage_taken_away_is_not_covered_by_a_second_pass() -> None:
+    """The clock was set back, and the minute recorded again: the first file is missing all the same."""
+    items = chain("SGS")
+    back = replace(items[1], t1_us=items[0].t0_us, cause=Cause.CLOCK_STEP)
+    again = replace(items[2], t0_us=items[0].t0_us, t1_us=items[0].t1_us)
+    found = judged([items[0], back, again], ties(-1, 2), missing=[0], minutes=1)
+
+    assert [one.standing for one in found.stretches] == [Standing.MISSING_UNEXPLAINED]
 
 
 def test_a_hold_placed_after_the_discard_does_not_matter() -> None:
