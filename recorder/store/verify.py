@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from sqlalchemy import select
@@ -17,6 +20,9 @@ from recorder.store.store import Store
 
 READ_BYTES = 1024 * 1024
 """Hashed at a time: large enough that Python costs nothing, small enough for any machine."""
+
+AHEAD = 2
+"""Files that are hashed ahead of whoever looks at the results, for each processor."""
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
@@ -33,15 +39,13 @@ def media(store: Store, progress: Progress) -> Iterator[Finding]:
     with store.database.read() as connection:
         rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()
     done, total = 0, sum(row["bytes"] for row in rows)
-    for row in rows:
-        path = store.layout.volume(row["volume"]) / row["path"]
+    places = [store.layout.volume(row["volume"]) / row["path"] for row in rows]
+    for row, path, digest in zip(rows, places, hashed(places), strict=True):
         name = segment_id_of(row["stream_id"], row["n"])
-        try:
-            digest = sha256_of(path)
-        except StoreError as err:
+        if isinstance(digest, StoreError):
             if not is_present(store, row["stream_id"], row["n"]):
                 continue
-            yield Finding(10, name, f"its media file cannot be read: {err}")
+            yield Finding(10, name, f"its media file cannot be read: {digest}")
             continue
         if digest != row["sha256"]:
             yield Finding(10, name, f"the bytes of {row['path']} are not those that were recorded")
@@ -58,6 +62,26 @@ def media(store: Store, progress: Progress) -> Iterator[Finding]:
             yield from _header_agrees(path, name, expected)
         done += row["bytes"]
         progress(done, total)
+
+
+def hashed(paths: Iterable[Path]) -> Iterator[str | StoreError]:
+    """Hex SHA-256 of each file, in order, or why it cannot be read; by all processors, a few files ahead."""
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores, "hash") as pool:
+        waiting: deque[Future[str | StoreError]] = deque()
+        for path in paths:
+            waiting.append(pool.submit(_hash_or_why_not, path))
+            if len(waiting) > AHEAD * cores:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _hash_or_why_not(path: Path) -> str | StoreError:
+    try:
+        return sha256_of(path)
+    except StoreError as err:
+        return err
 
 
 def sha256_of(path: Path) -> str:

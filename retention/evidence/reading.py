@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
 
-from recorder.errors import StorageError
+from recorder.errors import StorageError, StoreError
 from recorder.store import files
 from recorder.store.log.errors import LogError
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.proofs import ProvenLeaf
 from recorder.store.segments import LEGAL_FLOOR_DAYS
-from recorder.store.verify import READ_BYTES, sha256_of
+from recorder.store.verify import READ_BYTES, hashed
 from retention.evidence import package
 from retention.evidence.completeness import BAD, Judgement, ProvenItem
 from retention.evidence.package import Claim, ClaimMalformed
@@ -115,11 +115,13 @@ class _Reading:
     def _all_files(self) -> None:
         found = sorted(path for path in self._folder.rglob("*") if path.is_file())
         done, total = 0, sum(path.stat().st_size for path in found)
-        for path in found:
+        for path, digest in zip(found, hashed(found), strict=True):
             name = path.relative_to(self._folder).as_posix()
+            if isinstance(digest, StoreError):
+                raise digest
             if name not in (package.SUMS, package.SUMS_SIGNATURE):
-                self._digests[name] = sha256_of(path)
-                self._checked.file(name, self._digests[name])
+                self._digests[name] = digest
+                self._checked.file(name, digest)
             done += path.stat().st_size
             self._progress(done, total)
         self._checked.no_more_files()

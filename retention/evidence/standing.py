@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from recorder.errors import Refused, StorageError
+from recorder.errors import Refused, StoreError
 from recorder.store.records import MediaState, Segment, stream_of
 from recorder.store.store import Store
-from recorder.store.verify import sha256_of
+from recorder.store.verify import hashed
 from retention.evidence import package
 from retention.evidence.completeness import Judgement
 from retention.evidence.verification import Problem, Verification, heads_text
@@ -69,11 +69,8 @@ def _media(store: Store, segments: list[Segment], checked: Verification, progres
     """Every file that should be there; one that is not is missing, which the judgement says."""
     present = [one for one in segments if one.state is not MediaState.GONE]
     done, total = 0, sum(one.bytes for one in present)
-    for one in present:
-        try:
-            checked.media(one.path, one.stream_id, one.n, sha256_of(store.media_path(one)))
-        except StorageError:
-            continue
-        finally:
-            done += one.bytes
-            progress(done, total)
+    for one, digest in zip(present, hashed([store.media_path(one) for one in present]), strict=True):
+        if not isinstance(digest, StoreError):
+            checked.media(one.path, one.stream_id, one.n, digest)
+        done += one.bytes
+        progress(done, total)

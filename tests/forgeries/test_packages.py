@@ -111,6 +111,7 @@ TOOLS = [
     "find",
     "grep",
     "head",
+    "mkdir",
     "mktemp",
     "openssl",
     "rm",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
 
 from recorder.causes import Cause
-from recorder.errors import NotSignedYet
+from recorder.errors import NotSignedYet, VolumeMissing
 from recorder.store.store import Store
+from recorder.store.verify import hashed
 from retention.evidence.completeness import Standing as Class
 from retention.evidence.standing import NothingRecorded, Standing, standing
 from tests.fakes.box import new_store, record, segments
@@ -113,3 +115,17 @@ def test_a_catalogue_that_was_edited_hides_nothing(tmp_path: Path) -> None:
     again = Store.open(tmp_path / "copy", clock, exclusive=False)
 
     assert not whole(again, clock).is_complete
+
+
+def test_files_are_hashed_by_all_processors_in_their_order(tmp_path: Path) -> None:
+    """Each result is that of its own file, and one that cannot be read keeps no other waiting."""
+    paths = [tmp_path / f"{n}" for n in range(40)]
+    for n, path in enumerate(paths):
+        if n % 7:
+            path.write_bytes(b"%d" % n * n * 1000)
+
+    found = list(hashed(paths))
+
+    for n, digest in enumerate(found):
+        expected = hashlib.sha256(b"%d" % n * n * 1000).hexdigest()
+        assert digest == expected if n % 7 else isinstance(digest, VolumeMissing)

@@ -11,7 +11,7 @@ LC_ALL=C
 export LC_ALL
 cd "$(dirname "$0")" || exit 2
 
-for tool in sha256sum openssl xxd awk basename cat cmp comm cut dirname find grep head mktemp rm sed sort tail tee tr uniq; do
+for tool in sha256sum openssl xxd awk basename cat cmp comm cut dirname find grep head mkdir mktemp rm sed sort tail tee tr uniq; do
     command -v "$tool" >/dev/null 2>&1 || { echo "This needs $tool, which is not installed."; exit 2; }
 done
 temp=$(mktemp -d) || exit 2
@@ -68,7 +68,15 @@ openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in "$temp/body" -
 printf '%s\n' "$size" | grep -qE "^$number\$" || { fail proof/checkpoint "It tells no size."; size=0; }
 
 # 5. Every entry stands in that log (RFC 6962: SHA-256 of 00 and the entry; of 01, left and right).
-node() { printf '01%s%s' "$1" "$2" | xxd -r -p | sha256sum | cut -c1-64; }
+mkdir "$temp/nodes" || exit 2
+node() { # left, right: their node becomes $made. Neighbours share most of their way: what was made once is kept.
+    if [ -f "$temp/nodes/$1$2" ]; then
+        read -r made <"$temp/nodes/$1$2"
+    else
+        made=$(printf '01%s%s' "$1" "$2" | xxd -r -p | sha256sum | cut -c1-64)
+        printf '%s\n' "$made" >"$temp/nodes/$1$2"
+    fi
+}
 
 proved() { # index, entry hash, hashes on the way
     fn=$1 sn=$((size - 1)) at=$2
@@ -77,10 +85,12 @@ proved() { # index, entry hash, hashes on the way
     for step; do
         [ "$sn" -gt 0 ] || return 1
         if [ $((fn % 2)) -eq 1 ] || [ "$fn" -eq "$sn" ]; then
-            at=$(node "$step" "$at")
+            node "$step" "$at"
+            at=$made
             while [ "$fn" -gt 0 ] && [ $((fn % 2)) -eq 0 ]; do fn=$((fn / 2)) sn=$((sn / 2)); done
         else
-            at=$(node "$at" "$step")
+            node "$at" "$step"
+            at=$made
         fi
         fn=$((fn / 2)) sn=$((sn / 2))
     done
