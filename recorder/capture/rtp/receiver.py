@@ -124,6 +124,8 @@ class TrackReceiver:
             if begin > size:
                 self.tally.malformed += 1
                 return _NONE
+        if begin == size:  # without payload, sent to keep paths open: no picture begins with it, nor goes on
+            stamp = self._sequence.last_stamp
         missing = self._sequence.take(number, stamp, now_us)
         if missing:
             if missing < 0:
@@ -132,9 +134,9 @@ class TrackReceiver:
             self.tally.lost += missing
             self._depacketiser.lost()
         self.tally.packets += 1
-        self._stamp = self._stamps.take(stamp)  # of an empty packet too: what follows under it takes the short way
-        if begin == size:  # without payload: sent to keep paths open
+        if begin == size:
             return _NONE
+        self._stamp = self._stamps.take(stamp)
         return self._depacketiser.feed(data[begin:size], self._stamp, second > 0x7F)
 
     def pieces(self, buffer: memoryview, at: int, end: int, channel: int) -> int:

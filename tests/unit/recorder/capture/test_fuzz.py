@@ -1,5 +1,6 @@
 """A short run of what `make fuzz` does for long: inputs near those of real cameras, changed at random from a seed."""
 
+import base64
 import random
 
 import pytest
@@ -42,3 +43,18 @@ def test_inputs_near_those_of_cameras(name: str) -> None:
         run(name, data)
         if len(pool) < 200:
             pool.append(data)
+
+
+FOUND = {
+    "an empty packet of the next picture behind a unit in pieces": (
+        "pieces",
+        "hygABAEAAAAAAAAABgQEAAAAAAQAAKgAAAABAAf8AAAAAQiYBYWIAzuphhyT/AXph",
+    ),
+}
+"""What long runs found, once each."""
+
+
+@pytest.mark.parametrize(("name", "data"), FOUND.values(), ids=FOUND)
+def test_an_input_that_was_found(name: str, data: str) -> None:
+    """It stays mended."""
+    run(name, base64.b64decode(data))
