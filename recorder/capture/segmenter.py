@@ -416,9 +416,8 @@ class Segmenter:
         t0_us = min(starts) if self._continue_us is None else self._continue_us
         newest_us, continues = self._arrivals[-1][0] + offset_us, self._continue_us is not None
         self._continue_us, self._arrivals = None, []
-        if (
-            self._not_before_us > newest_us + AHEAD_LIMIT_US and not continues
-        ):  # it was set back since the record's end was looked up
+        # The clock was set back since the record's end was looked up: all would be taken for known otherwise.
+        if self._not_before_us > newest_us + AHEAD_LIMIT_US and not continues:
             yield EndRun(Cause.CLOCK_STEP, "the clock of the box stands earlier than its record")
             self._not_before_us = 0
         held, t0_us = self._without_known(held, t0_us)
