@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recorder.store.log.leaves import Leaf
     from recorder.store.store import Store
     from retention.evidence.completeness import Judged
+    from retention.evidence.reading import Verdict
     from retention.evidence.standing import Standing
 
 log_app = typer.Typer(help="The log: what was written down, and cannot be changed. 校验日志", no_args_is_help=True)
@@ -74,6 +75,10 @@ def verify(
     fingerprint: Annotated[
         str | None, typer.Option("--fingerprint", help="Of the key that signed the package, from the papers.")
     ] = None,
+    tsa_roots: Annotated[
+        Path | None,
+        typer.Option("--tsa-roots", help="Certificates (PEM) of the package's time-stamping authority, from itself."),
+    ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -86,7 +91,7 @@ def verify(
 
     at = desk(config, data_dir, as_json)
     if package is not None:
-        _verify_package(at, package, fingerprint)
+        _verify_package(at, package, fingerprint, tsa_roots)
         return
     with reading(at) as store, _progress(at) as bar:
         findings = verify_all(store, bar)
@@ -125,24 +130,55 @@ def completeness(
         raise typer.Exit(ExitCode.FINDINGS)
 
 
-def _verify_package(at: Desk, package: Path, fingerprint: str | None) -> None:
+def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots: Path | None) -> None:
+    from recorder.store.files import translated
     from retention.evidence.reading import verify_package
 
+    roots = None
+    if tsa_roots is not None:
+        with translated(tsa_roots):
+            roots = tsa_roots.read_bytes()
     with _progress(at) as bar:
-        verdict = verify_package(package, fingerprint, bar)
+        verdict = verify_package(package, fingerprint, bar, roots=roots)
     problems = [{"file": one.file, "what": one.what} for one in verdict.objections]
     stretches = () if verdict.judgement is None else verdict.judgement.stretches
-    body = {"good": verdict.is_good, "problems": problems, "stretches": [_stretch(one) for one in stretches]}
+    body = {
+        "good": verdict.is_good,
+        "problems": problems,
+        "stretches": [_stretch(one) for one in stretches],
+        "seen_before": None if verdict.before is None else format_us(verdict.before.at_us),
+        "seen_whole": None if verdict.whole is None else format_us(verdict.whole.at_us),
+    }
     if not at.answer(body):
         for one in verdict.objections:
             at.console.print(f"{one.file}: {one.what}", markup=False)
         if stretches:
             at.console.print(_table(at, stretches))
+        _show_seen(at, verdict, tsa_roots is not None)
         if fingerprint is None:
             at.console.print("No fingerprint was given: it may be of one piece and another box's. 未给出指纹")
         at.console.print("GOOD 校验通过" if verdict.is_good else f"NOT GOOD: {len(problems)} problems. 未通过校验")
     if not verdict.is_good:
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
+    """When somebody outside saw what, which is all that speaks against the owner of the key."""
+    if verdict.before is not None:
+        then = local(format_us(verdict.before.at_us), at.zone)
+        at.console.print(f"By the authority's clock, all of it was written later than {then}. 均晚于此时写入")
+    if verdict.whole is None:
+        at.console.print(
+            "NOT ANCHORED: nobody outside saw all of it; who has the recorder's key could have written it anew. "
+            "无外部时间戳"
+        )
+        return
+    then = local(format_us(verdict.whole.at_us), at.zone)
+    at.console.print(f"By the authority's clock, nothing of it was written later than {then}. 此时之前均已存在")
+    if not has_roots:
+        at.console.print(
+            "The authority's certificates are those of the package: give its own. 请用 --tsa-roots 核对证书"
+        )
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
 
 from config.clock import Clock
 from config.times import format_us
@@ -18,12 +18,15 @@ from recorder.store import files, tables
 from recorder.store.database import Database
 from recorder.store.ledger import Ledger
 from recorder.store.log.note import body_of
-from recorder.store.records import Anchor, AnchorState
+from recorder.store.records import Anchor, AnchorState, KeptAnchor
 
 PENDING_LIMIT = 10_000
 """Wanted at the same time: more than a year of hours. Past it the newest is not queued; the next one covers it."""
 
 _A = tables.anchors.c
+
+ROOTS = "roots-{}.pem"
+"""Certificates that answers were believed by, each set once, under the beginning of its SHA-256."""
 
 
 class Anchors:
@@ -53,9 +56,15 @@ class Anchors:
         with self._database.read() as connection:
             return [Anchor(row["id"], row["size"], row["note"]) for row in connection.execute(query).mappings()]
 
-    def keep(self, anchor: Anchor, token: bytes, stamped_us: int) -> None:
-        """Its stamp: first the file, then row and leaf. `token`: the authority's answer (RFC 3161, DER), as it came."""
+    def keep(self, anchor: Anchor, token: bytes, stamped_us: int, roots: bytes) -> None:
+        """Its stamp: first the files, then row and leaf. `token`: the authority's answer (RFC 3161, DER), as it came.
+
+        `roots`: the certificates (PEM) that it was believed by, which who is handed the stamp needs too.
+        """
         digest = hashlib.sha256(token).hexdigest()
+        roots_path = self._folder / ROOTS.format(hashlib.sha256(roots).hexdigest()[:16])
+        if not roots_path.exists():
+            files.write_atomically(roots_path, roots)
         files.write_atomically(self._folder / f"{anchor.size}.tsr", token)
         files.write_atomically(self._folder / f"{anchor.size}.body", body_of(anchor.note).encode())
         with self._database.write() as connection:
@@ -64,6 +73,38 @@ class Anchors:
             values = {"token": digest, "stamped_us": stamped_us, "leaf_index": entry.index}
             connection.execute(update(tables.anchors).where(_A.id == anchor.id).values(**values))
 
+    def around(self, connection: Connection, first: int, last: int) -> list[KeptAnchor]:
+        """The nearest that tell of these entries: the newest whose own entry stands before the first, so that all were
+        written later; the oldest whose tree holds the last, or else the newest that holds the first at least.
+
+        Raises:
+            StorageError: a stamp cannot be read.
+        """
+        stamped = select(tables.anchors).where(_A.token.is_not(None))
+        before = stamped.where(_A.leaf_index < first).order_by(_A.leaf_index.desc())
+        behind = stamped.where(_A.size > last).order_by(_A.size)
+        within = stamped.where(_A.size > first).order_by(_A.size.desc())
+        rows = [_first(connection, before), _first(connection, behind) or _first(connection, within)]
+        kept = [self._kept(row) for row in rows if row is not None]
+        return [one for one in kept if one is not None]
+
+    def _kept(self, row: RowMapping) -> KeptAnchor | None:
+        """None: its file is gone, which fsck says; what it proved, nobody can show any more."""
+        path = self._folder / f"{row['size']}.tsr"
+        with files.translated(path):
+            if not path.exists():
+                return None
+            return KeptAnchor(row["size"], body_of(row["note"]).encode(), path.read_bytes(), row["leaf_index"])
+
+    def roots(self) -> bytes:
+        """All certificates that stamps were ever believed by (PEM).
+
+        Raises:
+            StorageError: they cannot be read.
+        """
+        with files.translated(self._folder):
+            return b"".join(path.read_bytes() for path in sorted(self._folder.glob(ROOTS.format("*"))))
+
     def state(self) -> AnchorState:
         """How it stands with them."""
         with self._database.read() as connection:
@@ -71,3 +112,7 @@ class Anchors:
             oldest = connection.execute(select(func.min(_A.wanted_us)).where(_A.token.is_(None))).scalar()
             waiting = connection.execute(select(func.count()).where(_A.token.is_(None))).scalar_one()
         return AnchorState(last, oldest, int(waiting))
+
+
+def _first(connection: Connection, query: Select[tuple[object, ...]]) -> RowMapping | None:
+    return connection.execute(query.limit(1)).mappings().first()

@@ -6,6 +6,7 @@ One damaged place never hides another: every check goes on behind what it found.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ from config.errors import CustosError
 from config.times import format_us
 from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
-from recorder.store import tables
+from recorder.store import files, tables
+from recorder.store.anchors import ROOTS
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.layout import PART, VOLUME, segment_path
 from recorder.store.ledger import heads, heads_hash
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import Checkpoint, open_checkpoint
-from recorder.store.log.tree import Frontier, leaf_hash
+from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, read_body
+from recorder.store.log.tree import Frontier, leaf_hash, restore
 from recorder.store.records import MediaState, camera_of, segment_id_of
 from recorder.store.store import Store
 
@@ -206,10 +208,43 @@ def deletions_are_told(store: Store, connection: Connection) -> Iterator[Finding
 
 
 def anchors_verify(store: Store, connection: Connection) -> Iterator[Finding]:
-    """9: each anchor verifies against the checkpoint it names. Anchors come with Engine 3: none may lie here yet."""
-    folder = store.layout.log / "anchors"
+    """9: each stamp is the one that was kept and believed, and its checkpoint is a beginning of this log."""
+    folder, known = store.layout.log / "anchors", set[str]()
+    for row in connection.execute(select(tables.anchors)).mappings():
+        known |= {f"{row['size']}.tsr", f"{row['size']}.body"}  # those of one that waits may lie here after a crash
+        if row["token"] is not None:
+            yield from _anchor(store, connection, folder, row)
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        yield Finding(9, path.name, "this version makes no anchors, and cannot check this one")
+        if path.name not in known and not path.match(ROOTS.format("*")):
+            yield Finding(9, path.name, "no anchor that was wanted is of this name")
+
+
+def _anchor(store: Store, connection: Connection, folder: Path, row: Mapping[Any, Any]) -> Iterator[Finding]:
+    name, leaf = f"{row['size']}.tsr", _leaf(store, connection, row["leaf_index"])
+    if hashlib.sha256(_content(folder / name)).hexdigest() != row["token"]:
+        yield Finding(9, name, "it is not there, or is not the stamp that was kept")
+    if (
+        leaf is None
+        or leaf.type != "anchor"
+        or (leaf.fields["size"], leaf.fields["token"]) != (row["size"], row["token"])
+    ):
+        yield Finding(9, name, "no leaf binds it")
+    try:
+        stamped = read_body(body_of(row["note"]))
+        signed = store.latest_checkpoint()
+        newest = 0 if signed is None else signed.size
+        root = restore(row["size"], lambda height, index: store.ledger.tiles.node(height, index, newest)).root()
+    except CustosError as err:
+        yield Finding(9, name, str(err))
+        return
+    if stamped.root != root or _content(folder / f"{row['size']}.body") != stamped.body().encode():
+        yield Finding(9, name, "what was stamped is not what the log had then: one of them was rewritten")
+
+
+def _content(path: Path) -> bytes:
+    """Of a small file; nothing where there is none."""
+    with files.translated(path):
+        return path.read_bytes() if path.is_file() else b""
 
 
 _CHECKS: tuple[Check, ...] = (

@@ -14,12 +14,13 @@ from sqlalchemy import Connection, select
 
 from recorder.errors import NotSignedYet
 from recorder.store import files, tables
+from recorder.store.anchors import Anchors
 from recorder.store.ledger import Ledger, heads
 from recorder.store.log.errors import TileMissing
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.log.note import Checkpoint, open_checkpoint
-from recorder.store.log.tree import inclusion_proof
-from recorder.store.records import camera_of
+from recorder.store.log.tree import consistency_proof, inclusion_proof
+from recorder.store.records import KeptAnchor, camera_of
 
 BEATS_APART_LIMIT = 1_000_000
 """Leaves that are looked through for the nearest beat: there is one a minute, and more is a log that was not signed."""
@@ -37,6 +38,14 @@ class ProvenLeaf:
 
 
 @dataclass(frozen=True)
+class ProvenAnchor:
+    """A stamped checkpoint, and the hashes by which its tree is a beginning of the proof's (RFC 6962, 2.1.2)."""
+
+    anchor: KeptAnchor
+    path: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
 class Proof:
     """What the log proves of one stream and an interval."""
 
@@ -46,13 +55,16 @@ class Proof:
     """In the order of the log: genesis, the camera's registration, items, beats, holds and discards."""
     heads: Mapping[int, Mapping[str, list[int | str]]]
     """Head vectors of the beats that bind the first and the last item, by the index of the beat's leaf."""
+    anchors: tuple[ProvenAnchor, ...] = ()
+    """Those nearest to the items: at most one from before them, and one of a tree with all of them."""
 
 
 class Proofs:
     """Makes proofs from the log and the catalogue of one box."""
 
-    def __init__(self, ledger: Ledger, origin: str, key: Ed25519PublicKey) -> None:
+    def __init__(self, ledger: Ledger, anchors: Anchors, origin: str, key: Ed25519PublicKey) -> None:
         self._ledger = ledger
+        self._anchors = anchors
         self._origin = origin
         self._key = key
 
@@ -71,9 +83,13 @@ class Proofs:
         behind = self._beat(connection, range(last + 1, checkpoint.size))
         vectors = {index: heads(connection, index) for index in (before, behind)}
         numbers = [_head_n(vectors[index], stream_id) for index in (before, behind)]
+        first = self._leaf_of(connection, stream_id, numbers[0] + 1)
+        anchors = self._anchors.around(connection, first, behind)
         wanted = {0, before, behind, *_leaves_around(connection, stream_id, numbers[0] + 1, numbers[1])}
+        wanted |= {one.leaf_index for one in anchors}
         signed = sorted(index for index in wanted if index < checkpoint.size)
-        return Proof(text, checkpoint, tuple(self._proven(connection, signed, checkpoint.size)), vectors)
+        leaves = tuple(self._proven(connection, signed, checkpoint.size))
+        return Proof(text, checkpoint, leaves, vectors, tuple(self._anchored(anchors, checkpoint.size)))
 
     def _signed(self) -> tuple[str, Checkpoint]:
         with files.translated(self._ledger.checkpoint_path):
@@ -99,6 +115,14 @@ class Proofs:
         for index in indexes:
             path = tuple(inclusion_proof(index, size, node))
             yield ProvenLeaf(index, self._ledger.body(connection, index), path)
+
+    def _anchored(self, anchors: Iterable[KeptAnchor], size: int) -> Iterator[ProvenAnchor]:
+        for one in anchors:
+            if one.size <= size:
+                path = consistency_proof(
+                    one.size, size, lambda height, index: self._ledger.tiles.node(height, index, size)
+                )
+                yield ProvenAnchor(one, tuple(path))
 
 
 def _head_n(vector: Mapping[str, list[int | str]], stream_id: str) -> int:

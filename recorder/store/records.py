@@ -276,6 +276,19 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class KeptAnchor:
+    """A checkpoint of which somebody outside said that it existed."""
+
+    size: int
+    body: bytes
+    """The checkpoint's signed text: what was stamped."""
+    token: bytes
+    """The authority's answer, as it came (RFC 3161, DER)."""
+    leaf_index: int
+    """Of the entry that binds the answer: what stands behind it was written later than the authority's time."""
+
+
+@dataclass(frozen=True)
 class AnchorState:
     """How it stands with the stamps."""
 

@@ -118,7 +118,7 @@ class Store:
         self.catalogue = Catalogue(self.database)
         self.exports = Exports(self.database, self.ledger, clock, self.checkpoint)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
-        self._proofs = Proofs(self.ledger, facts.origin, self.public_key)
+        self._proofs = Proofs(self.ledger, self.anchors, facts.origin, self.public_key)
         self._segments = Segments(layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint)
 
     # -- opening and closing

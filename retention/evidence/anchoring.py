@@ -58,12 +58,12 @@ class Anchorer:
         while waiting := self.store.anchors.pending():
             for anchor in waiting:
                 try:
-                    stamp = self._stamped(anchor)
+                    stamp, roots = self._stamped(anchor)
                 except CustosError as err:
                     log.warning("a checkpoint could not be stamped", size=anchor.size, code=err.code, reason=str(err))
                     self.problem = err
                     return
-                self.store.anchors.keep(anchor, stamp.token, stamp.at_us)
+                self.store.anchors.keep(anchor, stamp.token, stamp.at_us, roots)
         self.problem = None
 
     def _is_due(self) -> bool:
@@ -72,8 +72,8 @@ class Anchorer:
         last_us = max(state.stamped_us or 0, state.wanted_us or 0)
         return abs(now_us - last_us) >= self.authorities.every_minutes * MINUTE_US
 
-    def _stamped(self, anchor: Anchor) -> Stamp:
-        """By the first authority that can be believed.
+    def _stamped(self, anchor: Anchor) -> tuple[Stamp, bytes]:
+        """By the first authority that can be believed; and the certificates (PEM) by which it is.
 
         Raises:
             AuthorityError: why the last one could not. StorageError: the file of roots cannot be read.
@@ -81,12 +81,13 @@ class Anchorer:
         roots_file = self.authorities.roots_file
         assert roots_file is not None
         with files.translated(roots_file):
-            roots = roots_of(roots_file.read_bytes())
+            pem = roots_file.read_bytes()
+        roots = roots_of(pem)
         body, failed = body_of(anchor.note).encode(), CustosError()
         for url in self.authorities.urls:
             asked = question(body)
             try:
-                return judged(_answer(url, asked.as_bytes()), asked, body, roots)
+                return judged(_answer(url, asked.as_bytes()), asked, body, roots), pem
             except CustosError as err:
                 failed = err
         raise failed

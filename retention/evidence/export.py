@@ -16,7 +16,7 @@ from config.times import format_us
 from recorder.errors import Refused, StorageError
 from recorder.store import files
 from recorder.store.log.leaves import decode_leaf
-from recorder.store.proofs import Proof
+from recorder.store.proofs import Proof, ProvenAnchor
 from recorder.store.records import MediaState, Segment, stream_of
 from recorder.store.store import Store
 from recorder.store.verify import sha256_of
@@ -237,6 +237,10 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
     writing.text(package.PATHS, package.paths_text(proof.leaves))
     for index, vector in proof.heads.items():
         writing.text(f"{package.HEADS}/{index}.json", heads_text(vector))
+    for one in proof.anchors:
+        _anchor(one, proof, writing)
+    if proof.anchors:
+        writing.text(package.ROOTS, store.anchors.roots())
     writing.text(package.TIMELINE, package.timeline(leaves))
     writing.text(package.CLOCK, package.clock(leaves))
     writing.text(package.CUSTODY, package.custody(proof.leaves))
@@ -244,3 +248,10 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
     writing.text(package.FILES, package.files_table(names, claim.stream, leaves))
     for script in resources.files("retention.evidence").joinpath("handed-out").iterdir():
         writing.text(script.name, script.read_bytes())
+
+
+def _anchor(one: ProvenAnchor, proof: Proof, writing: _Writing) -> None:
+    name = f"{package.ANCHORS}/{one.anchor.size}"
+    writing.text(f"{name}.body", one.anchor.body)
+    writing.text(f"{name}.tsr", one.anchor.token)
+    writing.text(f"{name}.path", package.anchor_path_text(one.anchor.size, proof.checkpoint.size, one.path))

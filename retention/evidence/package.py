@@ -27,10 +27,12 @@ TIMELINE = "timeline.csv"
 CLOCK = "clock.csv"
 FILES = "files.csv"
 KEY = "keys/log.pub.pem"
+ROOTS = "keys/tsa-roots.pem"
 CHECKPOINT = "proof/checkpoint"
 LEAVES = "proof/leaves.jsonl"
 PATHS = "proof/paths.txt"
 HEADS = "proof/heads"
+ANCHORS = "proof/anchors"
 MEDIA = "media"
 SUMS = "SHA256SUMS"
 SUMS_SIGNATURE = "SHA256SUMS.sig"
@@ -134,6 +136,26 @@ def read_leaves(bodies: bytes, paths: bytes) -> Iterator[ProvenLeaf]:
         yield ProvenLeaf(int(index), body, tuple(bytes.fromhex(one) for one in hashes))
 
 
+def anchor_path_text(old: int, new: int, path: Iterable[bytes]) -> bytes:
+    """The sizes of the stamped tree and of the checkpoint's, and the hashes that lead from one to the other, in hex."""
+    return "".join(f"{line}\n" for line in (f"{old} {new}", *(one.hex() for one in path))).encode()
+
+
+_ANCHOR_PATH = re.compile(r"(0|[1-9][0-9]{0,15}) (0|[1-9][0-9]{0,15})\n((?:[0-9a-f]{64}\n)*)")
+
+
+def read_anchor_path(text: bytes) -> tuple[int, int, tuple[bytes, ...]]:
+    """Read it back.
+
+    Raises:
+        ValueError: it is not of that form.
+    """
+    found = _ANCHOR_PATH.fullmatch(text.decode("ascii"))
+    if found is None:
+        raise ValueError("a line is not two sizes, or not a hash")
+    return int(found[1]), int(found[2]), tuple(bytes.fromhex(one) for one in found[3].split())
+
+
 def timeline(leaves: Iterable[tuple[int, Leaf]]) -> bytes:
     """Every item and every discard, in the order in which they were written down."""
     return (TIMELINE_HEAD + "".join(_row(index, leaf) for index, leaf in leaves if leaf.type in _ROWS)).encode()
@@ -181,7 +203,8 @@ def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
 
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
-    r"|keys/log\.pub\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json)"
+    r"|keys/(log\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
+    r"|anchors/(0|[1-9][0-9]{0,15})\.(body|path|tsr))"
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
 )
 """The names that files of a package have; there are no others."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
+
+from cryptography.x509 import Certificate
 
 from recorder.errors import StorageError, StoreError
 from recorder.store import files
@@ -18,7 +20,8 @@ from recorder.store.verify import READ_BYTES, hashed
 from retention.evidence import package
 from retention.evidence.completeness import BAD, Judgement, ProvenItem
 from retention.evidence.package import Claim, ClaimMalformed
-from retention.evidence.verification import Problem, Verification
+from retention.evidence.timestamp import RootsInvalid, roots_of
+from retention.evidence.verification import Problem, Seen, Verification
 
 SMALL_BYTES = 256 * 1024 * 1024
 """Texts of a package are read into memory; a larger one was not made by us."""
@@ -37,6 +40,10 @@ class Verdict:
     problems: tuple[Problem, ...]
     claim: Claim | None
     judgement: Judgement | None
+    whole: Seen | None = None
+    """When somebody outside saw all of it, at the latest: nothing of it was written later."""
+    before: Seen | None = None
+    """What somebody outside saw before any of it was written."""
 
     @property
     def is_good(self) -> bool:
@@ -56,21 +63,35 @@ class Verdict:
 
 
 def verify_package(
-    folder: Path, expected_fingerprint: str | None = None, progress: Progress = lambda done, total: None
+    folder: Path,
+    expected_fingerprint: str | None = None,
+    progress: Progress = lambda done, total: None,
+    *,
+    roots: bytes | None = None,
 ) -> Verdict:
     """Check a package, whole.
 
+    `roots`: certificates (PEM) of authorities that are believed; None: those of the package, which prove less.
+
     Raises:
-        StorageError: the folder cannot be read.
+        StorageError: the folder cannot be read. RootsInvalid: what was given is no certificate.
     """
-    return _Reading(folder, expected_fingerprint, progress).run()
+    believed = None if roots is None else roots_of(roots)
+    return _Reading(folder, expected_fingerprint, progress, believed).run()
 
 
 class _Reading:
-    def __init__(self, folder: Path, expected_fingerprint: str | None, progress: Progress) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        expected_fingerprint: str | None,
+        progress: Progress,
+        roots: Sequence[Certificate] | None,
+    ) -> None:
         self._folder = folder
         self._checked = Verification(expected_fingerprint)
         self._progress = progress
+        self._roots = roots
         self._digests: dict[str, str] = {}
         self._leaves: list[tuple[int, Leaf]] = []
         self._originals: dict[tuple[str, int], str] = {}
@@ -88,9 +109,10 @@ class _Reading:
         self._entries()
         for name in sorted(self._digests):
             self._file(PurePosixPath(name))
+        self._anchors()
         claim = self._claim()
         judgement = None if claim is None else self._judgement(claim)
-        return Verdict(tuple(checked.problems), claim, judgement)
+        return Verdict(tuple(checked.problems), claim, judgement, checked.seen_whole(), checked.seen_before())
 
     def _has_files_alone(self) -> bool:
         """Nothing but files of known names: a pipe would make who reads it wait, a link lead anywhere."""
@@ -150,6 +172,32 @@ class _Reading:
             number = int(path.name.partition("-")[0])
             self._originals[path.parent.name, number] = name
             self._checked.media(name, path.parent.name, number, self._digests[name])
+
+    def _anchors(self) -> None:
+        """Checkpoints that somebody outside stamped: each with its way to ours, and the stamp."""
+        names = [PurePosixPath(name) for name in self._digests if name.startswith(package.ANCHORS)]
+        roots = self._believed() if names else ()
+        for size in sorted({int(name.stem) for name in names}):
+            name = f"{package.ANCHORS}/{size}"
+            body = self._read(f"{name}.body")
+            self._checked.anchor(f"{name}.body", size, body)
+            try:
+                old, new, path = package.read_anchor_path(self._read(f"{name}.path"))
+            except ValueError as err:
+                self._checked.problems.append(Problem(f"{name}.path", f"It cannot be read: {err}."))
+            else:
+                self._checked.anchor_path(f"{name}.path", size, old, new, path)
+            self._checked.stamp(f"{name}.tsr", size, body, self._read(f"{name}.tsr"), roots)
+        self._checked.all_stamps(package.ANCHORS)
+
+    def _believed(self) -> Sequence[Certificate]:
+        if self._roots is not None:
+            return self._roots
+        try:
+            return roots_of(self._read(package.ROOTS))
+        except RootsInvalid as err:
+            self._checked.problems.append(Problem(package.ROOTS, str(err)))
+            return ()
 
     def _films(self, stream_id: str) -> None:
         """Each run has its film, made of its originals, and there are no others."""

@@ -98,6 +98,19 @@ def judged(answer: bytes, asked: TimeStampRequest, body: bytes, roots: Sequence[
     Raises:
         AuthorityRefused, AuthorityWrong, AuthorityUntrusted: as they say.
     """
+    at_us = stamped_us(answer, body, roots)
+    if decode_timestamp_response(answer).tst_info.nonce != asked.nonce:  # an old answer, sent again
+        raise AuthorityWrong
+    return Stamp(answer, at_us)
+
+
+def stamped_us(answer: bytes, body: bytes, roots: Sequence[x509.Certificate]) -> int:
+    """The authority's time in an answer, if it is to be believed: by certificates that were good then.
+
+    Raises:
+        AuthorityRefused, AuthorityWrong, AuthorityUntrusted: as they say.
+    """
+    digest, verifier = hashlib.sha256(body).digest(), VerifierBuilder()
     try:
         response = decode_timestamp_response(answer)
         if PKIStatus(response.status) not in GRANTED:
@@ -105,13 +118,12 @@ def judged(answer: bytes, asked: TimeStampRequest, body: bytes, roots: Sequence[
         facts = response.tst_info
     except ValueError as err:
         raise AuthorityWrong from err
-    if facts.message_imprint.message != hashlib.sha256(body).digest() or facts.nonce != asked.nonce:
+    if facts.message_imprint.message != digest:
         raise AuthorityWrong
-    verifier = VerifierBuilder.from_request(asked)
     for root in roots:
         verifier = verifier.add_root_certificate(root)
     try:
-        verifier.build().verify(response, hashlib.sha256(body).digest())
+        verifier.build().verify(response, digest)
     except (VerificationError, ValueError) as err:
         raise AuthorityUntrusted from err
-    return Stamp(answer, from_datetime(facts.gen_time))
+    return from_datetime(facts.gen_time)

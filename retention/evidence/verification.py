@@ -8,6 +8,8 @@ The steps build on each other, in the order in which they stand here::
     checkpoint   the log had this size and root                                (C2SP tlog-checkpoint)
     leaf         this entry stands in that log                                 (RFC 6962, 2.1.1)
     heads        a beat binds where every stream's chain stood                 (3.7)
+    anchor       a checkpoint that was stamped is a beginning of this log      (RFC 6962, 2.1.2)
+    stamp        an authority outside says when it existed                     (RFC 3161, 2.4.2)
     media        this file is the one that an entry tells of
     judgement    every instant of an interval accounted for                    (order 168, article 28: complete)
 
@@ -28,16 +30,18 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.x509 import Certificate
 
 from config.times import format_name, parse_us
 from recorder.causes import Cause
-from recorder.store.log.errors import LogError
+from recorder.store.log.errors import LogError, ProofInvalid
 from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import Checkpoint, open_checkpoint, origin_of
-from recorder.store.log.tree import leaf_hash, verify_inclusion
+from recorder.store.log.note import Checkpoint, open_checkpoint, origin_of, read_body
+from recorder.store.log.tree import leaf_hash, verify_consistency, verify_inclusion
 from recorder.store.records import camera_of
 from retention.evidence.completeness import Judgement, Proven, ProvenHold, ProvenItem, Receipt, Tie, judge
+from retention.evidence.timestamp import AuthorityError, stamped_us
 
 _LISTED = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
@@ -57,6 +61,17 @@ class _Entry:
     index: int
     hash: str
     leaf: Leaf
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What somebody outside said of the log: it had its first `size` entries at that time."""
+
+    size: int
+    at_us: int
+    """By the authority's clock."""
+    leaf_index: int | None
+    """Of the entry that binds the stamp: what stands behind it was written later. None: it was not handed over."""
 
 
 class Verification:
@@ -79,6 +94,8 @@ class Verification:
         self._numbered: dict[tuple[str, int], ProvenItem] = {}
         self._receipts: dict[str, list[Receipt]] = {}
         self._heads: dict[int, Mapping[str, Sequence[int | str]]] = {}
+        self._anchors: dict[int, Checkpoint] = {}
+        self._seen_outside: list[Seen] = []
 
     # -- the files
 
@@ -160,6 +177,64 @@ class Verification:
             return self._object(name, f"It is not what the beat of entry {index} binds.")
         self._heads[index] = json.loads(text)
         return None
+
+    def anchor(self, name: str, size: int, body: bytes) -> None:
+        """The text of an older checkpoint, of that size; `anchor_path` says whether it is of this log."""
+        if self._checkpoint is None:
+            return None
+        try:
+            read = read_body(body.decode("utf-8", "replace"))
+        except LogError as err:
+            return self._object(name, str(err))
+        if read.body().encode() != body or (read.origin, read.size) != (self._checkpoint.origin, size):
+            return self._object(name, "It is not a checkpoint of this log, of that size, in the form that it writes.")
+        self._anchors[size] = read
+        return None
+
+    def anchor_path(self, name: str, size: int, old: int, new: int, path: Sequence[bytes]) -> None:
+        """The hashes that lead from that checkpoint's root to the newest's."""
+        stamped, newest = self._anchors.get(size), self._checkpoint
+        if stamped is None or newest is None:
+            return None
+        if (old, new) != (size, newest.size):
+            return self._object(name, f"It leads from {old} to {new} entries: between other sizes than these.")
+        try:
+            verify_consistency(old, new, stamped.root, newest.root, path)
+        except ProofInvalid as err:
+            self._object(name, f"The stamped checkpoint is no beginning of this log: {err}")
+        return None
+
+    def stamp(self, name: str, size: int, body: bytes, token: bytes, roots: Sequence[Certificate]) -> None:
+        """The authority's answer about that checkpoint's text, by certificates that whoever checks believes."""
+        try:
+            at_us = stamped_us(token, body, roots)
+        except AuthorityError as err:
+            return self._object(name, str(err))
+        digest = hashlib.sha256(token).hexdigest()
+        bound = [one for one in self._of("anchor") if one.leaf.fields.get("size") == size]
+        if any(one.leaf.fields.get("token") != digest for one in bound):
+            return self._object(name, "It is not the stamp of which the log says that it was kept.")
+        self._seen_outside.append(Seen(size, at_us, bound[0].index if bound else None))
+        return None
+
+    def all_stamps(self, folder: str) -> None:
+        """Those that the entries tell of are there."""
+        seen = {one.size for one in self._seen_outside}
+        for entry in self._of("anchor"):
+            size = entry.leaf.fields.get("size")
+            if entry.leaf.fields.get("kind") == "rfc3161" and size not in seen:
+                self._object(f"{folder}/{size}.tsr", "The log tells of this stamp, and it is not there, or not good.")
+
+    def seen_whole(self) -> Seen | None:
+        """The first stamp of a tree with all that was handed over of the stream; None: nobody outside saw it all."""
+        whole = [one for one in self._seen_outside if self._heads and one.size > max(self._heads)]
+        return min(whole, key=lambda one: one.size, default=None)
+
+    def seen_before(self) -> Seen | None:
+        """The last stamp that was written down before the first item: all of them were written later."""
+        first = min((index for kind in ("seg", "gap") for index in self._indexes(kind)), default=0)
+        early = [one for one in self._seen_outside if one.leaf_index is not None and one.leaf_index < first]
+        return max(early, key=lambda one: one.size, default=None)
 
     def genesis(self, name: str) -> None:
         """Entry 0 names the key and the log that all of this is signed with."""
@@ -255,6 +330,9 @@ class Verification:
 
     def _of(self, kind: str) -> list[_Entry]:
         return [self._entries[index] for index in sorted(self._entries) if self._entries[index].leaf.type == kind]
+
+    def _indexes(self, kind: str) -> list[int]:
+        return [one.index for one in self._of(kind)]
 
     def _ties(self, stream_id: str) -> list[Tie]:
         """A stream that a beat does not know yet stands before its first item, at its camera's registration."""

@@ -101,7 +101,9 @@ def _certificates(folder: Path, days: int) -> None:
         now + timedelta(days=2 * days),
         now + timedelta(days=days),
     )  # fmt: skip
-    root_name, name = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in ("Root", "Stamps"))
+    root_name, name = (
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one)]) for one in (f"Root of {folder.name}", "Stamps")
+    )
     plain = x509.CertificateBuilder().not_valid_before(begins).not_valid_after(ends).issuer_name(root_name)
     root = (
         plain.subject_name(root_name)

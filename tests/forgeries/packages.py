@@ -364,7 +364,7 @@ def a_path_is_missing(folder: Path, key: Ed25519PrivateKey) -> None:
 
 
 def a_head_is_edited(folder: Path, key: Ed25519PrivateKey) -> None:
-    path = sorted((folder / package.HEADS).iterdir())[-1]
+    path = max((folder / package.HEADS).iterdir(), key=lambda path: int(path.stem))
     vector = json.loads(path.read_bytes())
     vector["gate.main"][0] -= 1
     path.write_bytes(json.dumps(vector, separators=(",", ":")).encode())
@@ -440,7 +440,87 @@ def the_checkpoints_signature_is_garbage(folder: Path, key: Ed25519PrivateKey) -
     path.write_text(f"{body}\n\n— {origin} {base64.b64encode(bytes(68)).decode()}\n")
 
 
+def anchors(folder: Path) -> list[Path]:
+    """What is there of each stamped checkpoint, without its ending; the oldest first."""
+    return sorted(
+        {path.with_suffix("") for path in (folder / package.ANCHORS).iterdir()}, key=lambda one: int(one.name)
+    )
+
+
+def a_stamp_is_that_of_another_checkpoint(folder: Path, key: Ed25519PrivateKey) -> None:
+    one, two = anchors(folder)
+    shutil.copy(f"{one}.tsr", f"{two}.tsr")
+
+
+def a_stamp_is_no_stamp(folder: Path, key: Ed25519PrivateKey) -> None:
+    Path(f"{anchors(folder)[1]}.tsr").write_bytes(b"\x30\x03\x02\x01\x00")
+
+
+def the_stamped_text_tells_another_root(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = Path(f"{anchors(folder)[0]}.body")
+    origin, size, _, _ = path.read_text().split("\n")
+    path.write_text(f"{origin}\n{size}\n{base64.b64encode(hashlib.sha256(b'x').digest()).decode()}\n")
+
+
+def the_stamped_text_is_of_another_log(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = Path(f"{anchors(folder)[0]}.body")
+    path.write_text("custos/0000000000000000\n" + path.read_text().partition("\n")[2])
+
+
+def the_stamped_text_has_a_line_more(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = Path(f"{anchors(folder)[0]}.body")
+    path.write_text(path.read_text() + "and more\n")
+
+
+def a_stamped_checkpoint_under_another_size(folder: Path, key: Ed25519PrivateKey) -> None:
+    one = anchors(folder)[1]
+    for ending in ("body", "path", "tsr"):
+        one.with_suffix(f".{ending}").rename(one.with_name(f"{int(one.name) + 1}.{ending}"))
+
+
+def the_way_from_a_stamped_checkpoint_is_cut_short(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = Path(f"{anchors(folder)[0]}.path")
+    put(path, lines(path)[:-1])
+
+
+def the_way_from_a_stamped_checkpoint_is_lengthened(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = Path(f"{anchors(folder)[0]}.path")
+    put(path, [*lines(path), b"00" * 32])
+
+
+def the_way_from_a_stamped_checkpoint_leads_to_another_size(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = Path(f"{anchors(folder)[0]}.path")
+    sizes = lines(path)[0].split(b" ")
+    put(path, [b"%s %d" % (sizes[0], int(sizes[1]) + 1), *lines(path)[1:]])
+
+
+def the_way_of_another_stamped_checkpoint(folder: Path, key: Ed25519PrivateKey) -> None:
+    one, two = anchors(folder)
+    put(Path(f"{one}.path"), [lines(Path(f"{one}.path"))[0], *lines(Path(f"{two}.path"))[1:]])
+
+
+def a_stamp_is_left_out(folder: Path, key: Ed25519PrivateKey) -> None:
+    for ending in ("body", "path", "tsr"):
+        Path(f"{anchors(folder)[0]}.{ending}").unlink()
+
+
+def the_authoritys_certificates_are_others(folder: Path, key: Ed25519PrivateKey) -> None:
+    (folder / package.ROOTS).write_bytes((folder / package.KEY).read_bytes())
+
+
 OWNED: dict[Owner, str] = {
+    a_stamp_is_that_of_another_checkpoint: package.ANCHORS,
+    a_stamp_is_no_stamp: package.ANCHORS,
+    the_stamped_text_tells_another_root: package.ANCHORS,
+    the_stamped_text_is_of_another_log: package.ANCHORS,
+    the_stamped_text_has_a_line_more: package.ANCHORS,
+    a_stamped_checkpoint_under_another_size: package.ANCHORS,
+    the_way_from_a_stamped_checkpoint_is_cut_short: package.ANCHORS,
+    the_way_from_a_stamped_checkpoint_is_lengthened: package.ANCHORS,
+    the_way_from_a_stamped_checkpoint_leads_to_another_size: package.ANCHORS,
+    the_way_of_another_stamped_checkpoint: package.ANCHORS,
+    a_stamp_is_left_out: package.ANCHORS,
+    the_authoritys_certificates_are_others: package.ROOTS,
     media_is_replaced: "media/gate.main/",
     media_is_replaced_by_that_of_another_minute: "media/gate.main/",
     media_is_removed: "media/gate.main/",

@@ -7,9 +7,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -18,8 +21,11 @@ from recorder.causes import Cause
 from recorder.store.log.keys import load_key
 from recorder.store.store import Store
 from retention.evidence import package
+from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.export import Wanted, export
 from retention.evidence.reading import verify_package
+from retention.evidence.timestamp import question
+from tests.fakes.authority import Authority, authority
 from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
 from tests.forgeries.packages import OWNED, PACKAGES, Forger, Owner, resign
@@ -33,16 +39,27 @@ class Honest:
 
     folder: Path
     fingerprint: str
+    roots: Path
     key: Ed25519PrivateKey
 
     def copy(self, place: Path) -> Path:
         return Path(shutil.copytree(self.folder, place / "package", symlinks=True))
 
 
-def filled(folder: Path, clock: FakeClock) -> Store:
-    """Two cameras, a gap, runs, some checkpoints between."""
+def stamped(store: Store, clock: FakeClock, one: Authority) -> None:
+    """Have the newest checkpoint stamped."""
+    store.checkpoint()
+    store.anchors.want("hourly")
+    Anchorer(store, clock, Authorities([one.url], one.roots, 10**6)).run()
+
+
+def filled(folder: Path, clock: FakeClock, one: Authority | None = None) -> Store:
+    """Two cameras, a gap, runs, some checkpoints between; the first and the last are stamped, where there is one who
+    does it."""
     store = new_store(folder, clock, "gate", "yard")
     clock.advance(3)
+    if one is not None:
+        stamped(store, clock, one)
     record(store, clock, SECOND * 6)
     record(store, clock, SECOND * 4, "yard")
     store.checkpoint()
@@ -52,25 +69,30 @@ def filled(folder: Path, clock: FakeClock) -> Store:
     store.checkpoint()
     record(store, clock, SECOND * 4)
     store.checkpoint()
+    if one is not None:
+        stamped(store, clock, one)
     return store
 
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
     clock, folder = FakeClock(), tmp_path_factory.mktemp("honest")
-    store = filled(folder, clock)
+    place = tmp_path_factory.mktemp("authority")
+    with authority(place) as one:
+        store = filled(folder, clock, one)
     begun_us = store.cameras.get("gate").registered_us
     store.exports.ask("gate.main", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7", "letter")
     wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
     export(store, wanted, folder / "package", clock, "0.0.0")
     key = load_key(store.layout.key)
     store.close()
-    return Honest(folder / "package", store.fingerprint, key)
+    return Honest(folder / "package", store.fingerprint, place / "roots.pem", key)
 
 
-def ours(folder: Path, fingerprint: str) -> tuple[bool, str]:
-    verdict = verify_package(folder, fingerprint)
-    return verdict.is_good, "\n".join(f"{one.file}: {one.what}" for one in verdict.objections)
+def ours(folder: Path, fingerprint: str, roots: Path | None = None) -> tuple[bool, str]:
+    verdict = verify_package(folder, fingerprint, roots=None if roots is None else roots.read_bytes())
+    said = [f"{one.file}: {one.what}" for one in verdict.objections]
+    return verdict.is_good, "\n".join([*said, "" if verdict.whole else "NOT ANCHORED"])
 
 
 def run(folder: Path, *command: str) -> tuple[bool, str]:
@@ -80,24 +102,28 @@ def run(folder: Path, *command: str) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout + done.stderr
 
 
-def by_shell(folder: Path, fingerprint: str) -> tuple[bool, str]:
-    return run(folder, "sh", "verify.sh", fingerprint)
+def by_shell(folder: Path, fingerprint: str, roots: Path | None = None) -> tuple[bool, str]:
+    return run(folder, "sh", "verify.sh", fingerprint, *([str(roots)] if roots else []))
 
 
-def by_python(folder: Path, fingerprint: str) -> tuple[bool, str]:
-    return run(folder, sys.executable, "-I", "verify.py", fingerprint)
+def by_python(folder: Path, fingerprint: str, roots: Path | None = None) -> tuple[bool, str]:
+    return run(folder, sys.executable, "-I", "verify.py", fingerprint, *([str(roots)] if roots else []))
 
 
-Verifier = Callable[[Path, str], tuple[bool, str]]
+class Verifier(Protocol):
+    def __call__(self, folder: Path, fingerprint: str, roots: Path | None = None, /) -> tuple[bool, str]: ...
+
+
 VERIFIERS: tuple[Verifier, ...] = (ours, by_shell, by_python)
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS)
 def test_an_honest_package_is_good(honest: Honest, verifier: Verifier) -> None:
     """Nothing is said against it; otherwise the other tests would prove nothing."""
-    good, said = verifier(honest.folder, honest.fingerprint)
+    for roots in (None, honest.roots):
+        good, said = verifier(honest.folder, honest.fingerprint, roots)
 
-    assert good, said
+        assert good, said
 
 
 TOOLS = [
@@ -172,6 +198,76 @@ def test_a_forgery_of_who_has_the_key_is_found(
     assert OWNED[forger] in said
 
 
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_a_stamp_by_an_authority_of_the_owners_own_making(honest: Honest, tmp_path: Path, verifier: Verifier) -> None:
+    """Whoever has the true authority's certificates is not taken in; a stamp that is put in another's place shows even
+    without them, because the log tells of the first."""
+    (tmp_path / "other").mkdir()
+    folder = honest.copy(tmp_path)
+    body = max((folder / package.ANCHORS).glob("*.body"), key=lambda path: int(path.stem))
+    with authority(tmp_path / "other") as other:
+        answer = httpx.post(other.url, content=question(body.read_bytes()).as_bytes())
+
+    good, said = verifier(folder, honest.fingerprint, other.roots)
+    assert not good
+    assert f"{package.ANCHORS}/{body.stem}.tsr" in said
+
+    body.with_suffix(".tsr").write_bytes(answer.content)
+    roots = folder / package.ROOTS
+    roots.write_bytes(roots.read_bytes() + other.roots.read_bytes())
+    resign(folder, honest.key)
+    good, said = verifier(folder, honest.fingerprint)
+    assert not good
+    assert f"{package.ANCHORS}/{body.stem}.tsr" in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_a_package_that_nobody_stamped_says_so(honest: Honest, tmp_path: Path, verifier: Verifier) -> None:
+    """It is good, of a box without an authority, and proves less: each of the three says that."""
+    clock = FakeClock()
+    store = filled(tmp_path, clock)
+    begun_us = store.cameras.get("gate").registered_us
+    export(store, Wanted("gate", begun_us + 1, begun_us + 2_000_000, "case 9"), tmp_path / "package", clock, "0.0.0")
+    good, said = verifier(tmp_path / "package", store.fingerprint)
+    store.close()
+
+    assert good, said
+    assert "NOT ANCHORED" in said
+    assert "NOT ANCHORED" not in verifier(honest.folder, honest.fingerprint)[1]
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_yesterday_written_anew_with_the_key_is_caught_by_its_stamp(tmp_path: Path, verifier: Verifier) -> None:
+    """Two records of one box, both signed with its key: the stamp of the true one does not fit the other."""
+    clock = FakeClock()
+    new_store(tmp_path / "true", clock, "gate").close()
+    shutil.copytree(tmp_path / "true", tmp_path / "anew")
+    (tmp_path / "authority").mkdir()
+    true, anew = (Store.open(tmp_path / name / "data", clock) for name in ("true", "anew"))
+    clock.advance(3)
+    with authority(tmp_path / "authority") as one:
+        for store in (true, anew):
+            record(store, clock, SECOND * 6)
+            stamped(store, clock, one)
+            clock.advance(10)
+    for store, name in ((true, "one"), (anew, "two")):
+        begun_us = store.cameras.get("gate").registered_us
+        wanted = Wanted("gate", begun_us + 1, store.ends_us("gate.main"), "case 10")
+        export(store, wanted, tmp_path / name, clock, "0.0.0")
+        assert verifier(tmp_path / name, store.fingerprint)[0]
+    kept = next((tmp_path / "one" / package.ANCHORS).glob("*.body"))
+    for ending in ("body", "tsr"):
+        shutil.copy(kept.with_suffix(f".{ending}"), tmp_path / "two" / package.ANCHORS)
+    resign(tmp_path / "two", load_key(anew.layout.key))
+    good, said = verifier(tmp_path / "two", true.fingerprint)
+    true.close()
+    anew.close()
+
+    assert not good
+    assert f"{package.ANCHORS}/{kept.stem}." in said
+    assert "no beginning of this log" in said
+
+
 def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
@@ -193,8 +289,9 @@ OF_THE_KIND = (package.KEY, package.SUMS, package.SUMS_SIGNATURE)
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=["flipped", "truncated", "removed"])
 def test_each_file_with_one_change(honest: Honest, tmp_path: Path, mutation: Callable[[Path], None]) -> None:
     """Every single one is found, and the file named; the scripts themselves are judged by the other two."""
-    for number, name in enumerate(names(honest.folder)):
-        folder = honest.copy(tmp_path / str(number))
+
+    def each(name: str) -> None:
+        folder = honest.copy(tmp_path / name)
         mutation(folder / name)
         for verifier, script in zip(VERIFIERS, ("", "verify.sh", "verify.py"), strict=True):
             if name == script:
@@ -202,6 +299,9 @@ def test_each_file_with_one_change(honest: Honest, tmp_path: Path, mutation: Cal
             good, said = verifier(folder, honest.fingerprint)
             assert not good, (name, verifier)
             assert name in said, (name, verifier, said)
+
+    with ThreadPoolExecutor() as workers:  # they wait for other programs, a hundred and more
+        assert len(list(workers.map(each, names(honest.folder)))) > 30
 
 
 def test_a_discard_after_its_time_is_lawful_and_one_under_a_hold_is_not(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
+from recorder.store import tables
+from recorder.store.fsck import check
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
 from recorder.store.store import Store
@@ -146,6 +149,69 @@ def test_the_second_authority_where_the_first_fails(store: Store, clock: FakeClo
 
     assert mine.problem is None
     assert len(stamps(store)) == 1
+
+
+def findings(store: Store) -> list[str]:
+    return [f"{one.where}: {one.what}" for one in check(store) if one.invariant == 9]
+
+
+def test_fsck_knows_a_good_stamp_from_one_that_is_not(store: Store, clock: FakeClock, tmp_path: Path) -> None:
+    """One that was kept, and the certificates beside it, are as they must be; edited, removed or added ones are not."""
+    with authority(folder(tmp_path)) as one:
+        anchorer(store, clock, one).run()
+    assert check(store) == []
+
+    stamp = stamps(store)[0]
+    for path, said in ((stamp, "not the stamp that was kept"), (stamp.with_suffix(".body"), "rewritten")):
+        kept = path.read_bytes()
+        path.write_bytes(kept[:-1])
+        assert [one for one in findings(store) if said in one], path
+        path.unlink()
+        assert [one for one in findings(store) if said in one], path
+        path.write_bytes(kept)
+    added = stamp.with_name("77.tsr")
+    added.write_bytes(b"a stamp")
+    assert findings(store) == ["77.tsr: no anchor that was wanted is of this name"]
+
+
+def test_fsck_finds_that_the_log_is_not_the_one_that_was_stamped(
+    store: Store, clock: FakeClock, tmp_path: Path
+) -> None:
+    """The row tells of another root than the tiles lead to."""
+    with authority(folder(tmp_path)) as one:
+        anchorer(store, clock, one).run()
+    with store.database.write() as connection:
+        note = connection.execute(select(tables.anchors.c.note)).scalar_one()
+        lines = note.split("\n")
+        lines[2] = base64.b64encode(bytes(32)).decode()
+        connection.execute(update(tables.anchors).values(note="\n".join(lines)))
+
+    assert [one for one in findings(store) if "one of them was rewritten" in one]
+
+
+def test_the_stamps_nearest_to_some_entries(store: Store, clock: FakeClock, tmp_path: Path) -> None:
+    """The newest that was written down before them, the first of a tree that holds them; one whose file is gone is
+    left out."""
+    with authority(folder(tmp_path)) as one:
+        mine = anchorer(store, clock, one)
+        for _ in range(4):
+            mine.run()
+            clock.advance(3601)
+            record(store, clock, SECOND * 2)
+            store.checkpoint()
+    assert one.roots.read_bytes() == store.anchors.roots()
+    sizes = [int(path.stem) for path in stamps(store)]
+    sizes.sort()
+
+    def around(first: int, last: int) -> list[int]:
+        with store.database.read() as connection:
+            return [one.size for one in store.anchors.around(connection, first, last)]
+
+    assert around(sizes[1] + 2, sizes[2] - 1) == [sizes[1], sizes[2]]
+    assert around(1, 2) == [sizes[0]]
+    assert around(sizes[2], 10**6) == [sizes[1], sizes[3]]
+    (store.layout.log / "anchors" / f"{sizes[1]}.tsr").unlink()
+    assert around(sizes[1] + 2, sizes[2] - 1) == [sizes[2]]
 
 
 def test_yesterday_rewritten_and_signed_anew_is_caught_by_its_stamp(

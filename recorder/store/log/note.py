@@ -81,7 +81,7 @@ def open_checkpoint(text: str, origin: str, key: Ed25519PublicKey) -> Checkpoint
         SignatureInvalid: it was changed after signing.
     """
     body, lines = _parts(text)
-    checkpoint = _read_body(body)
+    checkpoint = read_body(body)
     if checkpoint.origin != origin:
         raise CheckpointForeign(f"The checkpoint is of {checkpoint.origin!r}, not of {origin!r}.")
     ours = [raw for name, raw in lines if name == origin and raw[:4] == key_id(origin, key)]
@@ -111,7 +111,12 @@ def _parts(text: str) -> tuple[str, list[tuple[str, bytes]]]:
     return body + "\n", lines
 
 
-def _read_body(body: str) -> Checkpoint:
+def read_body(body: str) -> Checkpoint:
+    """Read the signed text of a note, not yet believed.
+
+    Raises:
+        CheckpointMalformed: it is not an origin, a size and a root.
+    """
     lines = body.split("\n")
     if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]):
         raise CheckpointMalformed("The checkpoint is not an origin, a size and a root.")

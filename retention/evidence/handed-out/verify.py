@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Checks this evidence package with Python's standard library alone (3.9 or later).
 
-    python3 verify.py FINGERPRINT
+    python3 verify.py [FINGERPRINT [CERTIFICATES]]
 
 FINGERPRINT is that of the recorder's key, from its acceptance papers. Without it this only shows that the package is
-all of one piece, not whose it is. Nothing of the recorder that made it is used or believed; it can be read in ten
-minutes. Exit code 0: all holds. 1: something does not, and what is said.
+all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
+without it those in the package are taken. Stamps are left to the openssl command, where there is one. Nothing of the
+recorder that made it is used or believed; it can be read in ten minutes. Exit code 0: all holds. 1: something does not,
+and what is said.
 """
 
 import base64
@@ -13,6 +15,8 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 
@@ -29,9 +33,11 @@ NUMBER = r"(?:0|[1-9][0-9]{0,15})"
 STREAM = r"[a-z0-9][a-z0-9_-]*\.[a-z]+"
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig)?|claim\.json|custody\.jsonl"
-    r"|(?:timeline|clock|files)\.csv|keys/log\.pub\.pem|proof/(?:checkpoint|leaves\.jsonl|paths\.txt|heads/"
+    r"|(?:timeline|clock|files)\.csv|keys/(?:log\.pub|tsa-roots)\.pem|proof/(?:checkpoint|leaves\.jsonl|paths\.txt|heads/"
     + NUMBER
-    + r"\.json)|media/"
+    + r"\.json|anchors/"
+    + NUMBER
+    + r"\.(?:body|path|tsr))|media/"
     + STREAM
     + "/(?:"
     + NUMBER
@@ -142,6 +148,33 @@ def leads_to(root, leaf, index, size, path):
     return sn == 0 and at == root
 
 
+def goes_on(old, new, old_root, new_root, path):
+    """Whether the tree of `old` leaves is a beginning of the other (RFC 9162, 2.1.4.2)."""
+    if old == new:
+        return not path and old_root == new_root
+    if not 0 < old < new:
+        return False
+    fn, sn, steps = old - 1, new - 1, list(path)
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    if fn == 0:
+        steps.insert(0, old_root)
+    if not steps:
+        return False
+    first = second = steps[0]
+    for step in steps[1:]:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            first, second = node(step, first), node(step, second)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            second = node(second, step)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and first == old_root and second == new_root
+
+
 # The steps, in the order of verify.sh.
 
 
@@ -247,6 +280,85 @@ def check_heads(entries):
         else:
             heads[int(index)] = json.loads(text)
     return heads
+
+
+def openssl(*words):
+    done = subprocess.run(["openssl", *words], cwd=HERE, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.returncode == 0, done.stdout.decode("utf-8", "replace")
+
+
+def check_anchors(entries, origin, size, root, roots):
+    """Older checkpoints that an authority stamped (RFC 3161): their sizes, by when, and the entry that binds each."""
+    folder, seen = os.path.join(HERE, "proof", "anchors"), []
+    sizes = {int(name.partition(".")[0]) for name in os.listdir(folder)} if os.path.isdir(folder) else set()
+    bound = {one["size"]: (index, one["token"]) for index, (_, one, _) in entries.items() if is_stamp(one)}
+    for old in sorted(sizes):
+        name = f"proof/anchors/{old}"
+        body, told = read(f"{name}.body"), read(f"{name}.path").decode("ascii", "replace")
+        lines = body.decode("utf-8", "replace").split("\n")
+        try:
+            old_root = base64.b64decode(lines[2], validate=True)
+        except (ValueError, IndexError):
+            old_root = b""
+        if lines[:2] != [origin, str(old)] or lines[3:] != [""]:
+            fail(f"{name}.body", "It is not a checkpoint of this log, of that size.")
+        path = [bytes.fromhex(one) for one in re.findall("^[0-9a-f]{64}$", told, re.MULTILINE)]
+        form = re.fullmatch(f"{old} {size}\n(?:[0-9a-f]{{64}}\n)*", told)
+        if not form or not goes_on(old, size, old_root, root, path):
+            fail(f"{name}.path", "The stamped checkpoint is no beginning of this log.")
+        stamp = check_stamp(name, roots)
+        if stamp is None:
+            continue
+        index, token = bound.get(old, (None, None))
+        if token is not None and token != sha256_of(f"{name}.tsr"):
+            fail(f"{name}.tsr", "It is not the stamp of which the log says that it was kept.")
+        seen.append((old, stamp, index))
+    if shutil.which("openssl"):
+        for old in sorted(set(bound) - {one[0] for one in seen}):
+            fail(f"proof/anchors/{old}.tsr", "The log tells of this stamp, and it is not there, or not good.")
+    elif sizes:
+        print("There is no openssl here: time stamps were not checked.")
+    return seen
+
+
+def is_stamp(one):
+    return one["type"] == "anchor" and one.get("kind") == "rfc3161"
+
+
+def check_stamp(name, roots):
+    """When it was given, by certificates as they were then; None: it is not good, or nobody here can say."""
+    if not shutil.which("openssl"):
+        return None
+    _, text = openssl("ts", "-reply", "-in", f"{name}.tsr", "-text")
+    found = re.search(r"^Time stamp: (\w{3} +\d+ \d\d:\d\d:\d\d)(?:\.\d+)?( \d{4}) GMT$", text, re.MULTILINE)
+    if found:
+        moment = datetime.strptime(found[1] + found[2], "%b %d %H:%M:%S %Y").replace(tzinfo=timezone.utc)
+        then = str(int(moment.timestamp()))
+        if openssl("ts", "-verify", "-data", f"{name}.body", "-in", f"{name}.tsr", "-CAfile", roots, "-attime", then)[
+            0
+        ]:
+            return moment
+    fail(f"{name}.tsr", f"It is no stamp of {name}.body by an authority of {roots}.")
+    return None
+
+
+def say_seen(seen, entries, heads, roots):
+    first = min((index for index, (_, one, _) in entries.items() if one["type"] in ("seg", "gap")), default=0)
+    before = [when for _, when, index in seen if index is not None and index < first]
+    whole = [when for old, when, _ in seen if heads and old > max(heads)]
+    if before:
+        print(f"By the authority's clock, all of it was written later than {before[-1]}. 均晚于此时写入")
+    if not whole:
+        print(
+            "NOT ANCHORED: nobody outside saw all of it; who has the recorder's key could have written it anew. 无外部时间戳"
+        )
+        return
+    print(f"By the authority's clock, nothing of it was written later than {whole[0]}. 此时之前均已存在")
+    if len(sys.argv) < 3:
+        digest = sha256_of("keys/tsa-roots.pem")
+        print(
+            f"The authority's certificates are those of the package (SHA-256 of {roots}: {digest}): compare them with its own."
+        )
 
 
 def us(text):
@@ -422,6 +534,8 @@ def check(listed, sums):
     try:
         entries = check_entries(size, root)
         heads = check_heads(entries)
+        roots = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else "keys/tsa-roots.pem"
+        seen = check_anchors(entries, origin, size, root, roots)
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         fail("proof/leaves.jsonl", f"An entry cannot be read ({type(err).__name__}).")
         return
@@ -437,6 +551,7 @@ def check(listed, sums):
         if claim[name] != mine:
             fail("claim.json", f"Its {name} is not that of the log.")
     judge(claim, listed, entries, heads)
+    say_seen(seen, entries, heads, roots)
 
 
 def judge(claim, listed, entries, heads):

@@ -2,13 +2,18 @@
 # Checks this evidence package with tools that everybody has: sha256sum, openssl, xxd, and the tools of POSIX.
 # Nothing of the recorder that made it is used or believed.
 #
-#   sh verify.sh FINGERPRINT
+#   sh verify.sh [FINGERPRINT [CERTIFICATES]]
 #
 # FINGERPRINT is that of the recorder's key, from its acceptance papers. Without it this only shows that the package is
-# all of one piece, not whose it is. Exit code 0: all holds. 1: something does not, and what is said. 2: cannot be checked.
+# all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
+# without it those in the package are taken. Exit code 0: all holds. 1: something does not, and what is said. 2: cannot be
+# checked.
 set -u
 LC_ALL=C
 export LC_ALL
+roots=keys/tsa-roots.pem
+theirs=${2:-}
+case $theirs in '') ;; /*) roots=$theirs ;; *) roots=$PWD/$theirs ;; esac
 cd "$(dirname "$0")" || exit 2
 
 for tool in sha256sum openssl xxd awk basename cat cmp comm cut dirname find grep head mkdir mktemp rm sed sort tail tee tr uniq; do
@@ -26,6 +31,7 @@ fail() { # file, sentence
 stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
 number='(0|[1-9][0-9]{0,15})'
 names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log\.pub\.pem"
+names="$names|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr)"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
 names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$number)\.mp4"
 find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
@@ -130,10 +136,79 @@ for name in proof/heads/*.json; do
     printf '%s %s\n' "$index" "$(cat "$name")" >>"$temp/heads"
 done
 
-# 7. What the media files hash to, by stream and number.
+# 7. An authority outside says when the log had its first entries (RFC 3161): the text that it stamped is that of an older
+# checkpoint, whose tree is a beginning of this one (RFC 6962, 2.1.2; RFC 9162, 2.1.4.2).
+goes_on() { # root of the older tree, hashes on the way
+    fn=$((older - 1)) sn=$((size - 1)) first=$1 second=$1
+    if [ "$older" -eq "$size" ]; then
+        [ $# -eq 1 ] && [ "$1" = "$root" ]
+        return
+    fi
+    [ "$older" -gt 0 ] && [ "$older" -lt "$size" ] || return 1
+    wanted=$1
+    while [ $((fn % 2)) -eq 1 ]; do fn=$((fn / 2)) sn=$((sn / 2)); done
+    if [ "$fn" -gt 0 ]; then
+        shift
+        [ $# -gt 0 ] || return 1
+        first=$1 second=$1
+    fi
+    shift
+    for step; do
+        [ "$sn" -gt 0 ] || return 1
+        if [ $((fn % 2)) -eq 1 ] || [ "$fn" -eq "$sn" ]; then
+            node "$step" "$first"
+            first=$made
+            node "$step" "$second"
+            second=$made
+            while [ "$fn" -gt 0 ] && [ $((fn % 2)) -eq 0 ]; do fn=$((fn / 2)) sn=$((sn / 2)); done
+        else
+            node "$second" "$step"
+            second=$made
+        fi
+        fn=$((fn / 2)) sn=$((sn / 2))
+    done
+    [ "$sn" -eq 0 ] && [ "$first" = "$wanted" ] && [ "$second" = "$root" ]
+}
+
+: >"$temp/seen"
+grep '"type":"anchor"' "$temp/entries" |
+    sed -n 's/^\([0-9]*\) .*"kind":"rfc3161".*"size":\([0-9]*\),.*"token":"\([0-9a-f]*\)".*/\1 \2 \3/p' >"$temp/stamps"
+find proof/anchors -type f 2>/dev/null | sed 's|.*/||; s|\..*||' | sort -nu >"$temp/sizes"
+while IFS= read -r older; do
+    name=proof/anchors/$older
+    told=$(sed -n 3p "$name.body" 2>/dev/null | openssl base64 -d -A 2>/dev/null | xxd -p -c 64)
+    printf '%s\n%s\n%s\n' "$origin" "$older" "$(sed -n 3p "$name.body" 2>/dev/null)" | cmp -s - "$name.body" ||
+        fail "$name.body" "It is not a checkpoint of this log, of that size."
+    # shellcheck disable=SC2046 # the hashes on the way are words
+    [ "$(sed -n 1p "$name.path" 2>/dev/null)" = "$older $size" ] && [ "$(tail -c 1 "$name.path" | xxd -p)" = 0a ] &&
+        ! sed 1d "$name.path" | grep -qvE '^[0-9a-f]{64}$' && goes_on "$told" $(sed 1d "$name.path") ||
+        fail "$name.path" "The stamped checkpoint is no beginning of this log."
+    moment=$(openssl ts -reply -in "$name.tsr" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
+    epoch=$(printf '%s\n' "$moment" | awk '{ # Nov 26 11:30:00 2026 GMT
+        y = $4; m = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $1) + 2) / 3
+        if (m <= 2) { y--; m += 12 }
+        day = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + $2 - 1 - 719468
+        print day * 86400 + substr($3, 1, 2) * 3600 + substr($3, 4, 2) * 60 + substr($3, 7, 2)
+    }')
+    openssl ts -verify -data "$name.body" -in "$name.tsr" -CAfile "$roots" -attime "$epoch" >/dev/null 2>&1 ||
+        { fail "$name.tsr" "It is no stamp of $name.body by an authority of $roots."; continue; }
+    bound=$(awk -v size="$older" '$2 == size { print $1, $3; exit }' "$temp/stamps")
+    [ -z "$bound" ] || [ "${bound#* }" = "$(sha256sum <"$name.tsr" | cut -c1-64)" ] ||
+        fail "$name.tsr" "It is not the stamp of which the log says that it was kept."
+    printf '%s %s %s\n' "$older" "${bound%% *}" "$moment" >>"$temp/seen"
+done <"$temp/sizes"
+while read -r _ older _; do
+    grep -q "^$older " "$temp/seen" || fail "proof/anchors/$older.tsr" "The log tells of this stamp, and it is not there, or not good."
+done <"$temp/stamps"
+last=$(sort -n "$temp/heads" | tail -n 1 | cut -d' ' -f1)
+first=$(grep -E '"type":"(seg|gap)"' "$temp/entries" | sort -n | head -n 1 | cut -d' ' -f1)
+whole=$(awk -v last="${last:-0}" '$1 > last { sub(/^[0-9]+ [0-9]* ?/, ""); print; exit }' "$temp/seen")
+before=$(awk -v first="${first:-0}" '$2 ~ /^[0-9]+$/ && $2 < first { sub(/^[0-9]+ [0-9]* ?/, ""); said = $0 } END { print said }' "$temp/seen")
+
+# 8. What the media files hash to, by stream and number.
 grep -E "  media/$stream_name/$number-" SHA256SUMS | sed 's/^\(.\{64\}\)  /\1 /' >"$temp/media"
 
-# 8. What the package says of itself: canonical JSON of known fields, or nothing is believed.
+# 9. What the package says of itself: canonical JSON of known fields, or nothing is believed.
 time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z'
 grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\.)*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":[0-9]{1,5},\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
     [ "$(grep -c . claim.json)" -eq 1 ] || {
@@ -145,7 +220,7 @@ claim() { sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p' claim.json; }
 [ "$(claim fingerprint)" = "$found" ] || fail claim.json "It names another key than keys/log.pub.pem."
 [ "$(claim origin)" = "$origin" ] || fail claim.json "It names another log than proof/checkpoint."
 
-# 9. The chain between two beats, the media, the discards and the tables: every instant accounted for.
+# 10. The chain between two beats, the media, the discards and the tables: every instant accounted for.
 cat >"$temp/judge.awk" <<'AWK'
 function text(name) { # of the entry, as JSON writes it
     if (!match(entry, "\"" name "\":\"([^\"\\\\]|\\\\.)*\"")) return ""
@@ -324,7 +399,7 @@ while read -r wanted list; do
         fail proof/leaves.jsonl "Not all holds that were in force at a discard are handed over."
 done <"$temp/holds"
 sed -n '/^FAIL /p' "$temp/judged" | tee -a "$temp/problems"
-# 10. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
+# 11. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
 # beginning that they share.
 : >>"$temp/films"
 cut -d' ' -f1 "$temp/films" | sort -nu | while IFS= read -r run; do
@@ -354,6 +429,14 @@ done
 if [ -s "$temp/problems" ]; then
     echo "NOT GOOD: $(grep -c . "$temp/problems") problems. 未通过校验"
     exit 1
+fi
+[ -z "$before" ] || echo "By the authority's clock, all of it was written later than $before. 均晚于此时写入"
+if [ -n "$whole" ]; then
+    echo "By the authority's clock, nothing of it was written later than $whole. 此时之前均已存在"
+    [ -n "$theirs" ] || echo "The authority's certificates are those of the package (SHA-256 of $roots:" \
+        "$(sha256sum <"$roots" | cut -c1-64)): compare them with its own. 请核对时间戳机构证书"
+else
+    echo "NOT ANCHORED: nobody outside saw all of it; who has the recorder's key could have written it anew. 无外部时间戳"
 fi
 echo "GOOD: $(grep -c '^file' "$temp/judged") files and $(grep -c '^gap' "$temp/judged") gaps account for all of" \
     "$(claim start) to $(claim end); $(grep -c '^gone' "$temp/judged") segments were discarded lawfully. 校验通过"
