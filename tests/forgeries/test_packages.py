@@ -221,6 +221,42 @@ def test_a_stamp_by_an_authority_of_the_owners_own_making(honest: Honest, tmp_pa
     assert f"{package.ANCHORS}/{body.stem}.tsr" in said
 
 
+OF_ANOTHER_BOX = (
+    (package.CHECKPOINT,),
+    (package.CHECKPOINT, package.KEY),
+    (package.LEAVES, package.PATHS),
+    (package.LEAVES, package.PATHS, package.CHECKPOINT),
+    (package.CLAIM,),
+    (package.TIMELINE, package.CLOCK, package.FILES),
+    (package.HEADS,),
+    (package.MEDIA,),
+)
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_a_package_assembled_from_two_boxes(honest: Honest, tmp_path: Path, verifier: Verifier) -> None:
+    """Whatever is taken from the other box's package, and signed anew with this one's key, does not fit the rest."""
+    clock = FakeClock()
+    clock.advance(0.5)
+    store = filled(tmp_path / "box", clock)
+    begun_us = store.cameras.get("gate").registered_us
+    wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
+    export(store, wanted, tmp_path / "other", clock, "0.0.0")
+    store.close()
+    for number, parts in enumerate(OF_ANOTHER_BOX):
+        folder = honest.copy(tmp_path / str(number))
+        for name in parts:
+            taken, mine = tmp_path / "other" / name, folder / name
+            if taken.is_dir():
+                shutil.rmtree(mine)
+                shutil.copytree(taken, mine)
+            else:
+                shutil.copy(taken, mine)
+        resign(folder, honest.key)
+        good, said = verifier(folder, honest.fingerprint)
+        assert not good, (parts, said)
+
+
 @pytest.mark.parametrize("verifier", VERIFIERS)
 def test_a_package_that_nobody_stamped_says_so(honest: Honest, tmp_path: Path, verifier: Verifier) -> None:
     """It is good, of a box without an authority, and proves less: each of the three says that."""

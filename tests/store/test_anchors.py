@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -187,6 +188,25 @@ def test_fsck_finds_that_the_log_is_not_the_one_that_was_stamped(
         connection.execute(update(tables.anchors).values(note="\n".join(lines)))
 
     assert [one for one in findings(store) if "one of them was rewritten" in one]
+
+
+def test_a_tail_that_was_cut_off_is_caught_by_its_stamp(store: Store, clock: FakeClock, tmp_path: Path) -> None:
+    """The whole box is put back to what it was an hour ago, every file of it: but a stamp has been seen since."""
+    store.close()
+    shutil.copytree(store.layout.root, tmp_path / "an hour ago")
+    later = Store.open(store.layout.root, clock)
+    record(later, clock, SECOND * 4)
+    later.checkpoint()
+    with authority(folder(tmp_path)) as one:
+        anchorer(later, clock, one).run()
+    assert check(later) == []
+    later.close()
+    shutil.copytree(later.layout.log / "anchors", tmp_path / "an hour ago" / "log" / "anchors")
+    back = Store.open(tmp_path / "an hour ago", clock)
+    found = findings(back)
+    back.close()
+
+    assert [one for one in found if "no anchor that was wanted" in one]
 
 
 def test_the_stamps_nearest_to_some_entries(store: Store, clock: FakeClock, tmp_path: Path) -> None:
