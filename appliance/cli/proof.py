@@ -146,6 +146,7 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots:
         "good": verdict.is_good,
         "problems": problems,
         "stretches": [_stretch(one) for one in stretches],
+        "stamped": None if verdict.made_us is None else format_us(verdict.made_us),
         "seen_before": None if verdict.before is None else format_us(verdict.before.at_us),
         "seen_whole": None if verdict.whole is None else format_us(verdict.whole.at_us),
     }
@@ -164,6 +165,9 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots:
 
 def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
     """When somebody outside saw what, which is all that speaks against the owner of the key."""
+    if verdict.made_us is not None:
+        then = local(format_us(verdict.made_us), at.zone)
+        at.console.print(f"By the authority's clock, this package was made before {then}. 证据包此时已存在")
     if verdict.before is not None:
         then = local(format_us(verdict.before.at_us), at.zone)
         at.console.print(f"By the authority's clock, all of it was written later than {then}. 均晚于此时写入")

@@ -190,9 +190,9 @@ class RecordingBox:
         self._wake_cameras = Wake()
         self._wake_sweep = Wake()
         self._wake_exports = Wake()
-        self._exporter = Exporter(store, clock, version())
         proof = settings.proof
         self._anchorer = Anchorer(store, clock, Authorities(proof.tsa_urls, proof.tsa_ca_file, proof.anchor_minutes))
+        self._exporter = Exporter(store, clock, version(), self._anchorer)
         self._wake_anchors = Wake()
         self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
         self._wake_watch = Wake()

@@ -14,7 +14,6 @@ from config.errors import CustosError
 from config.times import MINUTE_US
 from recorder.store import files
 from recorder.store.log.note import body_of
-from recorder.store.records import Anchor
 from recorder.store.store import Store
 from retention.evidence.timestamp import AuthoritySilent, AuthorityWrong, Stamp, judged, question, roots_of
 
@@ -58,7 +57,7 @@ class Anchorer:
         while waiting := self.store.anchors.pending():
             for anchor in waiting:
                 try:
-                    stamp, roots = self._stamped(anchor)
+                    stamp, roots = self._stamped(body_of(anchor.note).encode())
                 except CustosError as err:
                     log.warning("a checkpoint could not be stamped", size=anchor.size, code=err.code, reason=str(err))
                     self.problem = err
@@ -72,18 +71,36 @@ class Anchorer:
         last_us = max(state.stamped_us or 0, state.wanted_us or 0)
         return abs(now_us - last_us) >= self.authorities.every_minutes * MINUTE_US
 
-    def _stamped(self, anchor: Anchor) -> tuple[Stamp, bytes]:
+    def certificates(self) -> bytes | None:
+        """By which stamps are believed (PEM); None: there is no authority.
+
+        Raises:
+            StorageError: the file cannot be read.
+        """
+        path = self.authorities.roots_file
+        if not self.authorities.urls or path is None:
+            return None
+        with files.translated(path):
+            return path.read_bytes()
+
+    def stamp(self, text: bytes) -> bytes:
+        """The stamp of something that is handed out.
+
+        Raises:
+            AuthorityError: none could be had. StorageError: the file of certificates cannot be read.
+        """
+        return self._stamped(text)[0].token
+
+    def _stamped(self, body: bytes) -> tuple[Stamp, bytes]:
         """By the first authority that can be believed; and the certificates (PEM) by which it is.
 
         Raises:
             AuthorityError: why the last one could not. StorageError: the file of roots cannot be read.
         """
-        roots_file = self.authorities.roots_file
-        assert roots_file is not None
-        with files.translated(roots_file):
-            pem = roots_file.read_bytes()
+        pem = self.certificates()
+        assert pem is not None
         roots = roots_of(pem)
-        body, failed = body_of(anchor.note).encode(), CustosError()
+        failed = CustosError()
         for url in self.authorities.urls:
             asked = question(body)
             try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from typing import Protocol
 
+import structlog
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from config.clock import Clock
@@ -22,10 +24,13 @@ from recorder.store.store import Store
 from recorder.store.verify import sha256_of
 from retention.evidence import package
 from retention.evidence.package import Claim
+from retention.evidence.timestamp import AuthorityError
 from retention.evidence.verification import heads_text
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all, before each piece; whatever it raises ends the export."""
+
+log = structlog.get_logger("exports")
 
 PART = ".part"
 """A copy that is not whole yet."""
@@ -41,6 +46,26 @@ class PackageExists(Refused):
     """There is something in that folder already; it was left as it is."""
 
     code = "package_exists"
+
+
+class Stamper(Protocol):
+    """Has texts stamped by an authority (RFC 3161)."""
+
+    def certificates(self) -> bytes | None:
+        """By which its stamps are believed (PEM); None: there is no authority.
+
+        Raises:
+            StorageError: they cannot be read.
+        """
+        ...
+
+    def stamp(self, text: bytes) -> bytes:
+        """The stamp (DER).
+
+        Raises:
+            AuthorityError, StorageError: none could be had.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -74,6 +99,7 @@ def export(
     program: str,
     progress: Progress = lambda done, total: None,
     *,
+    stamper: Stamper | None = None,
     resume: bool = False,
 ) -> Exported:
     """Write the package of an interval, and one segment either side of it, into a new folder.
@@ -97,7 +123,7 @@ def export(
     altered = _media(store, present, writing, progress)
     claim = _claim(store, wanted, clock, program)
     _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
-    writing.close(store)
+    _close(store, claim, stamper, writing)
     size = sum(one.bytes for one in present)
     return Exported(folder, len(present), size, len(media) - len(present), altered)
 
@@ -178,14 +204,16 @@ class _Writing:
         files.seal(part, target)
         self.digests[name] = digest.hexdigest()
 
-    def close(self, store: Store) -> None:
-        """The list of all files, and the box's signature on it; what an attempt before left besides goes."""
+    def close(self, store: Store, stamp: bytes | None) -> None:
+        """The list of all files, the box's signature on it, and its stamp; what an attempt before left besides goes."""
         for path in self.folder.rglob("*"):
             if path.is_file() and path.relative_to(self.folder).as_posix() not in self.digests:
                 files.remove_copy(path)
         sums = package.sums(self.digests)
         files.write_atomically(self.folder / package.SUMS, sums)
         files.write_atomically(self.folder / package.SUMS_SIGNATURE, store.sign(sums))
+        if stamp is not None:
+            files.write_atomically(self.folder / package.SUMS_STAMP, stamp)
 
 
 def _media(store: Store, segments: list[Segment], writing: _Writing, progress: Progress) -> tuple[str, ...]:
@@ -230,7 +258,6 @@ def _claim(store: Store, wanted: Wanted, clock: Clock, program: str) -> Claim:
 
 def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writing: _Writing) -> None:
     leaves = [(one.index, decode_leaf(one.body)) for one in proof.leaves]
-    writing.text(package.CLAIM, claim.text())
     writing.text(package.KEY, store.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     writing.text(package.CHECKPOINT, proof.checkpoint_text.encode())
     writing.text(package.LEAVES, package.leaves_text(proof.leaves))
@@ -239,8 +266,6 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
         writing.text(f"{package.HEADS}/{index}.json", heads_text(vector))
     for one in proof.anchors:
         _anchor(one, proof, writing)
-    if proof.anchors:
-        writing.text(package.ROOTS, store.anchors.roots())
     writing.text(package.TIMELINE, package.timeline(leaves))
     writing.text(package.CLOCK, package.clock(leaves))
     writing.text(package.CUSTODY, package.custody(proof.leaves))
@@ -248,6 +273,37 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
     writing.text(package.FILES, package.files_table(names, claim.stream, leaves))
     for script in resources.files("retention.evidence").joinpath("handed-out").iterdir():
         writing.text(script.name, script.read_bytes())
+
+
+def _close(store: Store, claim: Claim, stamper: Stamper | None, writing: _Writing) -> None:
+    """List all files, and have the list stamped. The claim says whether it was, so that nobody can take the stamp away:
+    it is written as if, and anew when no stamp can be had. That never keeps evidence from being handed out."""
+    known, own = store.anchors.roots(), _certificates(stamper)
+    if roots := known if own in known else known + own:
+        writing.text(package.ROOTS, roots)
+    stamp = None
+    if stamper is not None and own:
+        writing.text(package.CLAIM, replace(claim, stamped=True).text())
+        stamp = _stamp(stamper, package.sums(writing.digests))
+    if stamp is None:
+        writing.text(package.CLAIM, claim.text())
+    writing.close(store, stamp)
+
+
+def _certificates(stamper: Stamper | None) -> bytes:
+    try:
+        return (None if stamper is None else stamper.certificates()) or b""
+    except StorageError as err:
+        log.warning("a package could not be stamped", code=err.code, reason=str(err))
+        return b""
+
+
+def _stamp(stamper: Stamper, sums: bytes) -> bytes | None:
+    try:
+        return stamper.stamp(sums)
+    except (AuthorityError, StorageError) as err:
+        log.warning("a package could not be stamped", code=err.code, reason=str(err))
+        return None
 
 
 def _anchor(one: ProvenAnchor, proof: Proof, writing: _Writing) -> None:

@@ -18,7 +18,7 @@ from recorder.store import files
 from recorder.store.parts import is_full
 from recorder.store.records import Export, ExportState, camera_of
 from recorder.store.store import Store
-from retention.evidence.export import Exported, Wanted, export
+from retention.evidence.export import Exported, Stamper, Wanted, export
 
 TELL_BYTES = 32 * 1024 * 1024
 """How often progress is written down, and it is asked whether somebody cancelled."""
@@ -37,8 +37,9 @@ class _Cancelled(Exception):
 class Exporter:
     """The exports of one box. `run` belongs to one thread, `stop` to any."""
 
-    def __init__(self, store: Store, clock: Clock, program: str) -> None:
+    def __init__(self, store: Store, clock: Clock, program: str, stamper: Stamper | None = None) -> None:
         self._store = store
+        self._stamper = stamper
         self._clock = clock
         self._program = program
         self._stopping = threading.Event()
@@ -102,7 +103,9 @@ class Exporter:
 
         progress(0, 0)
         wanted = Wanted(camera_of(one.stream_id), one.t0_us, one.t1_us, one.case)
-        return export(self._store, wanted, folder, self._clock, self._program, progress, resume=True)
+        return export(
+            self._store, wanted, folder, self._clock, self._program, progress, stamper=self._stamper, resume=True
+        )
 
 
 def folder_of(store: Store, one: Export) -> Path:

@@ -36,6 +36,9 @@ ANCHORS = "proof/anchors"
 MEDIA = "media"
 SUMS = "SHA256SUMS"
 SUMS_SIGNATURE = "SHA256SUMS.sig"
+SUMS_STAMP = "SHA256SUMS.tsr"
+UNLISTED = (SUMS, SUMS_SIGNATURE, SUMS_STAMP)
+"""The list, and what was made of it."""
 
 PLAY = "play-{run}.mp4"
 """All originals of one run as one film: the first whole, of the others what lies behind the beginning of the file."""
@@ -64,6 +67,8 @@ class Claim:
     time_zone: str
     program: str
     made_us: int
+    stamped: bool = False
+    """Whether an authority stamped the list of files."""
 
     def text(self) -> bytes:
         """As it stands in the package."""
@@ -80,6 +85,7 @@ class Claim:
             "time_zone": self.time_zone,
             "program": self.program,
             "made": format_us(self.made_us),
+            "stamped": self.stamped,
         }
         return rfc8785.dumps(facts) + b"\n"
 
@@ -94,7 +100,8 @@ def read_claim(text: bytes) -> Claim:
         facts = json.loads(text)
         if facts.pop("format") != FORMAT:
             raise ClaimMalformed("The package is of a later format than this program knows.")
-        if not all(isinstance(value, int if name == "floor_days" else str) for name, value in facts.items()):
+        kinds = {"floor_days": int, "stamped": bool}
+        if not all(type(value) is kinds.get(name, str) for name, value in facts.items()):
             raise ClaimMalformed("What the package says of itself has values of a wrong kind.")
         facts |= {f"{name}_us": parse_us(facts.pop(name)) for name in ("start", "end", "made")}
         claim = Claim(**facts)
@@ -202,7 +209,7 @@ def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
 
 
 NAMES = re.compile(
-    r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
+    r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig|\.tsr)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
     r"|keys/(log\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
     r"|anchors/(0|[1-9][0-9]{0,15})\.(body|path|tsr))"
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"

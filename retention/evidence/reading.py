@@ -44,6 +44,8 @@ class Verdict:
     """When somebody outside saw all of it, at the latest: nothing of it was written later."""
     before: Seen | None = None
     """What somebody outside saw before any of it was written."""
+    made_us: int | None = None
+    """When the package existed, by an authority's clock; None: nobody said."""
 
     @property
     def is_good(self) -> bool:
@@ -111,8 +113,12 @@ class _Reading:
             self._file(PurePosixPath(name))
         self._anchors()
         claim = self._claim()
+        if claim is not None:
+            stamp = self._read(package.SUMS_STAMP) if (self._folder / package.SUMS_STAMP).is_file() else None
+            checked.list_stamped(package.SUMS_STAMP, self._read(package.SUMS), claim.stamped, stamp, self._believed())
         judgement = None if claim is None else self._judgement(claim)
-        return Verdict(tuple(checked.problems), claim, judgement, checked.seen_whole(), checked.seen_before())
+        seen = checked.seen_whole(), checked.seen_before(), checked.made_us
+        return Verdict(tuple(checked.problems), claim, judgement, *seen)
 
     def _has_files_alone(self) -> bool:
         """Nothing but files of known names: a pipe would make who reads it wait, a link lead anywhere."""
@@ -141,7 +147,7 @@ class _Reading:
             name = path.relative_to(self._folder).as_posix()
             if isinstance(digest, StoreError):
                 raise digest
-            if name not in (package.SUMS, package.SUMS_SIGNATURE):
+            if name not in package.UNLISTED:
                 self._digests[name] = digest
                 self._checked.file(name, digest)
             done += path.stat().st_size
@@ -176,7 +182,7 @@ class _Reading:
     def _anchors(self) -> None:
         """Checkpoints that somebody outside stamped: each with its way to ours, and the stamp."""
         names = [PurePosixPath(name) for name in self._digests if name.startswith(package.ANCHORS)]
-        roots = self._believed() if names else ()
+        roots = self._believed()
         for size in sorted({int(name.stem) for name in names}):
             name = f"{package.ANCHORS}/{size}"
             body = self._read(f"{name}.body")
@@ -193,6 +199,8 @@ class _Reading:
     def _believed(self) -> Sequence[Certificate]:
         if self._roots is not None:
             return self._roots
+        if package.ROOTS not in self._digests:
+            return ()
         try:
             return roots_of(self._read(package.ROOTS))
         except RootsInvalid as err:

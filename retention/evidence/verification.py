@@ -4,6 +4,7 @@ The steps build on each other, in the order in which they stand here::
 
     key          the box's key is the one that the papers name                 (law-and-evidence 3.3, trust root)
     listed       the list of files was signed with it                          (criminal procedure 2021, article 111)
+    list_stamped an authority outside says when that list existed              (RFC 3161, 2.4.2)
     file         each file is listed, and is what was listed
     checkpoint   the log had this size and root                                (C2SP tlog-checkpoint)
     leaf         this entry stands in that log                                 (RFC 6962, 2.1.1)
@@ -95,6 +96,8 @@ class Verification:
         self._receipts: dict[str, list[Receipt]] = {}
         self._heads: dict[int, Mapping[str, Sequence[int | str]]] = {}
         self._anchors: dict[int, Checkpoint] = {}
+        self.made_us: int | None = None
+        """When the list of files existed, by an authority's clock; None: nobody said."""
         self._seen_outside: list[Seen] = []
 
     # -- the files
@@ -135,6 +138,19 @@ class Verification:
             self._object(name, "The list of files does not name it.")
         elif listed != sha256:
             self._object(name, "It was changed: its hash is not the listed one.")
+
+    def list_stamped(
+        self, name: str, text: bytes, claimed: bool, token: bytes | None, roots: Sequence[Certificate]
+    ) -> None:
+        """The authority's answer about the list of files; None: there is no such file. It is there if it is claimed."""
+        if token is None or not claimed:
+            if claimed or token is not None:
+                self._object(name, "The package says that it is there, and it is not, or the other way round.")
+            return
+        try:
+            self.made_us = stamped_us(token, text, roots)
+        except AuthorityError as err:
+            self._object(name, str(err))
 
     def no_more_files(self) -> None:
         """All that are there were told."""

@@ -45,11 +45,15 @@ def public_key(folder: Path) -> Ed25519PublicKey:
 
 
 def resign(folder: Path, key: Ed25519PrivateKey) -> None:
-    """List all files anew, and sign the list."""
+    """List all files anew, and sign the list. A stamp of it that an authority gave is one of another list: it goes, and
+    the claim no longer tells of it."""
+    (folder / package.SUMS_STAMP).unlink(missing_ok=True)
+    claim = folder / package.CLAIM
+    claim.write_bytes(claim.read_bytes().replace(b'"stamped":true', b'"stamped":false'))
     digests = {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in (package.SUMS, package.SUMS_SIGNATURE)
+        if path.is_file() and path.name not in package.UNLISTED
     }
     text = package.sums(digests)
     (folder / package.SUMS).write_bytes(text)
@@ -152,7 +156,12 @@ def the_tail_of_the_entries_is_cut_off(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
+def the_lists_stamp_is_that_of_a_checkpoint(folder: Path) -> None:
+    shutil.copy(next((folder / package.ANCHORS).glob("*.tsr")), folder / package.SUMS_STAMP)
+
+
 PACKAGES: dict[Forger, str] = {
+    the_lists_stamp_is_that_of_a_checkpoint: package.SUMS_STAMP,
     a_file_is_added: "media/note.txt",
     a_media_file_is_duplicated: "77-copy.mp4",
     two_media_files_swapped: "media/gate.main/",
@@ -508,7 +517,12 @@ def the_authoritys_certificates_are_others(folder: Path, key: Ed25519PrivateKey)
     (folder / package.ROOTS).write_bytes((folder / package.KEY).read_bytes())
 
 
+def the_claim_of_a_stamp_is_a_number(folder: Path, key: Ed25519PrivateKey) -> None:
+    put_claim(folder, json.loads((folder / package.CLAIM).read_bytes()) | {"stamped": 1})
+
+
 OWNED: dict[Owner, str] = {
+    the_claim_of_a_stamp_is_a_number: package.CLAIM,
     a_stamp_is_that_of_another_checkpoint: package.ANCHORS,
     a_stamp_is_no_stamp: package.ANCHORS,
     the_stamped_text_tells_another_root: package.ANCHORS,

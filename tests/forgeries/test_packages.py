@@ -50,7 +50,11 @@ def stamped(store: Store, clock: FakeClock, one: Authority) -> None:
     """Have the newest checkpoint stamped."""
     store.checkpoint()
     store.anchors.want("hourly")
-    Anchorer(store, clock, Authorities([one.url], one.roots, 10**6)).run()
+    anchorer(store, clock, one).run()
+
+
+def anchorer(store: Store, clock: FakeClock, one: Authority) -> Anchorer:
+    return Anchorer(store, clock, Authorities([one.url], one.roots, 10**6))
 
 
 def filled(folder: Path, clock: FakeClock, one: Authority | None = None) -> Store:
@@ -80,10 +84,10 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
     place = tmp_path_factory.mktemp("authority")
     with authority(place) as one:
         store = filled(folder, clock, one)
-    begun_us = store.cameras.get("gate").registered_us
-    store.exports.ask("gate.main", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7", "letter")
-    wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
-    export(store, wanted, folder / "package", clock, "0.0.0")
+        begun_us = store.cameras.get("gate").registered_us
+        store.exports.ask("gate.main", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7", "letter")
+        wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
+        export(store, wanted, folder / "package", clock, "0.0.0", stamper=anchorer(store, clock, one))
     key = load_key(store.layout.key)
     store.close()
     return Honest(folder / "package", store.fingerprint, place / "roots.pem", key)
@@ -219,6 +223,47 @@ def test_a_stamp_by_an_authority_of_the_owners_own_making(honest: Honest, tmp_pa
     good, said = verifier(folder, honest.fingerprint)
     assert not good
     assert f"{package.ANCHORS}/{body.stem}.tsr" in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_a_package_that_its_owner_signed_anew_without_a_change(
+    honest: Honest, tmp_path: Path, verifier: Verifier
+) -> None:
+    """It is good: what is found in a forgery of who has the key is the forgery. Only its own stamp is gone; and one of
+    which the package does not tell is found."""
+    folder = honest.copy(tmp_path)
+    stamp = (folder / package.SUMS_STAMP).read_bytes()
+    assert b'"stamped":true' in (folder / package.CLAIM).read_bytes()
+    resign(folder, honest.key)
+    good, said = verifier(folder, honest.fingerprint)
+    assert good, said
+
+    (folder / package.SUMS_STAMP).write_bytes(stamp)
+    good, said = verifier(folder, honest.fingerprint)
+    assert not good
+    assert package.SUMS_STAMP in said
+
+
+def test_an_authority_that_is_down_keeps_no_package_from_being_made(tmp_path: Path) -> None:
+    """It is made without a stamp, and says so; the same where its certificates cannot be read."""
+    clock = FakeClock()
+    (tmp_path / "authority").mkdir()
+    with authority(tmp_path / "authority") as one:
+        store = filled(tmp_path, clock, one)
+        one.is_down = True
+        begun_us = store.cameras.get("gate").registered_us
+        wanted = Wanted("gate", begun_us + 1, begun_us + 2_000_000, "case 11")
+        export(store, wanted, tmp_path / "down", clock, "0.0.0", stamper=anchorer(store, clock, one))
+        one.is_down = False
+        one.roots.unlink()
+        export(store, wanted, tmp_path / "unread", clock, "0.0.0", stamper=anchorer(store, clock, one))
+    store.close()
+
+    for name in ("down", "unread"):
+        assert not (tmp_path / name / package.SUMS_STAMP).exists()
+        for verifier in VERIFIERS:
+            good, said = verifier(tmp_path / name, store.fingerprint)
+            assert good, said
 
 
 OF_ANOTHER_BOX = (

@@ -32,7 +32,7 @@ def fail(name, what):
 NUMBER = r"(?:0|[1-9][0-9]{0,15})"
 STREAM = r"[a-z0-9][a-z0-9_-]*\.[a-z]+"
 NAMES = re.compile(
-    r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig)?|claim\.json|custody\.jsonl"
+    r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig|\.tsr)?|claim\.json|custody\.jsonl"
     r"|(?:timeline|clock|files)\.csv|keys/(?:log\.pub|tsa-roots)\.pem|proof/(?:checkpoint|leaves\.jsonl|paths\.txt|heads/"
     + NUMBER
     + r"\.json|anchors/"
@@ -189,7 +189,7 @@ def check_files():
                 fail(name, "It is neither a file nor a folder.")
             elif os.path.isfile(path) and not NAMES.fullmatch(name):
                 fail(name, "No file of a package has such a name.")
-            elif os.path.isfile(path) and name not in ("SHA256SUMS", "SHA256SUMS.sig"):
+            elif os.path.isfile(path) and name not in ("SHA256SUMS", "SHA256SUMS.sig", "SHA256SUMS.tsr"):
                 there.add(name)
     if PROBLEMS:
         return None, b""
@@ -306,7 +306,7 @@ def check_anchors(entries, origin, size, root, roots):
         form = re.fullmatch(f"{old} {size}\n(?:[0-9a-f]{{64}}\n)*", told)
         if not form or not goes_on(old, size, old_root, root, path):
             fail(f"{name}.path", "The stamped checkpoint is no beginning of this log.")
-        stamp = check_stamp(name, roots)
+        stamp = check_stamp(f"{name}.body", f"{name}.tsr", roots)
         if stamp is None:
             continue
         index, token = bound.get(old, (None, None))
@@ -325,24 +325,24 @@ def is_stamp(one):
     return one["type"] == "anchor" and one.get("kind") == "rfc3161"
 
 
-def check_stamp(name, roots):
+def check_stamp(name, stamp, roots):
     """When it was given, by certificates as they were then; None: it is not good, or nobody here can say."""
     if not shutil.which("openssl"):
         return None
-    _, text = openssl("ts", "-reply", "-in", f"{name}.tsr", "-text")
+    _, text = openssl("ts", "-reply", "-in", stamp, "-text")
     found = re.search(r"^Time stamp: (\w{3} +\d+ \d\d:\d\d:\d\d)(?:\.\d+)?( \d{4}) GMT$", text, re.MULTILINE)
     if found:
         moment = datetime.strptime(found[1] + found[2], "%b %d %H:%M:%S %Y").replace(tzinfo=timezone.utc)
         then = str(int(moment.timestamp()))
-        if openssl("ts", "-verify", "-data", f"{name}.body", "-in", f"{name}.tsr", "-CAfile", roots, "-attime", then)[
-            0
-        ]:
+        if openssl("ts", "-verify", "-data", name, "-in", stamp, "-CAfile", roots, "-attime", then)[0]:
             return moment
-    fail(f"{name}.tsr", f"It is no stamp of {name}.body by an authority of {roots}.")
+    fail(stamp, f"It is no stamp of {name} by an authority of {roots}.")
     return None
 
 
-def say_seen(seen, entries, heads, roots):
+def say_seen(seen, entries, heads, roots, made):
+    if made:
+        print(f"By the authority's clock, this package was made before {made}. 证据包此时已存在")
     first = min((index for index, (_, one, _) in entries.items() if one["type"] in ("seg", "gap")), default=0)
     before = [when for _, when, index in seen if index is not None and index < first]
     whole = [when for old, when, _ in seen if heads and old > max(heads)]
@@ -502,12 +502,14 @@ def check_claim(text):
     """Canonical JSON of known fields, or nothing of it is believed."""
     claim = json.loads(text)
     texts = ("box", "case", "end", "fingerprint", "made", "origin", "program", "start", "stream", "time_zone")
-    if sorted(claim) != sorted([*texts, "floor_days", "format"]) or not all(
+    if sorted(claim) != sorted([*texts, "floor_days", "format", "stamped"]) or not all(
         isinstance(claim[one], str) for one in texts
     ):
         raise ValueError("fields")
     canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
     if canonical.encode() != text or type(claim["floor_days"]) is not int or claim["format"] != 1:
+        raise ValueError("form")
+    if type(claim["stamped"]) is not bool:
         raise ValueError("form")
     if not all(MOMENT.fullmatch(claim[one]) for one in ("start", "end", "made")):
         raise ValueError("times")
@@ -551,7 +553,12 @@ def check(listed, sums):
         if claim[name] != mine:
             fail("claim.json", f"Its {name} is not that of the log.")
     judge(claim, listed, entries, heads)
-    say_seen(seen, entries, heads, roots)
+    made = None
+    if claim["stamped"]:
+        made = check_stamp("SHA256SUMS", "SHA256SUMS.tsr", roots)
+    elif os.path.exists(os.path.join(HERE, "SHA256SUMS.tsr")):
+        fail("SHA256SUMS.tsr", "The package does not tell of it.")
+    say_seen(seen, entries, heads, roots, made)
 
 
 def judge(claim, listed, entries, heads):

@@ -35,7 +35,7 @@ names="$names|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr)"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
 names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$number)\.mp4"
 find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
-find . -type f ! -path ./SHA256SUMS ! -path ./SHA256SUMS.sig | sed 's|^\./||' | sort >"$temp/found"
+find . -type f ! -path ./SHA256SUMS ! -path ./SHA256SUMS.sig ! -path ./SHA256SUMS.tsr | sed 's|^\./||' | sort >"$temp/found"
 grep -vE "^($names)\$" "$temp/found" | while IFS= read -r name; do fail "$name" "No file of a package has such a name."; done
 if [ -s "$temp/problems" ]; then echo "NOT GOOD. 未通过校验"; exit 1; fi
 [ "$(tail -c 1 SHA256SUMS | xxd -p)" = 0a ] || fail SHA256SUMS "Its last line is cut off."
@@ -170,6 +170,19 @@ goes_on() { # root of the older tree, hashes on the way
     [ "$sn" -eq 0 ] && [ "$first" = "$wanted" ] && [ "$second" = "$root" ]
 }
 
+stamped() { # file, its stamp: when it was given becomes $moment; certificates are judged as they were then
+    moment=$(openssl ts -reply -in "$2" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
+    epoch=$(printf '%s\n' "$moment" | awk '{ # Nov 26 11:30:00 2026 GMT
+        y = $4; m = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $1) + 2) / 3
+        if (m <= 2) { y--; m += 12 }
+        day = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + $2 - 1 - 719468
+        print day * 86400 + substr($3, 1, 2) * 3600 + substr($3, 4, 2) * 60 + substr($3, 7, 2)
+    }')
+    openssl ts -verify -data "$1" -in "$2" -CAfile "$roots" -attime "$epoch" >/dev/null 2>&1 && return
+    fail "$2" "It is no stamp of $1 by an authority of $roots."
+    return 1
+}
+
 : >"$temp/seen"
 grep '"type":"anchor"' "$temp/entries" |
     sed -n 's/^\([0-9]*\) .*"kind":"rfc3161".*"size":\([0-9]*\),.*"token":"\([0-9a-f]*\)".*/\1 \2 \3/p' >"$temp/stamps"
@@ -183,15 +196,7 @@ while IFS= read -r older; do
     [ "$(sed -n 1p "$name.path" 2>/dev/null)" = "$older $size" ] && [ "$(tail -c 1 "$name.path" | xxd -p)" = 0a ] &&
         ! sed 1d "$name.path" | grep -qvE '^[0-9a-f]{64}$' && goes_on "$told" $(sed 1d "$name.path") ||
         fail "$name.path" "The stamped checkpoint is no beginning of this log."
-    moment=$(openssl ts -reply -in "$name.tsr" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
-    epoch=$(printf '%s\n' "$moment" | awk '{ # Nov 26 11:30:00 2026 GMT
-        y = $4; m = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $1) + 2) / 3
-        if (m <= 2) { y--; m += 12 }
-        day = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + $2 - 1 - 719468
-        print day * 86400 + substr($3, 1, 2) * 3600 + substr($3, 4, 2) * 60 + substr($3, 7, 2)
-    }')
-    openssl ts -verify -data "$name.body" -in "$name.tsr" -CAfile "$roots" -attime "$epoch" >/dev/null 2>&1 ||
-        { fail "$name.tsr" "It is no stamp of $name.body by an authority of $roots."; continue; }
+    stamped "$name.body" "$name.tsr" || continue
     bound=$(awk -v size="$older" '$2 == size { print $1, $3; exit }' "$temp/stamps")
     [ -z "$bound" ] || [ "${bound#* }" = "$(sha256sum <"$name.tsr" | cut -c1-64)" ] ||
         fail "$name.tsr" "It is not the stamp of which the log says that it was kept."
@@ -210,7 +215,7 @@ grep -E "  media/$stream_name/$number-" SHA256SUMS | sed 's/^\(.\{64\}\)  /\1 /'
 
 # 9. What the package says of itself: canonical JSON of known fields, or nothing is believed.
 time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z'
-grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\.)*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":[0-9]{1,5},\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
+grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\.)*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":[0-9]{1,5},\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"stamped\":(true|false),\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
     [ "$(grep -c . claim.json)" -eq 1 ] || {
     fail claim.json "What the package says of itself cannot be read."
     echo "NOT GOOD. 未通过校验"
@@ -219,6 +224,13 @@ grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\.)*\",\"end\":\"$ti
 claim() { sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p' claim.json; }
 [ "$(claim fingerprint)" = "$found" ] || fail claim.json "It names another key than keys/log.pub.pem."
 [ "$(claim origin)" = "$origin" ] || fail claim.json "It names another log than proof/checkpoint."
+
+handed=
+if [ "$(claim stamped)" = true ]; then
+    stamped SHA256SUMS SHA256SUMS.tsr && handed=$moment
+elif [ -e SHA256SUMS.tsr ]; then
+    fail SHA256SUMS.tsr "The package does not tell of it."
+fi
 
 # 10. The chain between two beats, the media, the discards and the tables: every instant accounted for.
 cat >"$temp/judge.awk" <<'AWK'
@@ -430,6 +442,7 @@ if [ -s "$temp/problems" ]; then
     echo "NOT GOOD: $(grep -c . "$temp/problems") problems. 未通过校验"
     exit 1
 fi
+[ -z "$handed" ] || echo "By the authority's clock, this package was made before $handed. 证据包此时已存在"
 [ -z "$before" ] || echo "By the authority's clock, all of it was written later than $before. 均晚于此时写入"
 if [ -n "$whole" ]; then
     echo "By the authority's clock, nothing of it was written later than $whole. 此时之前均已存在"
