@@ -132,10 +132,14 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None) -> None:
         verdict = verify_package(package, fingerprint, bar)
     problems = [{"file": one.file, "what": one.what} for one in verdict.objections]
     stretches = () if verdict.judgement is None else verdict.judgement.stretches
-    body = {"good": verdict.is_good, "problems": problems, "stretches": [_stretch(one) for one in stretches]}
+    remarks = [{"file": one.file, "what": one.what} for one in verdict.remarks]
+    body = {"good": verdict.is_good, "problems": problems, "remarks": remarks}
+    body["stretches"] = [_stretch(one) for one in stretches]
     if not at.answer(body):
         for one in verdict.objections:
             at.console.print(f"{one.file}: {one.what}", markup=False)
+        for one in verdict.remarks:
+            at.console.print(f"Remark 提示 {one.file}: {one.what}", markup=False)
         if stretches:
             at.console.print(_table(at, stretches))
         if fingerprint is None:

@@ -26,6 +26,7 @@ CUSTODY = "custody.jsonl"
 TIMELINE = "timeline.csv"
 CLOCK = "clock.csv"
 FILES = "files.csv"
+FILES_PRINT = "files.pdf"
 KEY = "keys/log.pub.pem"
 CHECKPOINT = "proof/checkpoint"
 LEAVES = "proof/leaves.jsonl"
@@ -180,7 +181,7 @@ def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
 
 
 NAMES = re.compile(
-    r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
+    r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|files\.pdf"
     r"|keys/log\.pub\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json)"
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
 )

@@ -25,7 +25,7 @@ fail() { # file, sentence
 # 1. There are files of known names alone; each is listed, each listed one is there, and is what it was (sha256sum).
 stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
 number='(0|[1-9][0-9]{0,15})'
-names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log\.pub\.pem"
+names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|files\.pdf|keys/log\.pub\.pem"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
 names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$number)\.mp4"
 find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
