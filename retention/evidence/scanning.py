@@ -74,13 +74,14 @@ def _first_note(pictures: Iterator[Image.Image]) -> str:
 def _of_picture(data: bytes) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
+            warnings.simplefilter("ignore")  # of a damaged file, which is refused or read; our own limit of size is below
             with Image.open(BytesIO(data)) as picture:
                 _allow(picture.width * picture.height)
-                yield picture.convert("L")
+                grey = picture.convert("L")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as err:
         # What Pillow raises of a damaged file, by its formats.
         raise PageUnreadable(f"The picture cannot be opened. {PageUnreadable.sentence()}") from err
+    yield grey
 
 
 def _of_pdf(data: bytes) -> Iterator[Image.Image]:
