@@ -1,8 +1,8 @@
 """The list of what is handed over (电子数据清单), as it is printed and signed: `files.csv` on paper. Pure.
 
 Every cell is one of `files.csv`, as it stands there, and every page carries that file's SHA-256: who signs the paper
-signs that file. What is not in the table says whose data it is, and leaves room for those who must sign (rules on the
-collection of electronic data, 2016, articles 14 and 15: two officers, the holder, a witness).
+signs that file. What is not in the table says whose data it is, and leaves room for those who must sign: officers, the
+holder of the data, a witness (criminal procedure interpretation, 2021, articles 108 to 114).
 """
 
 from __future__ import annotations

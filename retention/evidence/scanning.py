@@ -74,7 +74,8 @@ def _first_note(pictures: Iterator[Image.Image]) -> str:
 def _of_picture(data: bytes) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a damaged file, which is refused or read; our own limit of size is below
+            # Of a damaged file, which is read or refused all the same, and of its size: our own limit is below.
+            warnings.simplefilter("ignore")
             with Image.open(BytesIO(data)) as picture:
                 _allow(picture.width * picture.height)
                 grey = picture.convert("L")

@@ -17,9 +17,13 @@ import pytest
 from appliance import cli
 from config import logs
 from config.errors import ExitCode
+from recorder.store.log.keys import load_key
 from recorder.store.store import Store
+from retention.evidence import package
+from retention.evidence.export import Wanted, export
 from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
+from tests.forgeries.packages import resign
 from tests.unit.retention.test_paper import text_of
 
 
@@ -37,8 +41,8 @@ def page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tm
     """Runs `custos log page` in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
-    def start(*arguments: str, typed: bytes | None = None) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["custos", "log", "page", *arguments])
+    def start(*arguments: str, typed: bytes | None = None, command: tuple[str, ...] = ("log", "page")) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["custos", *command, *arguments])
         if typed is not None:
             monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(typed)))
         code = 0
@@ -218,3 +222,20 @@ def test_a_file_that_is_there_is_left_as_it_is(page: Page, box: Store, tmp_path:
 def test_printing_and_checking_are_two_things(page: Page, box: Store) -> None:
     """Both at once is wrong use."""
     assert page("--out", "a.pdf", "--check", "b.pdf").code == ExitCode.USAGE
+
+
+def test_who_verifies_a_package_is_told_of_another_print(
+    page: Page, box: Store, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Good, since files.csv is what is checked; and a remark, before somebody signs the PDF."""
+    begun_us = box.cameras.get("gate").registered_us
+    folder = tmp_path / "package"
+    export(box, Wanted("gate", begun_us, begun_us + 2_000_000, "案件 7"), folder, clock, "0.0.0")
+    (folder / package.FILES_PRINT).write_bytes(b"%PDF-1.4 another")
+    resign(folder, load_key(box.layout.key))
+    ended = page(command=("verify", str(folder), "--fingerprint", box.fingerprint))
+    as_json = page("--json", command=("verify", str(folder), "--fingerprint", box.fingerprint))
+
+    assert ended.code == 0
+    assert "Remark 提示 files.pdf: It is not what this version prints" in ended.out
+    assert [one["file"] for one in json.loads(as_json.out)["remarks"]] == ["files.pdf"]

@@ -143,7 +143,15 @@ def test_a_note_comes_back_whatever_carried_it(way: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "hello", "https://example.org/a b c d e f", "a 1 b — c", note_of(3).split("—")[0], note_of(3) + "— x", "\x00" * 9],
+    [
+        "",
+        "hello",
+        "https://example.org/a b c d e f",
+        "a 1 b — c",
+        note_of(3).split("—")[0],
+        note_of(3) + "— x",
+        "\0" * 9,
+    ],
 )
 def test_what_is_no_note_is_refused(text: str) -> None:
     """With what to do."""

@@ -101,7 +101,7 @@ def test_all_fonts_are_embedded() -> None:
     """A page looks the same where no Chinese font is: every font of the file carries its outlines."""
     paper = Paper("t", MADE_US)
     paper.text(40, 40, "值班日志 log", 10)
-    paper.fixed(40, 60, NOTE.split("\n")[0], 8)
+    paper.fixed(40, 60, NOTE.partition("\n")[0], 8)
     pdf = paper.close()
 
     assert pdf.count(b"/FontFile2") == pdf.count(b"/Subtype /TrueType") == 3
