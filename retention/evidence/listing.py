@@ -80,8 +80,7 @@ def listing(claim: Claim, files_csv: bytes) -> bytes:
     paper = Paper(TITLE, claim.made_us, lying=True)
     for number, page in enumerate(pages, 1):
         y = _head(paper, facts) if number == 1 else MARGIN
-        if page.rows or number == 1:
-            y = _table_head(paper, y)
+        y = _table_head(paper, y)
         for row in page.rows:
             y = _draw_row(paper, y, row)
         if not rows and number == 1:
@@ -172,7 +171,8 @@ HEAD_HEIGHT = 2 * TABLE * LEADING + 6
 
 
 def _pages(rows: Sequence[_Row], first_y: float) -> list[_Page]:
-    """Which rows stand on which page; the signatures stand behind the last row, on a page of their own if need be."""
+    """Which rows stand on which page. Who signs signs under a row, never on an empty sheet: where the signatures do not
+    fit behind the last row, it goes to the next page with them."""
     pages: list[_Page] = []
     here: list[_Row] = []
     y = first_y + HEAD_HEIGHT
@@ -184,7 +184,7 @@ def _pages(rows: Sequence[_Row], first_y: float) -> list[_Page]:
         y += row.height
     if y + SIGN_HEIGHT <= FOOT:
         return [*pages, _Page(here, True)]
-    return [*pages, _Page(here, False), _Page([], True)]
+    return [*pages, _Page(here[:-1], False), _Page(here[-1:], True)]
 
 
 def _head(paper: Paper, facts: _Facts) -> float:

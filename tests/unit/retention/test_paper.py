@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from importlib import resources
+
 import cv2
 import numpy as np
 import pypdfium2
@@ -11,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.evidence.paper import (
+    _FILES,
     ELLIPSIS,
     FIXED,
     FIXED_SHARE,
@@ -106,6 +110,18 @@ def test_all_fonts_are_embedded() -> None:
 
     assert pdf.count(b"/FontFile2") == pdf.count(b"/Subtype /TrueType") == 3
     assert b"/Type1" not in pdf
+
+
+def test_each_font_is_the_one_that_is_named() -> None:
+    """Unchanged, by its hash, beside whose it is and under which licence."""
+    folder = resources.files("retention.evidence") / "fonts"
+    told = (folder / "README.txt").read_text()
+
+    for name in _FILES.values():
+        assert name in told
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() in told
+    assert "Apache License 2.0" in told
+    assert "Bitstream" in (folder / "LICENSE-VERA.txt").read_text()
 
 
 def test_the_same_calls_give_the_same_bytes() -> None:
