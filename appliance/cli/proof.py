@@ -145,6 +145,7 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots:
     body = {
         "good": verdict.is_good,
         "problems": problems,
+        "remarks": [{"file": one.file, "what": one.what} for one in verdict.remarks],
         "stretches": [_stretch(one) for one in stretches],
         "stamped": None if verdict.made_us is None else format_us(verdict.made_us),
         "seen_before": None if verdict.before is None else format_us(verdict.before.at_us),
@@ -153,6 +154,8 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots:
     if not at.answer(body):
         for one in verdict.objections:
             at.console.print(f"{one.file}: {one.what}", markup=False)
+        for one in verdict.remarks:
+            at.console.print(f"Remark 提示 {one.file}: {one.what}", markup=False)
         if stretches:
             at.console.print(_table(at, stretches))
         _show_seen(at, verdict, tsa_roots is not None)

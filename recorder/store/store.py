@@ -327,6 +327,14 @@ class Store:
         with files.translated(self.ledger.checkpoint_path):
             return self.ledger.checkpoint_path.read_text(encoding="utf-8")
 
+    def root_at(self, size: int) -> bytes:
+        """The root over the first `size` stored entries (RFC 6962, 2.1), made anew from the tiles.
+
+        Raises:
+            TileMissing: a part of the log is not there.
+        """
+        return self.ledger.tiles.frontier(size).root()
+
     def tile(self, path: str) -> bytes | None:
         """A tile or entry bundle by its C2SP path; None where there is none."""
         return self.ledger.tiles.serve(path)

@@ -270,7 +270,9 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
     writing.text(package.CLOCK, package.clock(leaves))
     writing.text(package.CUSTODY, package.custody(proof.leaves))
     names = {one.n: media_name(one) for one in media}
-    writing.text(package.FILES, package.files_table(names, claim.stream, leaves))
+    table = package.files_table(names, claim.stream, leaves)
+    writing.text(package.FILES, table)
+    writing.text(package.FILES_PRINT, _printed(claim, table))
     for script in resources.files("retention.evidence").joinpath("handed-out").iterdir():
         writing.text(script.name, script.read_bytes())
 
@@ -311,3 +313,10 @@ def _anchor(one: ProvenAnchor, proof: Proof, writing: _Writing) -> None:
     writing.text(f"{name}.body", one.anchor.body)
     writing.text(f"{name}.tsr", one.anchor.token)
     writing.text(f"{name}.path", package.anchor_path_text(one.anchor.size, proof.checkpoint.size, one.path))
+
+
+def _printed(claim: Claim, table: bytes) -> bytes:
+    # Imported here: a box that hands out nothing does without 40 MB of fonts and layout.
+    from retention.evidence.listing import listing
+
+    return listing(claim, table)

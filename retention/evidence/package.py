@@ -26,6 +26,7 @@ CUSTODY = "custody.jsonl"
 TIMELINE = "timeline.csv"
 CLOCK = "clock.csv"
 FILES = "files.csv"
+FILES_PRINT = "files.pdf"
 KEY = "keys/log.pub.pem"
 ROOTS = "keys/tsa-roots.pem"
 CHECKPOINT = "proof/checkpoint"
@@ -210,7 +211,7 @@ def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
 
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig|\.tsr)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
-    r"|keys/(log\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
+    r"|files\.pdf|keys/(log\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
     r"|anchors/(0|[1-9][0-9]{0,15})\.(body|path|tsr))"
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
 )

@@ -40,6 +40,8 @@ class Verdict:
     problems: tuple[Problem, ...]
     claim: Claim | None
     judgement: Judgement | None
+    remarks: tuple[Problem, ...] = ()
+    """What whoever believes the package should look at, and no reason to refuse it."""
     whole: Seen | None = None
     """When somebody outside saw all of it, at the latest: nothing of it was written later."""
     before: Seen | None = None
@@ -118,7 +120,7 @@ class _Reading:
             checked.list_stamped(package.SUMS_STAMP, self._read(package.SUMS), claim.stamped, stamp, self._believed())
         judgement = None if claim is None else self._judgement(claim)
         seen = checked.seen_whole(), checked.seen_before(), checked.made_us
-        return Verdict(tuple(checked.problems), claim, judgement, *seen)
+        return Verdict(tuple(checked.problems), claim, judgement, self._remarks(claim), *seen)
 
     def _has_files_alone(self) -> bool:
         """Nothing but files of known names: a pipe would make who reads it wait, a link lead anywhere."""
@@ -242,6 +244,24 @@ class _Reading:
                 self._checked.problems.append(Problem(name, "It is not named by the stream and time of its entry."))
         self._films(claim.stream)
         return claim
+
+    def _remarks(self, claim: Claim | None) -> tuple[Problem, ...]:
+        """Whether the print of the list is what this program prints of it.
+
+        No reason to refuse a package: its bytes hang on fonts and libraries, and a package must be good for as long as
+        its footage is. Only of a package that is good so far: nothing is printed of what is not believed.
+        """
+        from retention.evidence.listing import listing  # late: fonts and layout take a third of a second
+
+        if claim is None or self._checked.problems:
+            return ()
+        if package.FILES_PRINT not in self._digests:
+            return (Problem(package.FILES_PRINT, "It is not there: print files.csv for who must sign it."),)
+        made = listing(claim, self._read(package.FILES))
+        if hashlib.sha256(made).hexdigest() == self._digests[package.FILES_PRINT]:
+            return ()
+        said = "It is not what this version prints of files.csv: compare them before somebody signs it."
+        return (Problem(package.FILES_PRINT, said),)
 
     def _judgement(self, claim: Claim) -> Judgement:
         zone = ZoneInfo(LAWS_ZONE) if claim.time_zone == LAWS_ZONE else None

@@ -21,6 +21,7 @@ from recorder.store.log.leaves import decode_leaf
 from recorder.store.log.note import Checkpoint, open_checkpoint, origin_of, sign_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
 from retention.evidence import package
+from retention.evidence.listing import listing
 
 Forger = Callable[[Path], None]
 Owner = Callable[[Path, Ed25519PrivateKey], None]
@@ -160,6 +161,25 @@ def the_lists_stamp_is_that_of_a_checkpoint(folder: Path) -> None:
     shutil.copy(next((folder / package.ANCHORS).glob("*.tsr")), folder / package.SUMS_STAMP)
 
 
+def the_print_of_the_list_is_edited(folder: Path) -> None:
+    flip(folder / package.FILES_PRINT)
+
+
+def the_print_of_the_list_is_removed(folder: Path) -> None:
+    (folder / package.FILES_PRINT).unlink()
+
+
+def the_print_is_of_another_list(folder: Path) -> None:
+    """A row less, and all of one piece: what its foot says of the table fits a table that is not here."""
+    claim = package.read_claim((folder / package.CLAIM).read_bytes())
+    table = b"".join(line + b"\n" for line in lines(folder / package.FILES)[:-1])
+    (folder / package.FILES_PRINT).write_bytes(listing(claim, table))
+
+
+def a_second_print_of_the_list(folder: Path) -> None:
+    shutil.copy(folder / package.FILES_PRINT, folder / "files-2.pdf")
+
+
 PACKAGES: dict[Forger, str] = {
     the_lists_stamp_is_that_of_a_checkpoint: package.SUMS_STAMP,
     a_file_is_added: "media/note.txt",
@@ -171,6 +191,10 @@ PACKAGES: dict[Forger, str] = {
     a_line_of_the_list_is_doubled: package.SUMS,
     all_is_signed_with_another_key: package.KEY,
     the_tail_of_the_entries_is_cut_off: package.LEAVES,
+    the_print_of_the_list_is_edited: package.FILES_PRINT,
+    the_print_of_the_list_is_removed: package.FILES_PRINT,
+    the_print_is_of_another_list: package.FILES_PRINT,
+    a_second_print_of_the_list: "files-2.pdf",
 }
 
 

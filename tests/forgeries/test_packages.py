@@ -28,7 +28,15 @@ from retention.evidence.timestamp import question
 from tests.fakes.authority import Authority, authority
 from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
-from tests.forgeries.packages import OWNED, PACKAGES, Forger, Owner, resign
+from tests.forgeries.packages import (
+    OWNED,
+    PACKAGES,
+    Forger,
+    Owner,
+    resign,
+    the_print_is_of_another_list,
+    the_print_of_the_list_is_removed,
+)
 
 SECOND = "I" + "P" * 9
 
@@ -347,6 +355,29 @@ def test_yesterday_written_anew_with_the_key_is_caught_by_its_stamp(tmp_path: Pa
     assert not good
     assert f"{package.ANCHORS}/{kept.stem}." in said
     assert "no beginning of this log" in said
+
+
+def test_the_print_of_the_list_is_what_this_version_prints(honest: Honest) -> None:
+    """The PDF is made anew from claim and table, and compared: of an honest package there is nothing to remark."""
+    printed = (honest.folder / package.FILES_PRINT).read_bytes()
+
+    assert printed.startswith(b"%PDF")
+    assert verify_package(honest.folder, honest.fingerprint).remarks == ()
+
+
+@pytest.mark.parametrize("forger", [the_print_is_of_another_list, the_print_of_the_list_is_removed])
+def test_a_signed_print_that_is_another_is_remarked(honest: Honest, tmp_path: Path, forger: Forger) -> None:
+    """By the owner of the key: no reason to refuse, since files.csv is what is checked and another version may print
+    it otherwise; but whoever must sign it is told. The scripts, which cannot print it anew, agree that it is good."""
+    folder = honest.copy(tmp_path)
+    forger(folder)
+    resign(folder, honest.key)
+    verdict = verify_package(folder, honest.fingerprint)
+
+    assert verdict.is_good
+    assert [one.file for one in verdict.remarks] == [package.FILES_PRINT]
+    assert by_shell(folder, honest.fingerprint)[0]
+    assert by_python(folder, honest.fingerprint)[0]
 
 
 def names(folder: Path) -> list[str]:

@@ -33,7 +33,8 @@ NUMBER = r"(?:0|[1-9][0-9]{0,15})"
 STREAM = r"[a-z0-9][a-z0-9_-]*\.[a-z]+"
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig|\.tsr)?|claim\.json|custody\.jsonl"
-    r"|(?:timeline|clock|files)\.csv|keys/(?:log\.pub|tsa-roots)\.pem|proof/(?:checkpoint|leaves\.jsonl|paths\.txt|heads/"
+    r"|(?:timeline|clock|files)\.csv|files\.pdf|keys/(?:log\.pub|tsa-roots)\.pem"
+    r"|proof/(?:checkpoint|leaves\.jsonl|paths\.txt|heads/"
     + NUMBER
     + r"\.json|anchors/"
     + NUMBER

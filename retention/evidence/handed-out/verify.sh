@@ -31,7 +31,7 @@ fail() { # file, sentence
 stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
 number='(0|[1-9][0-9]{0,15})'
 names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log\.pub\.pem"
-names="$names|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr)"
+names="$names|files\.pdf|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr)"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
 names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$number)\.mp4"
 find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
