@@ -126,7 +126,7 @@ class ProofSettings(Section):
     anchor_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
     """How often a checkpoint is stamped: what the owner of the key did since the last one, nobody can prove."""
     sm: bool = False
-    """Commercial cryptography beside the rest: SM3 (GB/T 32905) of each segment, SM2 (GB/T 32918) of each checkpoint."""
+    """Commercial cryptography besides: SM3 (GB/T 32905) of each segment, SM2 (GB/T 32918) of each checkpoint."""
 
     @model_validator(mode="after")
     def _someone_is_believed(self) -> ProofSettings:

@@ -220,9 +220,10 @@ _ANCHOR_LATE: Final = (
 )
 
 _SM2_UNSIGNED: Final = (
-    "The log is not signed with SM2: {why} It is signed with Ed25519 as always, nothing is lost, and SM2 is tried again "
-    "every minute; its entries say of each checkpoint whether it has both.",
-    "校验日志没有 SM2 签名：{why}Ed25519 签名照常，证据不受影响；每分钟重试 SM2 签名，日志条目写明每个检查点是否具有两种签名。",
+    "The log is not signed with SM2: {why} It is signed with Ed25519 as always, nothing is lost, and SM2 is tried "
+    "again every minute; the log says of each checkpoint whether it has both.",
+    "校验日志没有 SM2 签名：{why}Ed25519 签名照常，证据不受影响；每分钟重试 SM2 签名，"
+    "日志写明每个检查点是否具有两种签名。",
 )
 
 _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {

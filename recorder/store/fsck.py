@@ -118,8 +118,8 @@ def items_touch(store: Store, connection: Connection) -> Iterator[Finding]:
 
 def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]:
     """5: every item row equals its leaf, and every item leaf has its row."""
-    size = store.ledger.state(connection).size
-    seen = 0
+    state = store.ledger.state(connection)
+    size, seen = state.size, 0
     for index, body in _bodies(store, connection, size):
         if body is None:
             yield Finding(5, f"log entry {index}", "it cannot be read")
@@ -132,6 +132,8 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
         seen += 1
         if leaf.type in ("seg", "gap"):
             yield from _compare(connection, index, body, leaf)
+        elif leaf.type == "sm2" and index != state.sm2_leaf:
+            yield Finding(5, f"log entry {index}", "it binds an SM2 key that the index does not know of")
     indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
     for row in connection.execute(indexed):
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")

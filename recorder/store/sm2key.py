@@ -1,9 +1,9 @@
 """The SM2 key of a box: made once, bound by the log, and signing through OpenSSL.
 
-`cryptography` does not know the curve; the `openssl` command does, is kept by people who patch it, and signs in constant
-time. It is run for each signature, once a minute, within a bound. The private key never leaves its file but for the pipe
-on which it is made. Whatever goes wrong here costs the second signature and nothing else: it is remembered for the
-status, and tried again (`ready`).
+`cryptography` does not know the curve; the `openssl` command does, and whoever keeps the machine patches it. It is run
+for each signature, once a minute, within a bound. The private key lies in its file, and passes once, when it is made,
+through a pipe. Whatever goes wrong here costs the second signature and nothing else: it is remembered for the status,
+and tried again (`ready`).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Sm2Key:
             Sm2Error: one of its kinds; it is remembered, and the key not ready until it was tried again.
         """
         try:
-            return sm2.line(name, public, self._sign(text))
+            return sm2.line(name, public, self._sign(public, text))
         except Sm2Error as err:
             with self._lock:
                 self._fail(err)
@@ -86,7 +86,7 @@ class Sm2Key:
         return self._clock.read().mono_us
 
     def _tried(self, bound: str | None) -> str:
-        """The key, loaded or made, after a signature of it was found good by our own check."""
+        """The key, loaded or made, after it has signed something."""
         with files.translated(self._path):
             is_there = self._path.exists()
         if not is_there:
@@ -98,12 +98,7 @@ class Sm2Key:
         public = base64.b64encode(der).decode()
         if bound is not None and public != bound:
             raise Sm2KeyLost
-        try:
-            is_good = sm2.is_signature(public, TRIAL, self._sign(TRIAL))
-        except ValueError as err:
-            raise Sm2Refused(f"{Sm2Refused.sentence()} ({self._path}: {err})") from err
-        if not is_good:
-            raise Sm2Refused
+        self._sign(public, TRIAL)
         files.write_atomically(self._public_path, sm2.pem(public))
         return public
 
@@ -112,9 +107,17 @@ class Sm2Key:
             if self._path.stat().st_mode & OTHERS:
                 raise Sm2KeyOpen(f"{Sm2KeyOpen.sentence()} ({self._path})")
 
-    def _sign(self, text: bytes) -> bytes:
+    def _sign(self, public: str, text: bytes) -> bytes:
+        """A signature that our own check has found good: nothing else is put on a checkpoint."""
         signing = ["pkeyutl", "-sign", "-inkey", str(self._path), "-rawin", "-digest", "sm3"]
-        return _openssl([*signing, "-pkeyopt", f"distid:{sm2.DISTID}"], text)
+        signature = _openssl([*signing, "-pkeyopt", f"distid:{sm2.DISTID}"], text)
+        try:
+            is_good = sm2.is_signature(public, text, signature)
+        except ValueError as err:
+            raise Sm2Refused(f"{Sm2Refused.sentence()} ({self._path}: {err})") from err
+        if not is_good:
+            raise Sm2Refused
+        return signature
 
 
 def _openssl(arguments: Sequence[str], text: bytes = b"") -> bytes:
@@ -134,7 +137,9 @@ def _openssl(arguments: Sequence[str], text: bytes = b"") -> bytes:
         raise Sm2Silent from err
     except subprocess.CalledProcessError as err:
         why = err.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise Sm2Refused(f"{Sm2Refused.sentence()} ({Path(program).name}: {why[0] if why else err.returncode})") from None
+        raise Sm2Refused(
+            f"{Sm2Refused.sentence()} ({Path(program).name}: {why[0] if why else err.returncode})"
+        ) from None
     except OSError as err:
         raise Sm2Unavailable(f"{Sm2Unavailable.sentence()} ({err.strerror})") from err
     return done.stdout

@@ -36,7 +36,7 @@ def verify(store: Store, progress: Progress = lambda done, total: None) -> list[
 
 
 def media(store: Store, progress: Progress) -> Iterator[Finding]:
-    """10: file bytes hash to the leaf's `sha256`, and `sm3` where it has one, and the file says of itself what its row says."""
+    """10: file bytes hash to the leaf's `sha256` (and `sm3`), and the file says of itself what its row says."""
     query = select(tables.items).where(tables.items.c.state == MediaState.PRESENT.value)
     with store.database.read() as connection:
         rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()

@@ -159,7 +159,7 @@ class Verification:
         bound = [one.leaf.fields["public"] for one in self._of("sm2")]
         beats = [one.leaf.fields["sm2"] for one in self._of("beat") if "sm2" in one.leaf.fields]
         if self._checkpoint is None or (pem is None and not bound and not beats):
-            return
+            return None
         if len(bound) != 1:
             return self._object(_LEAVES, "The log binds no SM2 key, or more than one.")
         if pem != sm2.pem(bound[0]):

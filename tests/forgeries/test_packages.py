@@ -3,6 +3,8 @@ each of the museum."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +24,8 @@ from retention.evidence.export import Wanted, export
 from retention.evidence.reading import verify_package
 from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
-from tests.forgeries.packages import OWNED, PACKAGES, Forger, Owner, resign
+from tests.forgeries.forge import sm2_key_forgotten_by_the_index
+from tests.forgeries.packages import OWNED, PACKAGES, SM, Forger, Owner, resign, the_sm2_line_is_missing
 
 SECOND = "I" + "P" * 9
 
@@ -39,9 +42,9 @@ class Honest:
         return Path(shutil.copytree(self.folder, place / "package", symlinks=True))
 
 
-def filled(folder: Path, clock: FakeClock) -> Store:
+def filled(folder: Path, clock: FakeClock, *, sm: bool = False) -> Store:
     """Two cameras, a gap, runs, some checkpoints between."""
-    store = new_store(folder, clock, "gate", "yard")
+    store = new_store(folder, clock, "gate", "yard", sm=sm)
     clock.advance(3)
     record(store, clock, SECOND * 6)
     record(store, clock, SECOND * 4, "yard")
@@ -57,8 +60,17 @@ def filled(folder: Path, clock: FakeClock) -> Store:
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
-    clock, folder = FakeClock(), tmp_path_factory.mktemp("honest")
-    store = filled(folder, clock)
+    return packed(tmp_path_factory.mktemp("honest"))
+
+
+@pytest.fixture(scope="module")
+def with_sm(tmp_path_factory: pytest.TempPathFactory) -> Honest:
+    return packed(tmp_path_factory.mktemp("sm"), sm=True)
+
+
+def packed(folder: Path, *, sm: bool = False) -> Honest:
+    clock = FakeClock()
+    store = filled(folder, clock, sm=sm)
     begun_us = store.cameras.get("gate").registered_us
     store.exports.ask("gate.main", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7", "letter")
     wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
@@ -170,6 +182,130 @@ def test_a_forgery_of_who_has_the_key_is_found(
 
     assert not good
     assert OWNED[forger] in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_an_honest_package_with_sm_is_good(with_sm: Honest, verifier: Verifier) -> None:
+    """It has the key, the line and the column, and nothing is left unchecked."""
+    good, said = verifier(with_sm.folder, with_sm.fingerprint)
+
+    assert good, said
+    assert "not checked" not in said
+    assert (with_sm.folder / package.SM2_KEY).exists()
+    assert (with_sm.folder / package.CHECKPOINT).read_text().count("— ") == 2
+    assert (with_sm.folder / package.FILES).read_text().splitlines()[0].endswith(",end,sm3")
+
+
+@pytest.mark.parametrize("forger", SM, ids=lambda forger: forger.__name__)
+def test_a_forgery_about_sm_is_found(with_sm: Honest, tmp_path: Path, forger: Owner) -> None:
+    """By each of the three, which name the file; all files are listed and signed anew."""
+    folder = with_sm.copy(tmp_path)
+    forger(folder, with_sm.key)
+    resign(folder, with_sm.key)
+
+    for verifier in VERIFIERS:
+        good, said = verifier(folder, with_sm.fingerprint)
+        assert not good, verifier
+        assert SM[forger] in said, verifier
+
+
+def test_a_key_that_no_entry_binds(honest: Honest, with_sm: Honest, tmp_path: Path) -> None:
+    """Somebody adds an SM2 key of his own to a package that has none."""
+    folder = honest.copy(tmp_path)
+    shutil.copy(with_sm.folder / package.SM2_KEY, folder / package.SM2_KEY)
+    resign(folder, honest.key)
+
+    for verifier in VERIFIERS:
+        good, said = verifier(folder, honest.fingerprint)
+        assert not good, verifier
+        assert "binds no SM2 key" in said, verifier
+
+
+def test_an_sm3_that_was_wrong_from_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box that lies to its log of one hash: each of the three compares bytes with both."""
+    monkeypatch.setattr("recorder.store.parts.sm3", hashlib.sha256)
+    lying = packed(tmp_path, sm=True)
+
+    for verifier in VERIFIERS:
+        good, said = verifier(lying.folder, lying.fingerprint)
+        assert not good, verifier
+        assert "Its SM3 hash is not the one in the log." in said, verifier
+        assert "media/gate.main/" in said, verifier
+
+
+def test_another_key_that_the_owner_has_bound_later(tmp_path: Path) -> None:
+    """He makes the index forget the first, and the box bind a second: beats before it name the first."""
+    clock = FakeClock()
+    store = filled(tmp_path, clock, sm=True)
+    begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000
+    store.close()
+    sm2_key_forgotten_by_the_index(tmp_path / "data")
+    store.layout.sm2_key.unlink()
+    again = Store.open(tmp_path / "data", clock, sm=True)
+    export(again, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "package", clock, "0.0.0")
+
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", again.fingerprint)
+        assert not good, verifier
+        assert "A beat names another SM2 key" in said, verifier
+
+
+def test_packages_made_while_sm2_fails_and_after_it_was_switched_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The beat that closes the checkpoint says that there is one signature: one is enough then."""
+    clock = FakeClock()
+    store = filled(tmp_path, clock, sm=True)
+    begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        export(store, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "failing", clock, "0.0.0")
+    store.close()
+    off = Store.open(tmp_path / "data", clock)
+    export(off, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "off", clock, "0.0.0")
+
+    for name in ("failing", "off"):
+        assert (tmp_path / name / package.CHECKPOINT).read_text().count("— ") == 1
+        assert (tmp_path / name / package.SM2_KEY).exists()
+        for verifier in VERIFIERS:
+            good, said = verifier(tmp_path / name, off.fingerprint)
+            assert good, said
+
+
+WITHOUT_SM3 = """
+import hashlib, runpy
+whole = hashlib.new
+def new(name, *rest):
+    if name == "sm3":
+        raise ValueError("unsupported hash type")
+    return whole(name, *rest)
+hashlib.new = new
+runpy.run_path("verify.py", run_name="__main__")
+"""
+"""A Python of which the script would find no SM3."""
+
+
+def test_tools_that_know_neither_sm2_nor_sm3(with_sm: Honest, tmp_path: Path) -> None:
+    """They say so, check all the rest, and still miss a line that should be there."""
+    real = shutil.which("openssl")
+    (tmp_path / "openssl").write_text(
+        f'#!/bin/sh\ncase "$*" in *sm3*|*SM2*|*sm2.pem*) exit 1 ;; esac\nexec {real} "$@"\n'
+    )
+    (tmp_path / "openssl").chmod(0o755)
+    shell = ("env", f"PATH={tmp_path}:{os.environ['PATH']}", "sh", "verify.sh", with_sm.fingerprint)
+    python = (sys.executable, "-I", "-c", WITHOUT_SM3, with_sm.fingerprint)
+
+    for command in (shell, python):
+        good, said = run(with_sm.folder, *command)
+        assert good, said
+        assert "未校验 SM2 签名" in said
+        assert "未校验 SM3" in said
+        folder = with_sm.copy(tmp_path / command[0].strip("/").replace("/", "-"))
+        the_sm2_line_is_missing(folder, with_sm.key)
+        resign(folder, with_sm.key)
+        good, said = run(folder, *command)
+        assert not good
+        assert package.CHECKPOINT in said
 
 
 def names(folder: Path) -> list[str]:

@@ -1,8 +1,8 @@
 """SM2 signatures with SM3 (GB/T 32918.2), checked; and the line that one makes on a checkpoint. Pure.
 
-`cryptography` knows the hash, not the curve, and a verification that starts programs would not be pure: so the check is
-here, by the formulas of the standard, and held against OpenSSL in tests. There is no secret in it that its slowness (tens
-of milliseconds) could tell of. Signing, which has one, is OpenSSL's (`sm2key`).
+`cryptography` knows the hash, not the curve, and a verification that starts programs would not be pure: so the check
+is here, by the formulas of the standard, and held against OpenSSL in tests. There is no secret in it that its slowness
+(tens of milliseconds) could tell of. Signing, which has one, is OpenSSL's (`sm2key`).
 """
 
 from __future__ import annotations
