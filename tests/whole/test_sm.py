@@ -52,7 +52,7 @@ def test_a_box_whose_openssl_is_missing(machine: Machine) -> None:
 
 def stored(machine: Machine) -> int:
     start, end = machine.get("/api/v1/cameras/demo")["registered"], machine.get("/api/v1/status")["box"]["now"]
-    return len(machine.get("/api/v1/cameras/demo/segments", start=start, end=end)["items"])
+    return len(machine.get("/api/v1/cameras/demo/segments", start=start, end=end)["segments"])
 
 
 def leaves(machine: Machine) -> list[dict[str, dict[str, str]]]:

@@ -332,7 +332,7 @@ def check_sm2(entries, origin, size):
     body, _, rest = read("proof/checkpoint").decode("utf-8", "replace").partition("\n\n")
     mark = hashlib.sha256(f"{origin}\n".encode() + b"\xffcustos/sm2-with-sm3" + der).digest()[:4]
     signatures = []
-    for line in rest.splitlines():
+    for line in rest.split("\n"):
         words = line.split(" ")
         raw = base64.b64decode(words[2]) if len(words) == 3 and words[1] == origin else b""
         if raw[:4] == mark:

@@ -206,8 +206,8 @@ BEGIN {
     if ((type == "seg" || type == "gap" || type == "del") && text("stream") != stream) foreign = 1
     if (type == "export") print entry >(temp "/custody.jsonl")
     if (type == "sm2") { sm2_bound++; sm2_public = text("public") }
-    if (type == "beat" && text("sm2") != "") print text("sm2") >(temp "/sm2.named")
-    if (type == "beat" && $1 == tree - 1) sm2_last = (text("sm2") == "" ? "none" : "named")
+    if (type == "beat" && index(entry, "\"sm2\":")) print text("sm2") >(temp "/sm2.named")
+    if (type == "beat" && $1 == tree - 1) sm2_last = (index(entry, "\"sm2\":") ? "named" : "none")
     if (type == "camera" && text("op") == "registered" && text("camera") == camera) registration = $2
     if (type == "seg" || type == "gap") {
         print $1 "," (type == "seg" ? "segment" : "gap") "," number("n") "," text("t0") "," text("t1") "," \
