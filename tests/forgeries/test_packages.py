@@ -140,7 +140,10 @@ TOOLS = [
 
 
 @pytest.mark.parametrize("ffprobe", [[], ["ffprobe"]], ids=["without ffprobe", "with ffprobe"])
-def test_the_shell_script_needs_standard_tools_alone(honest: Honest, tmp_path: Path, ffprobe: list[str]) -> None:
+@pytest.mark.parametrize("kind", ["honest", "with_sm"])
+def test_the_shell_script_needs_standard_tools_alone(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path, ffprobe: list[str]
+) -> None:
     """In a folder with a copy of the package and no way to anything but those tools: none of our code is needed."""
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -148,8 +151,9 @@ def test_the_shell_script_needs_standard_tools_alone(honest: Honest, tmp_path: P
         found = shutil.which(name)
         assert found is not None, name
         (tools / name).symlink_to(found)
-    command = ("env", "-i", f"PATH={tools}", "TMPDIR=/tmp", "sh", "verify.sh", honest.fingerprint)
-    good, said = run(honest.copy(tmp_path), *command)
+    given: Honest = request.getfixturevalue(kind)
+    command = ("env", "-i", f"PATH={tools}", "TMPDIR=/tmp", "sh", "verify.sh", given.fingerprint)
+    good, said = run(given.copy(tmp_path), *command)
 
     assert good, said
     assert ("There is no ffprobe here" in said) is not bool(ffprobe)
@@ -262,8 +266,15 @@ def test_packages_made_while_sm2_fails_and_after_it_was_switched_off(
         export(store, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "failing", clock, "0.0.0")
     store.close()
     off = Store.open(tmp_path / "data", clock)
+    record(off, clock, SECOND * 6)
+    off.checkpoint()
+    end_us = clock.read().utc_us - 2_000_000
     export(off, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "off", clock, "0.0.0")
 
+    listed = (tmp_path / "off" / package.FILES).read_text().splitlines()
+    assert listed[0].endswith(",sm3")
+    assert listed[-1].endswith(",")
+    assert not listed[1].endswith(",")
     for name in ("failing", "off"):
         assert (tmp_path / name / package.CHECKPOINT).read_text().count("— ") == 1
         assert (tmp_path / name / package.SM2_KEY).exists()
