@@ -92,10 +92,11 @@ class Sm2Key:
         if not is_there:
             if bound is not None:
                 raise Sm2KeyLost
-            files.write_atomically(self._path, _openssl(["genpkey", "-algorithm", "SM2"]), mode=0o600)
+            made = _openssl(["genpkey", "-algorithm", "SM2"])
+            _public_half([], made)  # what is no key is not kept: it would stand in the way of one
+            files.write_atomically(self._path, made, mode=0o600)
         self._refuse_open()
-        der = _openssl(["pkey", "-in", str(self._path), "-pubout", "-outform", "DER"])
-        public = base64.b64encode(der).decode()
+        public = _public_half(["-in", str(self._path)])
         if bound is not None and public != bound:
             raise Sm2KeyLost
         self._sign(public, TRIAL)
@@ -111,13 +112,19 @@ class Sm2Key:
         """A signature that our own check has found good: nothing else is put on a checkpoint."""
         signing = ["pkeyutl", "-sign", "-inkey", str(self._path), "-rawin", "-digest", "sm3"]
         signature = _openssl([*signing, "-pkeyopt", f"distid:{sm2.DISTID}"], text)
-        try:
-            is_good = sm2.is_signature(public, text, signature)
-        except ValueError as err:
-            raise Sm2Refused(f"{Sm2Refused.sentence()} ({self._path}: {err})") from err
-        if not is_good:
+        if not sm2.is_signature(public, text, signature):
             raise Sm2Refused
         return signature
+
+
+def _public_half(source: Sequence[str], text: bytes = b"") -> str:
+    """Of a private key, as the log writes it."""
+    public = base64.b64encode(_openssl(["pkey", *source, "-pubout", "-outform", "DER"], text)).decode()
+    try:
+        sm2.point_of(public)
+    except ValueError as err:
+        raise Sm2Refused(f"{Sm2Refused.sentence()} ({err})") from err
+    return public
 
 
 def _openssl(arguments: Sequence[str], text: bytes = b"") -> bytes:

@@ -228,13 +228,18 @@ def test_an_openssl_that_fails(
 
 
 def test_it_never_worked(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key is bound that was never seen to sign."""
+    """No key is bound that was never seen to sign, and what is no key is not kept as one."""
     store = new_store(tmp_path, clock, "gate", sm=True)
     with monkeypatch.context() as patch:
-        patch.setenv("PATH", str(tmp_path))
+        patch.setenv("PATH", str(tmp_path / "bin"))
         store.checkpoint()
-    assert isinstance(store.sm2.problem, Sm2Unavailable)
+        assert isinstance(store.sm2.problem, Sm2Unavailable)
+        program(tmp_path / "bin", "echo hello")
+        clock.advance(61)
+        store.checkpoint()
+    assert isinstance(store.sm2.problem, Sm2Refused)
     assert store.sm2_public is None
+    assert not store.layout.sm2_key.exists()
     assert verify(store) == []
     clock.advance(61)
     store.checkpoint()
