@@ -348,6 +348,9 @@ class LogStatus(BaseModel):
         Instant | None, Field(description="The newest stamp of an authority, by its time; null: there is none.")
     ] = None
     anchors_waiting: Annotated[int, Field(description="Checkpoints that wait for their stamp.")] = 0
+    sm2_fingerprint: Annotated[
+        str | None, Field(description="SHA-256 of the SM2 key that the log binds; null: it binds none.")
+    ] = None
 
 
 class RetentionStatus(BaseModel):

@@ -125,6 +125,8 @@ class ProofSettings(Section):
     """Whom to believe about their stamps: certificates as PEM. Relative to the configuration file."""
     anchor_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
     """How often a checkpoint is stamped: what the owner of the key did since the last one, nobody can prove."""
+    sm: bool = False
+    """Commercial cryptography besides: SM3 (GB/T 32905) of each segment, SM2 (GB/T 32918) of each checkpoint."""
 
     @model_validator(mode="after")
     def _someone_is_believed(self) -> ProofSettings:
@@ -205,6 +207,7 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ),
     ("proof", "tsa_ca_file"): ("a file with certificates as PEM", "可读取的 PEM 证书文件"),
     ("proof", "anchor_minutes"): ("a whole number of minutes from 5 to 1440", "5 至 1440 的整数分钟数"),
+    ("proof", "sm"): ("true or false", "true 或 false"),
     ("cameras", "id"): (
         "1 to 63 small letters, digits, '-' and '_', beginning with a letter or digit, each id once",
         "1 至 63 个小写字母、数字、“-”或“_”，以字母或数字开头，且不重复",

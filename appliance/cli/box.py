@@ -173,3 +173,5 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         out.print(f"volume {volume['name']}: {volume['state']}, {room}", markup=False)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
+    if log.get("sm2_fingerprint"):
+        out.print(f"SM2 key 国密公钥指纹: {log['sm2_fingerprint']}", markup=False)

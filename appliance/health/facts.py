@@ -84,6 +84,18 @@ class AnchorFacts:
 
 
 @dataclass(frozen=True)
+class Sm2Facts:
+    """How it stands with the second signature."""
+
+    is_configured: bool = False
+    fingerprint: str | None = None
+    """Of the SM2 key that the log binds; None: none was ever made."""
+    problem_code: str | None = None
+    """Why the last checkpoint was not signed with it; None: it was, or none was wanted."""
+    problem_text: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the judgement is made from."""
 
@@ -102,6 +114,7 @@ class Facts:
     log_size: int = 0
     checkpoint: CheckpointRecord | None = None
     anchors: AnchorFacts = AnchorFacts()
+    sm2: Sm2Facts = Sm2Facts()
     bytes_a_day: float | None = None
     """What all cameras together need; None while that is not known."""
     days_to_full: float | None = None

@@ -19,6 +19,7 @@ from typing import Final, Literal
 from appliance.health.facts import Facts
 from config.times import HOUR_US, MINUTE_US
 from recorder.errors import SourceError, StorageError
+from recorder.store.log.errors import Sm2Error
 from retention.evidence.timestamp import AuthorityError
 
 MEDIA_LATE_S: Final = 15.0
@@ -104,6 +105,9 @@ def _of_log(facts: Facts, chinese: bool) -> Iterator[Problem]:
         why = _reason(anchors.problem_code or "", anchors.problem_text, chinese)
         text = _ANCHOR_LATE[chinese].format(count=anchors.waiting, why=why)
         yield Problem("anchor_late", text, Weight.DEGRADED)
+    if facts.sm2.is_configured and facts.sm2.problem_code is not None:
+        why = _reason(facts.sm2.problem_code, facts.sm2.problem_text, chinese)
+        yield Problem("sm2_unsigned", _SM2_UNSIGNED[chinese].format(why=why), Weight.DEGRADED)
 
 
 def _of_duties(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -213,6 +217,13 @@ _ANCHOR_LATE: Final = (
     "what came since the last stamp cannot be proved against who has the key.",
     "{count} 个日志检查点尚未取得时间戳：{why}录像继续，且不会遗漏任何检查点；"
     "但最后一个时间戳之后的内容无法对密钥持有人举证。",
+)
+
+_SM2_UNSIGNED: Final = (
+    "The log is not signed with SM2: {why} It is signed with Ed25519 as always, nothing is lost, and SM2 is tried "
+    "again every minute; the log says of each checkpoint whether it has both.",
+    "校验日志没有 SM2 签名：{why}Ed25519 签名照常，证据不受影响；每分钟重试 SM2 签名，"
+    "日志写明每个检查点是否具有两种签名。",
 )
 
 _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
@@ -333,6 +344,12 @@ CHINESE: Final[Mapping[str, str]] = {
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
     "catalogue_error": "目录库（索引数据库）没有应答。",
     "catalogue_corrupt": "目录库文件已损坏：请停止本机，保留该文件，并从备份恢复。",
+    "sm2_error": "SM2 密钥无法签名。",
+    "sm2_unavailable": "本机没有可运行的 openssl：请安装 OpenSSL 3。",
+    "sm2_refused": "本机的 openssl 未能生成有效的 SM2 签名：须为支持 SM2 和 SM3 的 OpenSSL 3。",
+    "sm2_silent": "本机的 openssl 签名耗时过长：请检查本机负载。",
+    "sm2_key_lost": "日志所绑定的 SM2 密钥不存在或已被替换：请从备份恢复 keys/log.sm2。",
+    "sm2_key_open": "他人可以读取 SM2 密钥：请将其文件权限设为 0600，并视该密钥为已泄露。",
     "tsa_error": "无法使用时间戳服务。",
     "tsa_silent": "时间戳服务没有应答：请检查其地址以及本机能否访问。",
     "tsa_refused": "时间戳服务有应答，但没有签发时间戳。",
@@ -347,7 +364,7 @@ CHINESE: Final[Mapping[str, str]] = {
 def codes_to_translate() -> set[str]:
     """The codes of everything that can stop a camera or a stamp: each has a Chinese sentence, and a test says so."""
 
-    def below(base: type[SourceError] | type[StorageError] | type[AuthorityError]) -> set[str]:
+    def below(base: type[SourceError | StorageError | AuthorityError | Sm2Error]) -> set[str]:
         return {base.code}.union(*(below(child) for child in base.__subclasses__()))
 
-    return below(SourceError) | below(StorageError) | below(AuthorityError)
+    return below(SourceError) | below(StorageError) | below(AuthorityError) | below(Sm2Error)

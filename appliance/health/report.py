@@ -59,6 +59,7 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
             checkpoint_at=_instant(checkpoint.at_us if checkpoint else None),
             anchored_at=_instant(facts.anchors.stamped_us),
             anchors_waiting=facts.anchors.waiting,
+            sm2_fingerprint=facts.sm2.fingerprint,
         ),
         retention=RetentionStatus(
             floor_days=facts.floor_days,

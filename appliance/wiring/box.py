@@ -28,7 +28,7 @@ import uvloop
 from api.app import create_app
 from api.auth import is_loopback
 from api.deps import Ports
-from appliance.health.facts import AnchorFacts
+from appliance.health.facts import AnchorFacts, Sm2Facts
 from appliance.health.gather import Gatherer, Terms
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
@@ -53,6 +53,7 @@ from recorder.capture.source import WantedCamera
 from recorder.causes import Cause
 from recorder.errors import DataDirMissing, StorageError
 from recorder.store import files
+from recorder.store.log import sm2
 from recorder.store.records import Camera, ManagedBy
 from recorder.store.store import InitReport, Store
 from retention.evidence.anchoring import Anchorer, Authorities
@@ -210,6 +211,7 @@ class RecordingBox:
             terms,
             self._fleet.workers,
             self._anchor_facts,
+            self._sm2_facts,
         )
         self.app = create_app(self._ports())
 
@@ -368,6 +370,15 @@ class RecordingBox:
             problem_text="" if problem is None else str(problem),
         )
 
+    def _sm2_facts(self) -> Sm2Facts:
+        public, problem = self._store.sm2_public, self._store.sm2.problem
+        return Sm2Facts(
+            is_configured=self._settings.proof.sm,
+            fingerprint=None if public is None else sm2.fingerprint(public),
+            problem_code=None if problem is None else problem.code,
+            problem_text="" if problem is None else str(problem),
+        )
+
     def _ask_for_stamp(self, reason: str) -> None:
         """A hold or an export: what was said then is stamped at once, not only within the hour."""
         if self._settings.proof.tsa_urls:
@@ -473,7 +484,9 @@ class RecordingBox:
     def _made_fleet(self) -> Fleet:
         settings, store = self._settings, self._store
         segment_us = round(settings.recording.segment_s * SECOND_US)
-        terms = CaptureTerms(Path(settings.box.data_dir).absolute(), store.box_id, segment_us, store.lock_descriptor)
+        data_dir = Path(settings.box.data_dir).absolute()
+        sm = settings.proof.sm
+        terms = CaptureTerms(data_dir, store.box_id, segment_us, store.lock_descriptor, with_sm3=sm)
         return Fleet(
             store,
             spawner(terms),
@@ -526,6 +539,7 @@ def _open(settings: Settings, clock: Clock) -> Store:
         clock,
         time_zone=settings.box.time_zone,
         floor_days=settings.retention.floor_days,
+        sm=settings.proof.sm,
     )
 
 

@@ -49,6 +49,8 @@ class Terms:
     segment_us: int
     lock: int | None
     """The descriptor of the data directory's lock; None: nobody holds it, as in tests."""
+    with_sm3: bool = False
+    """Whether segments are hashed with SM3 too."""
 
 
 def spawner(terms: Terms) -> Callable[..., ChildProcess]:
@@ -66,6 +68,7 @@ def spawner(terms: Terms) -> Callable[..., ChildProcess]:
                 "data_dir": str(terms.data_dir),
                 "box": terms.box_id,
                 "segment_us": terms.segment_us,
+                "with_sm3": terms.with_sm3,
                 "connects": connects_at_once,
                 "level": logging.getLevelName(logging.getLogger().getEffectiveLevel()),
             },
@@ -94,7 +97,8 @@ class _Program:
         logs.configure(level=terms["level"], clock=self._clock)
         structlog.contextvars.bind_contextvars(process=f"capture-{terms['number']}")
         pools = Pools(terms["connects"])
-        book = RemoteBook(self._channel, Layout(Path(terms["data_dir"])), terms["box"])
+        layout = Layout(Path(terms["data_dir"]))
+        book = RemoteBook(self._channel, layout, terms["box"], with_sm3=terms["with_sm3"])
         self._worker = Worker(
             book,
             self._source,

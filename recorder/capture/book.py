@@ -20,9 +20,9 @@ from recorder.store.records import AudioCodec, AudioFacts, CodecName, Head, Segm
 class RemoteBook:
     """Obeys `recording.StreamBook`. Every call but `begin` waits for the main process."""
 
-    def __init__(self, channel: Channel, layout: Layout, box_id: str) -> None:
+    def __init__(self, channel: Channel, layout: Layout, box_id: str, *, with_sm3: bool = False) -> None:
         self._channel = channel
-        self._parts = Parts(layout)
+        self._parts = Parts(layout, with_sm3=with_sm3)
         self._box_id = box_id
 
     @property
@@ -41,7 +41,8 @@ class RemoteBook:
     def commit_segment(self, part: PartFile, facts: SegmentFacts) -> Head:
         """Have a finished segment sealed and written down."""
         done = part.finish()
-        body = {"header": asdict(done.header), "bytes": done.bytes, "sha256": done.sha256, "facts": asdict(facts)}
+        hashes = {"sha256": done.sha256, "sm3": done.sm3}
+        body = {"header": asdict(done.header), "bytes": done.bytes, **hashes, "facts": asdict(facts)}
         return _head(self._channel.call("segment", body))
 
     def commit_gap(self, stream_id: str, t1_us: int, cause: Cause, detail: str = "") -> Head:
@@ -92,7 +93,7 @@ class BookService:
         if asked.kind == "described":
             self._book.keep_description(body["camera"], asked.blob)
             return Answer({})
-        part = FinishedPart(SegmentHeader(**body["header"]), body["bytes"], body["sha256"])
+        part = FinishedPart(SegmentHeader(**body["header"]), body["bytes"], body["sha256"], body["sm3"])
         return _told(self._book.commit_finished(part, _facts(body["facts"])))
 
 

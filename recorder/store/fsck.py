@@ -23,9 +23,10 @@ from recorder.store import files, tables
 from recorder.store.anchors import ROOTS
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.layout import PART, VOLUME, segment_path
-from recorder.store.ledger import heads, heads_hash
+from recorder.store.ledger import LogState, heads, heads_hash
+from recorder.store.log import sm2
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, read_body
+from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, read_body, signatures_by
 from recorder.store.log.tree import Frontier, leaf_hash, restore
 from recorder.store.records import MediaState, camera_of, segment_id_of
 from recorder.store.store import Store
@@ -119,8 +120,8 @@ def items_touch(store: Store, connection: Connection) -> Iterator[Finding]:
 
 def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]:
     """5: every item row equals its leaf, and every item leaf has its row."""
-    size = store.ledger.state(connection).size
-    seen = 0
+    state = store.ledger.state(connection)
+    size, seen = state.size, 0
     for index, body in _bodies(store, connection, size):
         if body is None:
             yield Finding(5, f"log entry {index}", "it cannot be read")
@@ -133,6 +134,8 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
         seen += 1
         if leaf.type in ("seg", "gap"):
             yield from _compare(connection, index, body, leaf)
+        elif leaf.type == "sm2" and index != state.sm2_leaf:
+            yield Finding(5, f"log entry {index}", "it binds an SM2 key that the index does not know of")
     indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
     for row in connection.execute(indexed):
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
@@ -148,7 +151,8 @@ def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
         with store.database.read() as connection:
             state = store.ledger.state(connection)
             try:
-                signed = open_checkpoint(store.checkpoint_text(), store.origin, store.public_key)
+                text = store.checkpoint_text()
+                signed = open_checkpoint(text, store.origin, store.public_key)
             except CustosError as err:
                 yield Finding(6, "checkpoint", str(err))
                 return
@@ -157,12 +161,12 @@ def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
                 yield Finding(6, "checkpoint", what)
                 return
             if signed.size <= state.size:
-                yield from _tree_hashes(store, connection, signed)
+                yield from _tree_hashes(store, connection, signed, text)
                 return
     yield Finding(6, "checkpoint", f"it signs {signed.size} leaves; the log has {state.size}")
 
 
-def _tree_hashes(store: Store, connection: Connection, signed: Checkpoint) -> Iterator[Finding]:
+def _tree_hashes(store: Store, connection: Connection, signed: Checkpoint, text: str) -> Iterator[Finding]:
     frontier, last = Frontier(), b""
     for index, body in _bodies(store, connection, signed.size):
         if body is None:
@@ -177,6 +181,7 @@ def _tree_hashes(store: Store, connection: Connection, signed: Checkpoint) -> It
     else:
         yield from _tiles_agree(store, signed.size, signed.root)
         yield from _beat_closes(connection, signed.size, last)
+        yield from _signed_with_sm2(store, connection, text, last)
 
 
 def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Finding]:
@@ -369,6 +374,7 @@ def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
         "clock_offset_us",
         "clock_drift_ppb",
         "sha256",
+        "sm3",
         "recovered",
     )
     expected = str(segment_path(row["stream_id"], row["n"], row["t0_us"]))
@@ -396,6 +402,47 @@ def _beat_closes(connection: Connection, size: int, body: bytes) -> Iterator[Fin
         yield Finding(6, "checkpoint", f"the last leaf that it signs is a {leaf.type}, not a beat")
     elif leaf.fields.get("heads") != heads_hash(heads(connection, size - 1)):
         yield Finding(6, "checkpoint", "its beat names other heads than the items have")
+
+
+def _signed_with_sm2(store: Store, connection: Connection, text: str, last: bytes) -> Iterator[Finding]:
+    """The key is the one that its leaf binds, and signed where the beat says so."""
+    state = store.ledger.state(connection)
+    public = _bound_key(store, connection, state)
+    named = _field(last, "sm2")
+    if public is None:
+        if named is not None or state.sm2_public is not None:
+            yield Finding(6, "sm2", "no leaf of the log binds the SM2 key")
+        return
+    if public != state.sm2_public:
+        yield Finding(6, "sm2", "the index names another SM2 key than the log binds")
+    if named not in (None, sm2.fingerprint(public)):
+        yield Finding(6, "sm2", "the beat of the checkpoint names another SM2 key than the log binds")
+    key_file = store.layout.sm2_public
+    with files.translated(key_file):
+        if not key_file.exists() or key_file.read_bytes() != sm2.pem(public):
+            yield Finding(6, key_file.name, "it is not the SM2 key that the log binds")
+    signatures = signatures_by(text, store.origin, sm2.key_id(store.origin, public))
+    if named is not None and not signatures:
+        yield Finding(6, "checkpoint", "its SM2 signature is not there, and its beat says that it is")
+    if not all(sm2.is_signature(public, body_of(text).encode(), one) for one in signatures):
+        yield Finding(6, "checkpoint", "its SM2 signature is not by the key that the log binds")
+
+
+def _bound_key(store: Store, connection: Connection, state: LogState) -> str | None:
+    """The SM2 key, as a leaf tells it; None: no such leaf, or it tells of none."""
+    leaf = _leaf(store, connection, state.sm2_leaf)
+    public = None if leaf is None or leaf.type != "sm2" else leaf.fields.get("public")
+    try:
+        return None if not isinstance(public, str) else public if sm2.point_of(public) else None
+    except ValueError:
+        return None
+
+
+def _field(body: bytes, name: str) -> object:
+    try:
+        return decode_leaf(body).fields.get(name)
+    except CustosError:
+        return None  # that it cannot be read is said elsewhere
 
 
 def _holds_at(connection: Connection, row: Mapping[Any, Any], at_us: int) -> list[int]:

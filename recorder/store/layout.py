@@ -24,6 +24,8 @@ class Layout:
         self.catalogue = root / "catalogue.sqlite"
         self.keys = root / "keys"
         self.key = self.keys / "log.ed25519"
+        self.sm2_key = self.keys / "log.sm2"
+        self.sm2_public = self.keys / "log.sm2.pub.pem"
         self.token = self.keys / "token.sha256"
         self.passwords = self.keys / "cameras"
         self.log = root / "log"

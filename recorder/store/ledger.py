@@ -16,7 +16,7 @@ changes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,13 @@ class LogState:
     boot: str
     mono_us: int
     checkpoint: CheckpointRecord | None
+    sm2_public: str | None = None
+    """The SM2 key that the log binds, as base64 of its DER; None: none was ever made."""
+    sm2_leaf: int | None = None
+
+
+Cosign = Callable[[bytes], str]
+"""Makes another signature line of a checkpoint's text; whatever it raises, nothing was signed."""
 
 
 class Ledger:
@@ -76,7 +83,15 @@ class Ledger:
         """Where the log stands, in this transaction's view."""
         row = connection.execute(select(tables.log_state)).mappings().one()
         signed = CheckpointRecord(row["checkpoint_size"], row["checkpoint_root"], row["checkpoint_us"])
-        return LogState(row["size"], row["elapsed_us"], row["boot"], row["mono_us"], signed if signed.size else None)
+        return LogState(
+            row["size"],
+            row["elapsed_us"],
+            row["boot"],
+            row["mono_us"],
+            signed if signed.size else None,
+            row["sm2_public"],
+            row["sm2_leaf"],
+        )
 
     def elapsed_us(self, connection: Connection) -> int:
         """Box time now: monotonic time summed over all boots. Time between boots does not count: nobody saw it pass."""
@@ -106,15 +121,26 @@ class Ledger:
         fields = {"boot": self._boot, "mono_us": now.mono_us, "heads": heads_hash(heads(connection)), **facts}
         return self.append(connection, "beat", fields)
 
-    def sign(self) -> CheckpointRecord:
-        """Steps 2 to 5 for the leaves as they stand. The caller keeps other writers out and has appended a beat."""
+    def bind_sm2(self, connection: Connection, public: str) -> None:
+        """Say once, in a leaf of its own, which SM2 key signs as well."""
+        if self.state(connection).sm2_public is None:
+            entry = self.append(connection, "sm2", {"public": public})
+            connection.execute(update(tables.log_state).values(sm2_public=public, sm2_leaf=entry.index))
+
+    def sign(self, cosign: Cosign | None = None) -> CheckpointRecord:
+        """Steps 2 to 5 for the leaves as they stand. The caller keeps other writers out and has appended a beat.
+
+        `cosign`: what makes a second signature line, where that beat says that there is one.
+        """
         with self._database.read() as connection:
             state = self.state(connection)
             first = 0 if state.checkpoint is None else state.checkpoint.size
             for batch in _batches(connection, first, state.size):
                 self.tiles.append(batch[0][0], [body for _, body in batch])
         root = self.tiles.frontier(state.size).root()
-        text = sign_checkpoint(Checkpoint(self._origin, state.size, root), self._key)
+        checkpoint = Checkpoint(self._origin, state.size, root)
+        second = "" if cosign is None else cosign(checkpoint.body().encode())
+        text = sign_checkpoint(checkpoint, self._key) + second
         write_atomically(self.checkpoint_path, text.encode())
         record = CheckpointRecord(state.size, root.hex(), self._clock.read().utc_us)
         self._remember(record)

@@ -15,6 +15,7 @@ from pathlib import Path
 from recorder.errors import StorageFull, VolumeMissing
 from recorder.store import files
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
+from recorder.store.log.sm3 import sm3
 from recorder.store.records import SegmentHeader
 
 RESERVE_BYTES = 64 * 1024 * 1024
@@ -31,16 +32,19 @@ class FinishedPart:
     header: SegmentHeader
     bytes: int
     sha256: str
+    sm3: str | None = None
+    """Of the same bytes (GB/T 32905), where the box was told to."""
 
 
 class PartFile:
     """A segment being written: grows by `append`, hashing what passes; the only way media reaches the disk."""
 
-    def __init__(self, header: SegmentHeader, path: Path) -> None:
+    def __init__(self, header: SegmentHeader, path: Path, *, with_sm3: bool = False) -> None:
         self.header = header
         self.path = path
         self.bytes_written = 0
         self._hash = hashlib.sha256()
+        self._sm3 = sm3() if with_sm3 else None
         self._handle: int | None = files.begin(path)
 
     def append(self, *pieces: bytes | memoryview) -> None:
@@ -54,6 +58,8 @@ class PartFile:
             files.write_all(self._handle, *pieces)
         for piece in pieces:
             self._hash.update(piece)
+            if self._sm3 is not None:
+                self._sm3.update(piece)
         self.bytes_written += sum(map(len, pieces))
 
     def sha256(self) -> str:
@@ -63,7 +69,8 @@ class PartFile:
     def finish(self) -> FinishedPart:
         """Nothing more will be appended; the file waits to be committed."""
         self.close()
-        return FinishedPart(self.header, self.bytes_written, self.sha256())
+        of_sm3 = None if self._sm3 is None else self._sm3.hexdigest()
+        return FinishedPart(self.header, self.bytes_written, self.sha256(), of_sm3)
 
     def close(self) -> None:
         """Give the descriptor back; harmless when done already."""
@@ -75,8 +82,9 @@ class PartFile:
 class Parts:
     """Where part files of one data directory are begun."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, with_sm3: bool = False) -> None:
         self._layout = layout
+        self._with_sm3 = with_sm3
 
     def place(self, header: SegmentHeader) -> Path:
         """Where a segment lies once it is sealed."""
@@ -97,7 +105,7 @@ class Parts:
         self._check_volume()
         if is_full(self._layout.volume()):
             raise StorageFull
-        return PartFile(header, self.part_place(header))
+        return PartFile(header, self.part_place(header), with_sm3=self._with_sm3)
 
     def _check_volume(self) -> None:
         """A disk that was unmounted leaves an empty folder: writing there would fill the wrong disk."""

@@ -87,6 +87,7 @@ class Proofs:
         anchors = self._anchors.around(connection, first, behind)
         wanted = {0, before, behind, *_leaves_around(connection, stream_id, numbers[0] + 1, numbers[1])}
         wanted |= {one.leaf_index for one in anchors}
+        wanted |= self._about_sm2(connection, checkpoint.size)
         signed = sorted(index for index in wanted if index < checkpoint.size)
         leaves = tuple(self._proven(connection, signed, checkpoint.size))
         return Proof(text, checkpoint, leaves, vectors, tuple(self._anchored(anchors, checkpoint.size)))
@@ -95,6 +96,11 @@ class Proofs:
         with files.translated(self._ledger.checkpoint_path):
             text = self._ledger.checkpoint_path.read_text(encoding="utf-8")
         return text, open_checkpoint(text, self._origin, self._key)
+
+    def _about_sm2(self, connection: Connection, size: int) -> set[int]:
+        """The leaf that binds the SM2 key, and the beat that says whether the checkpoint is signed with it."""
+        bound = self._ledger.state(connection).sm2_leaf
+        return set() if bound is None or bound >= size else {bound, size - 1}
 
     def _leaf_of(self, connection: Connection, stream_id: str, n: int) -> int:
         query = select(_I.leaf_index).where(_I.stream_id == stream_id, _I.n == n)

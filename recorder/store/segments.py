@@ -35,6 +35,7 @@ from recorder.store.database import Database
 from recorder.store.daycount import earliest_discard_us, trusted_now_us
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
+from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, Parts
 from recorder.store.records import (
     AudioCodec,
@@ -83,6 +84,7 @@ class _Sealed:
     init_sha256: str
     sha256: str
     recovered: bool
+    sm3: str | None = None
 
 
 class Segments:
@@ -97,8 +99,13 @@ class Segments:
         zone: ZoneInfo,
         floor_days: int,
         checkpoint: Callable[[], object],
+        *,
+        with_sm3: bool = False,
     ) -> None:
-        """`checkpoint` signs the log as it stands: `discard` unlinks nothing before its leaf is signed."""
+        """`checkpoint` signs the log as it stands: `discard` unlinks nothing before its leaf is signed.
+
+        `with_sm3`: segments are hashed with SM3 too; those that recovery finds as well.
+        """
         if floor_days < LEGAL_FLOOR_DAYS:
             raise ValueError(f"a floor of {floor_days} days is below the legal one of {LEGAL_FLOOR_DAYS}")
         self._layout = layout
@@ -108,7 +115,8 @@ class Segments:
         self._zone = zone
         self._floor_days = floor_days
         self._checkpoint = checkpoint
-        self._parts = Parts(layout)
+        self._with_sm3 = with_sm3
+        self._parts = Parts(layout, with_sm3=with_sm3)
 
     # -- recording
 
@@ -153,6 +161,7 @@ class Segments:
             init_sha256=hashlib.sha256(init).hexdigest(),
             sha256=part.sha256,
             recovered=False,
+            sm3=part.sm3,
         )
         files.seal(begun, final)
         return self._write_down(part.header, facts, sealed)
@@ -247,12 +256,14 @@ class Segments:
             }
             audio = {} if facts.audio is None else {"audio": audio_fields(facts.audio)}
             drift = {} if facts.clock_drift_ppb is None else {"clock_drift_ppb": facts.clock_drift_ppb}
-            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **columns, **drift, **audio}
+            sm3_too = {} if sealed.sm3 is None else {"sm3": sealed.sm3}
+            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **columns, **drift, **audio, **sm3_too}
             entry = self._ledger.append(connection, "seg", fields)
             row = {
                 **_item_row(head, "segment", header.t0_us, facts.t1_us, entry),
                 **columns,
                 **drift,
+                **sm3_too,
                 "audio": json.dumps(audio["audio"]) if audio else None,
                 "volume": VOLUME,
                 "path": str(segment_path(header.stream, header.n, header.t0_us)),
@@ -288,6 +299,7 @@ class Segments:
             facts = _facts_of(seen, init) if seen.frames else None
             with data[: seen.end] as whole:
                 digest = hashlib.sha256(whole).hexdigest()
+                of_sm3 = sm3(whole).hexdigest() if self._with_sm3 else None
         sealed = _Sealed(
             path=final,
             bytes=seen.end,
@@ -295,6 +307,7 @@ class Segments:
             init_sha256=hashlib.sha256(init).hexdigest(),
             sha256=digest,
             recovered=True,
+            sm3=of_sm3,
         )
         return seen, facts, sealed
 

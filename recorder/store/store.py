@@ -6,6 +6,7 @@ that keep the promises are `segments` (footage), `ledger` (the log), `cameras`, 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -43,8 +44,11 @@ from recorder.store.exports import Exports
 from recorder.store.holds import Holds
 from recorder.store.layout import FORMAT, VOLUME, Layout
 from recorder.store.ledger import Ledger
+from recorder.store.log import sm2
+from recorder.store.log.errors import Sm2Error
 from recorder.store.log.keys import create_key, fingerprint, load_key
 from recorder.store.log.leaves import Leaf, decode_leaf
+from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, reserve_bytes
 from recorder.store.proofs import Proof, Proofs
 from recorder.store.records import (
@@ -66,6 +70,7 @@ from recorder.store.segments import (
     Segments,
     holds_hash,
 )
+from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
 
 LOW_SPACE_SHARE = 0.05
@@ -101,7 +106,9 @@ class BoxFacts:
 class Store:
     """An open data directory."""
 
-    def __init__(self, layout: Layout, facts: BoxFacts, clock: Clock, zone: ZoneInfo, floor_days: int) -> None:
+    def __init__(
+        self, layout: Layout, facts: BoxFacts, clock: Clock, zone: ZoneInfo, floor_days: int, *, sm: bool = False
+    ) -> None:
         """Use `Store.open`: it checks the directory and takes the lock."""
         self.layout = layout
         self.facts = facts
@@ -119,7 +126,10 @@ class Store:
         self.exports = Exports(self.database, self.ledger, clock, self.checkpoint)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
         self._proofs = Proofs(self.ledger, self.anchors, facts.origin, self.public_key)
-        self._segments = Segments(layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint)
+        self.sm2 = Sm2Key(layout, clock, is_on=sm)
+        self._segments = Segments(
+            layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint, with_sm3=sm
+        )
 
     # -- opening and closing
 
@@ -161,12 +171,18 @@ class Store:
         time_zone: str = "Asia/Shanghai",
         floor_days: int = LEGAL_FLOOR_DAYS,
         exclusive: bool = True,
+        sm: bool = False,
     ) -> Store:
         """Open a box; `exclusive` takes the lock and is needed for everything that writes.
 
+        `sm`: segments are hashed with SM3 too, and checkpoints signed with SM2 too (docs/proof.md).
+
         Raises:
+            Sm3Unavailable: they cannot be.
             DataDirError: one of its kinds. CatalogueError, LogError: the index or the key is damaged.
         """
+        if sm:
+            sm3()
         layout = Layout(data_dir.absolute())
         facts = _read_box(layout)
         if not layout.catalogue.exists():
@@ -176,7 +192,7 @@ class Store:
             held = files.lock(layout.box)
             _probe_writing(layout)
         try:
-            store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days)
+            store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days, sm=sm)
             if exclusive:
                 store.database.prepare()
         except BaseException:
@@ -308,14 +324,38 @@ class Store:
             return self.ledger.append(connection, kind, fields).index
 
     def checkpoint(self) -> CheckpointRecord:
-        """Append a beat and sign the tree that it closes."""
+        """Append a beat and sign the tree that it closes; with the SM2 key too, where there is one that can.
+
+        The beat says whether it is: an SM2 key that fails costs a second beat, which says no more of it, and never
+        the signature that everything rests on.
+        """
         with files.translated(self.layout.root):
             free_bytes = shutil.disk_usage(self.layout.root).free
+        public = self._sm2_ready()
         with self.database.alone():
-            with self.database.write() as connection:
-                facts = {"holds": holds_hash(connection), "floor_days": self.floor_days, "free_bytes": free_bytes}
+            if public is not None:
+                with contextlib.suppress(Sm2Error):
+                    return self._sign(free_bytes, public)
+            return self._sign(free_bytes, None)
+
+    def _sm2_ready(self) -> str | None:
+        if not self.sm2.is_on:
+            return None
+        with self.database.read() as connection:
+            bound = self.ledger.state(connection).sm2_public
+        return self.sm2.ready(bound)
+
+    def _sign(self, free_bytes: int, sm2_public: str | None) -> CheckpointRecord:
+        with self.database.write() as connection:
+            facts = {"holds": holds_hash(connection), "floor_days": self.floor_days, "free_bytes": free_bytes}
+            if sm2_public is None:
                 self.ledger.beat(connection, facts)
+            else:
+                self.ledger.bind_sm2(connection, sm2_public)
+                self.ledger.beat(connection, {**facts, "sm2": sm2.fingerprint(sm2_public)})
+        if sm2_public is None:
             return self.ledger.sign()
+        return self.ledger.sign(lambda text: self.sm2.line(self.origin, sm2_public, text))
 
     def latest_checkpoint(self) -> CheckpointRecord | None:
         """The newest signed tree."""
@@ -350,6 +390,12 @@ class Store:
         No such list is a checkpoint: its lines begin with 64 hex digits and two spaces, and it has no empty line.
         """
         return self.ledger.sign_text(text)
+
+    @property
+    def sm2_public(self) -> str | None:
+        """The SM2 key that the log binds, as its leaf has it; None: none was ever made."""
+        with self.database.read() as connection:
+            return self.ledger.state(connection).sm2_public
 
     @property
     def log_size(self) -> int:

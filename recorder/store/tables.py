@@ -37,6 +37,8 @@ log_state = Table(
     Column("checkpoint_size", BigInteger, nullable=False),
     Column("checkpoint_root", String, nullable=False),
     Column("checkpoint_us", BigInteger, nullable=False),
+    Column("sm2_public", String),  # the SM2 key that the log binds, as in its leaf; NULL: none was ever made
+    Column("sm2_leaf", BigInteger),
 )
 
 leaves = Table(
@@ -119,6 +121,7 @@ items = Table(
     Column("height", Integer),
     Column("clock_offset_us", BigInteger),
     Column("sha256", String),
+    Column("sm3", String),  # where it was hashed with SM3 too, as in the leaf
     Column("recovered", Boolean),
     Column("clock_drift_ppb", BigInteger),  # where it is known, as in the leaf
     Column("audio", Text),  # the leaf's field of that name as JSON, where there is sound

@@ -69,6 +69,8 @@ class ProvenItem:
     """Of a segment: the number of the first one of its run."""
     init_bytes: int = 0
     """Of a segment: how long the beginning of its file is, which all files of a run share."""
+    sm3: str | None = None
+    """Of the media, where it was hashed with SM3 too."""
 
 
 @dataclass(frozen=True)

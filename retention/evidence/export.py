@@ -259,6 +259,9 @@ def _claim(store: Store, wanted: Wanted, clock: Clock, program: str) -> Claim:
 def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writing: _Writing) -> None:
     leaves = [(one.index, decode_leaf(one.body)) for one in proof.leaves]
     writing.text(package.KEY, store.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    second = package.sm2_key(leaves)
+    if second is not None:
+        writing.text(package.SM2_KEY, second)
     writing.text(package.CHECKPOINT, proof.checkpoint_text.encode())
     writing.text(package.LEAVES, package.leaves_text(proof.leaves))
     writing.text(package.PATHS, package.paths_text(proof.leaves))

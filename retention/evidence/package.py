@@ -15,6 +15,7 @@ from typing import Any
 import rfc8785
 
 from config.times import format_us, parse_us
+from recorder.store.log import sm2
 from recorder.store.log.leaves import Leaf
 from recorder.store.proofs import ProvenLeaf
 from recorder.store.records import camera_of
@@ -28,6 +29,7 @@ CLOCK = "clock.csv"
 FILES = "files.csv"
 FILES_PRINT = "files.pdf"
 KEY = "keys/log.pub.pem"
+SM2_KEY = "keys/log.sm2.pub.pem"
 ROOTS = "keys/tsa-roots.pem"
 CHECKPOINT = "proof/checkpoint"
 LEAVES = "proof/leaves.jsonl"
@@ -46,7 +48,7 @@ PLAY = "play-{run}.mp4"
 
 TIMELINE_HEAD = "entry,kind,item,start,end,cause,detail,sha256\n"
 CLOCK_HEAD = "item,start,camera_clock_ahead_us,camera_clock_drift_ppb,written_down,box_time_us\n"
-FILES_HEAD = "number,file,category,format,bytes,sha256,camera,start,end\n"
+FILES_HEAD = "number,file,category,format,bytes,sha256,camera,start,end"
 
 
 class ClaimMalformed(ValueError):
@@ -194,14 +196,25 @@ def clock(leaves: Iterable[tuple[int, Leaf]]) -> bytes:
 
 
 def files_table(names: Mapping[int, str], stream_id: str, leaves: Iterable[tuple[int, Leaf]]) -> bytes:
-    """The list of what is handed over (电子数据清单). `names`: the originals that are there, by their numbers."""
+    """The list of what is handed over (电子数据清单). `names`: the originals that are there, by their numbers.
+
+    Where the log tells the SM3 of any of them, the table has one more column (ADR 18).
+    """
     rows: dict[int, Sequence[object]] = {}
     for _, leaf in leaves:
         facts = leaf.fields
         if leaf.type == "seg" and facts["stream"] == stream_id and facts["n"] in names:
             media = (names[facts["n"]], "original 原始录像", f"mp4 {facts['codec']}", facts["bytes"], facts["sha256"])
-            rows[facts["n"]] = (*media, camera_of(stream_id), facts["t0"], facts["t1"])
-    return (FILES_HEAD + "".join(_line(number, *rows[n]) for number, n in enumerate(sorted(rows), 1))).encode()
+            rows[facts["n"]] = (*media, camera_of(stream_id), facts["t0"], facts["t1"], facts.get("sm3"))
+    has_sm3 = any(row[-1] is not None for row in rows.values())
+    cells = {n: row if has_sm3 else row[:-1] for n, row in rows.items()}
+    head = FILES_HEAD + (",sm3\n" if has_sm3 else "\n")
+    return (head + "".join(_line(number, *cells[n]) for number, n in enumerate(sorted(cells), 1))).encode()
+
+
+def sm2_key(leaves: Iterable[tuple[int, Leaf]]) -> bytes | None:
+    """The SM2 key that the log binds, as a file; None: these entries bind none."""
+    return next((sm2.pem(leaf.fields["public"]) for _, leaf in leaves if leaf.type == "sm2"), None)
 
 
 def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
@@ -211,7 +224,7 @@ def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
 
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig|\.tsr)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
-    r"|files\.pdf|keys/(log\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
+    r"|files\.pdf|keys/(log(\.sm2)?\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
     r"|anchors/(0|[1-9][0-9]{0,15})\.(body|path|tsr))"
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
 )

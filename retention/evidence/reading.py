@@ -97,6 +97,7 @@ class _Reading:
         self._progress = progress
         self._roots = roots
         self._digests: dict[str, str] = {}
+        self._sm3: dict[str, str | None] = {}
         self._leaves: list[tuple[int, Leaf]] = []
         self._originals: dict[tuple[str, int], str] = {}
 
@@ -145,13 +146,15 @@ class _Reading:
     def _all_files(self) -> None:
         found = sorted(path for path in self._folder.rglob("*") if path.is_file())
         done, total = 0, sum(path.stat().st_size for path in found)
-        for path, digest in zip(found, hashed(found), strict=True):
+        # Read ahead, so that media is read once: entries without the word tell of no SM3 either.
+        with_sm3 = (self._folder / package.LEAVES).is_file() and b'"sm3":"' in self._read(package.LEAVES)
+        for path, digest in zip(found, hashed(found, with_sm3=with_sm3), strict=True):
             name = path.relative_to(self._folder).as_posix()
             if isinstance(digest, StoreError):
                 raise digest
             if name not in package.UNLISTED:
-                self._digests[name] = digest
-                self._checked.file(name, digest)
+                self._digests[name], self._sm3[name] = digest.sha256, digest.sm3
+                self._checked.file(name, digest.sha256)
             done += path.stat().st_size
             self._progress(done, total)
         self._checked.no_more_files()
@@ -167,6 +170,9 @@ class _Reading:
             self._checked.problems.append(Problem(package.PATHS, f"Entries and their paths cannot be read: {err}"))
             return
         self._checked.genesis(package.LEAVES)
+        key = self._read(package.SM2_KEY) if package.SM2_KEY in self._digests else None
+        note = self._read(package.CHECKPOINT).decode("utf-8", "replace")
+        self._checked.sm2(package.SM2_KEY, key, package.CHECKPOINT, note)
         made = {package.TIMELINE: package.timeline(self._leaves), package.CLOCK: package.clock(self._leaves)}
         for name, text in {**made, package.CUSTODY: package.custody(proven)}.items():
             self._checked.table(name, self._read(name), text)
@@ -179,7 +185,7 @@ class _Reading:
         elif name.startswith(package.MEDIA) and not path.name.startswith("play"):
             number = int(path.name.partition("-")[0])
             self._originals[path.parent.name, number] = name
-            self._checked.media(name, path.parent.name, number, self._digests[name])
+            self._checked.media(name, path.parent.name, number, self._digests[name], self._sm3[name])
 
     def _anchors(self) -> None:
         """Checkpoints that somebody outside stamped: each with its way to ours, and the stamp."""

@@ -69,8 +69,9 @@ def _media(store: Store, segments: list[Segment], checked: Verification, progres
     """Every file that should be there; one that is not is missing, which the judgement says."""
     present = [one for one in segments if one.state is not MediaState.GONE]
     done, total = 0, sum(one.bytes for one in present)
-    for one, digest in zip(present, hashed([store.media_path(one) for one in present]), strict=True):
+    places = [store.media_path(one) for one in present]
+    for one, digest in zip(present, hashed(places, with_sm3=checked.tells_sm3), strict=True):
         if not isinstance(digest, StoreError):
-            checked.media(one.path, one.stream_id, one.n, digest)
+            checked.media(one.path, one.stream_id, one.n, digest.sha256, digest.sm3)
         done += one.bytes
         progress(done, total)

@@ -8,6 +8,7 @@ The steps build on each other, in the order in which they stand here::
     file         each file is listed, and is what was listed
     checkpoint   the log had this size and root                                (C2SP tlog-checkpoint)
     leaf         this entry stands in that log                                 (RFC 6962, 2.1.1)
+    sm2          the second signature is there where the log says so           (GB/T 32918.2, optional)
     heads        a beat binds where every stream's chain stood                 (3.7)
     anchor       a checkpoint that was stamped is a beginning of this log      (RFC 6962, 2.1.2)
     stamp        an authority outside says when it existed                     (RFC 3161, 2.4.2)
@@ -35,15 +36,17 @@ from cryptography.x509 import Certificate
 
 from config.times import format_name, parse_us
 from recorder.causes import Cause
+from recorder.store.log import sm2
 from recorder.store.log.errors import LogError, ProofInvalid
 from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import Checkpoint, open_checkpoint, origin_of, read_body
+from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, origin_of, read_body, signatures_by
 from recorder.store.log.tree import leaf_hash, verify_consistency, verify_inclusion
 from recorder.store.records import camera_of
 from retention.evidence.completeness import Judgement, Proven, ProvenHold, ProvenItem, Receipt, Tie, judge
 from retention.evidence.timestamp import AuthorityError, stamped_us
 
+_LEAVES = "proof/leaves.jsonl"
 _LISTED = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
@@ -184,6 +187,28 @@ class Verification:
         except (KeyError, TypeError, ValueError):
             self._object(name, f"Entry {index} is not of the form that this log writes.")
 
+    def sm2(self, name: str, pem: bytes | None, checkpoint_name: str, text: str) -> None:
+        """The SM2 key (None: there is none), and its signature, where entries of the log tell of one."""
+        bound = [one.leaf.fields["public"] for one in self._of("sm2")]
+        beats = [one.leaf.fields["sm2"] for one in self._of("beat") if "sm2" in one.leaf.fields]
+        if self._checkpoint is None or (pem is None and not bound and not beats):
+            return None
+        if len(bound) != 1:
+            return self._object(_LEAVES, "The log binds no SM2 key, or more than one.")
+        if pem != sm2.pem(bound[0]):
+            self._object(name, "It is not the SM2 key that the log binds.")
+        if any(one != sm2.fingerprint(bound[0]) for one in beats):
+            self._object(_LEAVES, "A beat names another SM2 key than the log binds.")
+        last = self._entries.get(self._checkpoint.size - 1)
+        if last is None or last.leaf.type != "beat":
+            return self._object(_LEAVES, "The beat that closes the checkpoint, and tells of SM2, is not handed over.")
+        signatures = signatures_by(text, self._checkpoint.origin, sm2.key_id(self._checkpoint.origin, bound[0]))
+        if "sm2" in last.leaf.fields and not signatures:
+            self._object(checkpoint_name, "It has no SM2 signature, and the log says that it has.")
+        if not all(sm2.is_signature(bound[0], body_of(text).encode(), one) for one in signatures):
+            self._object(checkpoint_name, "Its SM2 signature is not by the key that the log binds.")
+        return None
+
     def heads(self, name: str, index: int, text: bytes) -> None:
         """Where every stream's chain stood at a beat: stream to number and leaf hash of its last item."""
         entry = self._entries.get(index)
@@ -278,7 +303,12 @@ class Verification:
 
     # -- the footage
 
-    def media(self, name: str, stream_id: str, n: int, sha256: str) -> None:
+    @property
+    def tells_sm3(self) -> bool:
+        """Whether an entry tells what media hashes to by SM3: then `media` must be told it too."""
+        return any(item.sm3 is not None for item in self._numbered.values())
+
+    def media(self, name: str, stream_id: str, n: int, sha256: str, sm3: str | None = None) -> None:
         """A media file, which item it is of, and what its bytes hash to."""
         item = self._numbered.get((stream_id, n))
         if item is None or item.sha256 is None:
@@ -287,6 +317,8 @@ class Verification:
         self.media_digests.setdefault(stream_id, {})[n] = sha256
         if item.sha256 != sha256:
             self._object(name, "It is not what was recorded: its hash is not the one in the log.")
+        elif item.sm3 is not None and item.sm3 != sm3:
+            self._object(name, "Its SM3 hash is not the one in the log.")
 
     def file_name(self, stream_id: str, n: int) -> str:
         """How an original is named, by its entry."""
@@ -312,7 +344,7 @@ class Verification:
     ) -> Judgement:
         """Every instant of an interval, by what was proved so far; see `completeness.judge`."""
         if {*self._items, *self._receipts} - {stream_id}:
-            self._object("proof/leaves.jsonl", "There are entries of another stream.")
+            self._object(_LEAVES, "There are entries of another stream.")
         if len(self._heads) < 2:
             self._object("proof/heads", "There are not two beats that bind the interval.")
         media = self.media_digests.get(stream_id, {})
@@ -338,6 +370,8 @@ class Verification:
             self._receipts.setdefault(facts["stream"], []).append(_receipt(entry))
         elif entry.leaf.type == "hold":
             _hold(entry, None)
+        elif entry.leaf.type == "sm2":
+            sm2.point_of(facts["public"])
         self._entries[entry.index] = entry
 
     def _proven(self, stream_id: str) -> Proven:
@@ -382,6 +416,7 @@ def _item(entry: _Entry) -> ProvenItem:
         detail=facts.get("detail", ""),
         run=facts.get("run"),
         init_bytes=facts.get("init_bytes", 0),
+        sm3=facts.get("sm3"),
     )
 
 

@@ -16,10 +16,10 @@ from tests.fakes.clock import FakeClock
 SEGMENT_US = 2 * SECOND_US
 
 
-def new_store(tmp_path: Path, clock: FakeClock, *cameras: str) -> Store:
+def new_store(tmp_path: Path, clock: FakeClock, *cameras: str, sm: bool = False) -> Store:
     """A new box with these cameras registered."""
     Store.create(tmp_path / "data", "test", clock, "0.0.0")
-    store = Store.open(tmp_path / "data", clock)
+    store = Store.open(tmp_path / "data", clock, sm=sm)
     for camera_id in cameras:
         store.cameras.add(camera_id, camera_id.title(), "rtsp://127.0.0.1:554/main")
     return store

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from recorder.store.log.note import Checkpoint, sign_checkpoint
 from recorder.store.log.tiles import decode_bundle, encode_bundle
+from recorder.store.store import Store
+from tests.fakes.clock import FakeClock
 
 Forger = Callable[[Path], None]
 
@@ -206,6 +208,83 @@ def camera_registered_without_a_leaf(data: Path) -> None:
 def stranger_file_among_media(data: Path) -> None:
     (data / "media" / "main" / "note.txt").write_text(json.dumps({"hello": "there"}))
 
+
+# of a box with commercial cryptography
+
+
+def sm3_edited_in_row(data: Path) -> None:
+    sql(data, "UPDATE items SET sm3 = sha256 WHERE stream_id = 'gate.main' AND n = 2")
+
+
+def sm3_removed_from_row(data: Path) -> None:
+    sql(data, "UPDATE items SET sm3 = NULL WHERE stream_id = 'gate.main' AND n = 2")
+
+
+def note_lines(data: Path) -> list[str]:
+    return (data / "log" / "checkpoint").read_text().splitlines(keepends=True)
+
+
+def sm2_line_removed(data: Path) -> None:
+    lines = note_lines(data)
+    assert len(lines) == 6
+    (data / "log" / "checkpoint").write_text("".join(lines[:-1]))
+
+
+def sm2_line_is_garbage(data: Path) -> None:
+    lines = note_lines(data)
+    words = lines[-1].split(" ")
+    raw = base64.b64decode(words[2])[:4] + bytes(70)
+    (data / "log" / "checkpoint").write_text("".join([*lines[:-1], f"— {words[1]} {base64.b64encode(raw).decode()}\n"]))
+
+
+def sm2_line_of_an_older_checkpoint(data: Path) -> None:
+    older = (data / "older-checkpoint").read_text().splitlines(keepends=True)
+    (data / "log" / "checkpoint").write_text("".join([*note_lines(data)[:-1], older[-1]]))
+
+
+def sm2_key_swapped(data: Path) -> None:
+    Store.create(data.parent / "other", "other", FakeClock(), "0.0.0")
+    store = Store.open(data.parent / "other", FakeClock(), sm=True)
+    store.checkpoint()
+    store.close()
+    for name in ("log.sm2", "log.sm2.pub.pem"):
+        (data / "keys" / name).write_bytes((data.parent / "other" / "keys" / name).read_bytes())
+
+
+def sm2_key_removed(data: Path) -> None:
+    (data / "keys" / "log.sm2.pub.pem").unlink()
+
+
+def sm2_key_forgotten_by_the_index(data: Path) -> None:
+    sql(data, "UPDATE log_state SET sm2_public = NULL, sm2_leaf = NULL")
+
+
+def another_sm2_key_in_the_index(data: Path) -> None:
+    sql(data, "UPDATE log_state SET sm2_public = 'AAAA'")
+
+
+def another_sm2_key_bound_behind_it(data: Path) -> None:
+    """The owner makes the index forget the key, and the box bind another."""
+    sm2_key_forgotten_by_the_index(data)
+    (data / "keys" / "log.sm2").unlink()
+    store = Store.open(data, FakeClock(), sm=True)
+    store.checkpoint()
+    store.close()
+
+
+SM_PLACES: dict[Forger, tuple[int, str]] = {
+    sm3_edited_in_row: (5, "gate.main.2"),
+    sm3_removed_from_row: (5, "gate.main.2"),
+    sm2_line_removed: (6, "checkpoint"),
+    sm2_line_is_garbage: (6, "checkpoint"),
+    sm2_line_of_an_older_checkpoint: (6, "checkpoint"),
+    sm2_key_swapped: (6, "log.sm2.pub.pem"),
+    sm2_key_removed: (6, "log.sm2.pub.pem"),
+    sm2_key_forgotten_by_the_index: (6, "sm2"),
+    another_sm2_key_in_the_index: (6, "sm2"),
+    another_sm2_key_bound_behind_it: (5, "log entry"),
+}
+"""The same for a box with `[proof] sm = true`."""
 
 PLACES: dict[Forger, tuple[int, str]] = {
     byte_flipped_in_media: (10, "gate.main.2"),

@@ -17,11 +17,15 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from recorder.store.layout import Layout
+from recorder.store.log import sm2
 from recorder.store.log.leaves import decode_leaf
-from recorder.store.log.note import Checkpoint, open_checkpoint, origin_of, sign_checkpoint
+from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, origin_of, sign_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
+from recorder.store.sm2key import Sm2Key
 from retention.evidence import package
 from retention.evidence.listing import listing
+from tests.fakes.clock import FakeClock
 
 Forger = Callable[[Path], None]
 Owner = Callable[[Path, Ed25519PrivateKey], None]
@@ -471,6 +475,135 @@ def the_checkpoints_signature_is_garbage(folder: Path, key: Ed25519PrivateKey) -
     body, _, _ = path.read_text().partition("\n\n")
     origin = body.partition("\n")[0]
     path.write_text(f"{body}\n\n— {origin} {base64.b64encode(bytes(68)).decode()}\n")
+
+
+# of a box with commercial cryptography, by whoever has its Ed25519 key: each followed by `resign` too
+
+
+def sm2_of(place: Path) -> Sm2Key:
+    """An SM2 key in that folder; a new one where there is none."""
+    return Sm2Key(Layout(place), FakeClock(), is_on=True)
+
+
+def another_sm2(folder: Path) -> tuple[Sm2Key, str]:
+    key = sm2_of(folder.parent / "another")
+    public = key.ready(None)
+    assert public is not None
+    return key, public
+
+
+def second_line_of(folder: Path) -> tuple[str, str]:
+    """All of the note before the SM2 line, and that line."""
+    before, mark, second = (folder / package.CHECKPOINT).read_text().rpartition("— ")
+    assert before.count("— ") == 1
+    return before, mark + second
+
+
+def the_sm2_line_is_missing(folder: Path, key: Ed25519PrivateKey) -> None:
+    (folder / package.CHECKPOINT).write_text(second_line_of(folder)[0])
+
+
+def the_sm2_line_is_of_another_key(folder: Path, key: Ed25519PrivateKey) -> None:
+    before, _ = second_line_of(folder)
+    other, public = another_sm2(folder)
+    line = other.line(origin_of(before), public, body_of(before).encode())
+    (folder / package.CHECKPOINT).write_text(before + line)
+
+
+def the_sm2_line_is_of_another_key_under_the_name_of_this(folder: Path, key: Ed25519PrivateKey) -> None:
+    before, line = second_line_of(folder)
+    other, public = another_sm2(folder)
+    forged = other.line(origin_of(before), public, body_of(before).encode()).split(" ")[2]
+    raw = base64.b64decode(line.split(" ")[2])[:4] + base64.b64decode(forged)[4:]
+    (folder / package.CHECKPOINT).write_text(f"{before}— {origin_of(before)} {base64.b64encode(raw).decode()}\n")
+
+
+def the_sm2_line_stands_twice_and_one_is_garbage(folder: Path, key: Ed25519PrivateKey) -> None:
+    before, line = second_line_of(folder)
+    raw = base64.b64decode(line.split(" ")[2])[:4] + bytes(70)
+    (folder / package.CHECKPOINT).write_text(f"{before}{line}— {origin_of(before)} {base64.b64encode(raw).decode()}\n")
+
+
+def the_sm2_key_is_swapped(folder: Path, key: Ed25519PrivateKey) -> None:
+    (folder / package.SM2_KEY).write_bytes(sm2.pem(another_sm2(folder)[1]))
+
+
+def the_sm2_key_and_its_line_are_swapped(folder: Path, key: Ed25519PrivateKey) -> None:
+    the_sm2_line_is_of_another_key(folder, key)
+    the_sm2_key_is_swapped(folder, key)
+
+
+def the_sm2_key_its_line_and_its_entry_are_swapped(folder: Path, key: Ed25519PrivateKey) -> None:
+    mine = "".join((folder / package.SM2_KEY).read_text().split("\n")[1:-2]).encode()
+    the_sm2_key_and_its_line_are_swapped(folder, key)
+    edit_entry(folder, entry(folder, "sm2"), mine, another_sm2(folder)[1].encode())
+
+
+def the_sm2_key_is_missing(folder: Path, key: Ed25519PrivateKey) -> None:
+    (folder / package.SM2_KEY).unlink()
+
+
+def the_sm2_key_is_written_in_another_way(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.SM2_KEY
+    path.write_text("The key of the box\n" + path.read_text())
+
+
+def all_of_sm2_but_what_beats_say_is_left_out(folder: Path, key: Ed25519PrivateKey) -> None:
+    the_sm2_line_is_missing(folder, key)
+    the_sm2_key_is_missing(folder, key)
+    leave_out(folder, entry(folder, "sm2"))
+    leave_out(folder, entry(folder, "beat", -1))
+
+
+def the_beat_that_tells_of_the_sm2_line_is_left_out(folder: Path, key: Ed25519PrivateKey) -> None:
+    the_sm2_line_is_missing(folder, key)
+    leave_out(folder, entry(folder, "beat", -1))
+
+
+def the_entry_of_the_sm2_key_is_left_out(folder: Path, key: Ed25519PrivateKey) -> None:
+    leave_out(folder, entry(folder, "sm2"))
+
+
+def the_sm3_of_a_segment_is_edited(folder: Path, key: Ed25519PrivateKey) -> None:
+    line = entry(folder, "seg")
+    digest = json.loads(lines(folder / package.LEAVES)[line])["sm3"].encode()
+    edit_entry(folder, line, digest, b"00" * 32)
+
+
+def the_sm3_of_a_segment_is_left_out(folder: Path, key: Ed25519PrivateKey) -> None:
+    line = entry(folder, "seg")
+    digest = json.loads(lines(folder / package.LEAVES)[line])["sm3"].encode()
+    edit_entry(folder, line, b'"sm3":"%s",' % digest, b"")
+
+
+def the_list_of_files_tells_another_sm3(folder: Path, key: Ed25519PrivateKey) -> None:
+    flip(folder / package.FILES, -3)
+
+
+def the_list_of_files_tells_no_sm3(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.FILES
+    put(path, [line.rpartition(b",")[0] for line in lines(path)])
+
+
+SM: dict[Owner, str] = {
+    the_sm2_line_is_missing: package.CHECKPOINT,
+    the_sm2_line_is_of_another_key: package.CHECKPOINT,
+    the_sm2_line_is_of_another_key_under_the_name_of_this: package.CHECKPOINT,
+    the_sm2_line_stands_twice_and_one_is_garbage: package.CHECKPOINT,
+    the_sm2_key_is_swapped: package.SM2_KEY,
+    the_sm2_key_and_its_line_are_swapped: package.SM2_KEY,
+    the_sm2_key_its_line_and_its_entry_are_swapped: package.LEAVES,
+    the_sm2_key_is_missing: package.SM2_KEY,
+    the_sm2_key_is_written_in_another_way: package.SM2_KEY,
+    all_of_sm2_but_what_beats_say_is_left_out: package.LEAVES,
+    the_beat_that_tells_of_the_sm2_line_is_left_out: package.LEAVES,
+    the_entry_of_the_sm2_key_is_left_out: package.LEAVES,
+    the_sm3_of_a_segment_is_edited: package.LEAVES,
+    the_sm3_of_a_segment_is_left_out: package.LEAVES,
+    the_list_of_files_tells_another_sm3: package.FILES,
+    the_list_of_files_tells_no_sm3: package.FILES,
+}
+"""The same for the package of a box with `[proof] sm = true`."""
 
 
 def anchors(folder: Path) -> list[Path]:

@@ -3,6 +3,8 @@ each of the museum."""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -28,14 +30,17 @@ from retention.evidence.timestamp import question
 from tests.fakes.authority import Authority, authority
 from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
+from tests.forgeries.forge import sm2_key_forgotten_by_the_index
 from tests.forgeries.packages import (
     OWNED,
     PACKAGES,
+    SM,
     Forger,
     Owner,
     resign,
     the_print_is_of_another_list,
     the_print_of_the_list_is_removed,
+    the_sm2_line_is_missing,
 )
 
 SECOND = "I" + "P" * 9
@@ -47,7 +52,7 @@ class Honest:
 
     folder: Path
     fingerprint: str
-    roots: Path
+    roots: Path | None
     key: Ed25519PrivateKey
 
     def copy(self, place: Path) -> Path:
@@ -65,10 +70,10 @@ def anchorer(store: Store, clock: FakeClock, one: Authority) -> Anchorer:
     return Anchorer(store, clock, Authorities([one.url], one.roots, 10**6))
 
 
-def filled(folder: Path, clock: FakeClock, one: Authority | None = None) -> Store:
+def filled(folder: Path, clock: FakeClock, one: Authority | None = None, *, sm: bool = False) -> Store:
     """Two cameras, a gap, runs, some checkpoints between; the first and the last are stamped, where there is one who
     does it."""
-    store = new_store(folder, clock, "gate", "yard")
+    store = new_store(folder, clock, "gate", "yard", sm=sm)
     clock.advance(3)
     if one is not None:
         stamped(store, clock, one)
@@ -88,17 +93,27 @@ def filled(folder: Path, clock: FakeClock, one: Authority | None = None) -> Stor
 
 @pytest.fixture(scope="module")
 def honest(tmp_path_factory: pytest.TempPathFactory) -> Honest:
-    clock, folder = FakeClock(), tmp_path_factory.mktemp("honest")
     place = tmp_path_factory.mktemp("authority")
     with authority(place) as one:
-        store = filled(folder, clock, one)
-        begun_us = store.cameras.get("gate").registered_us
-        store.exports.ask("gate.main", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7", "letter")
-        wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
-        export(store, wanted, folder / "package", clock, "0.0.0", stamper=anchorer(store, clock, one))
+        return packed(tmp_path_factory.mktemp("honest"), one)
+
+
+@pytest.fixture(scope="module")
+def with_sm(tmp_path_factory: pytest.TempPathFactory) -> Honest:
+    return packed(tmp_path_factory.mktemp("sm"), sm=True)
+
+
+def packed(folder: Path, one: Authority | None = None, *, sm: bool = False) -> Honest:
+    clock = FakeClock()
+    store = filled(folder, clock, one, sm=sm)
+    begun_us = store.cameras.get("gate").registered_us
+    store.exports.ask("gate.main", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7", "letter")
+    wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
+    stamper = None if one is None else anchorer(store, clock, one)
+    export(store, wanted, folder / "package", clock, "0.0.0", stamper=stamper)
     key = load_key(store.layout.key)
     store.close()
-    return Honest(folder / "package", store.fingerprint, place / "roots.pem", key)
+    return Honest(folder / "package", store.fingerprint, None if one is None else one.roots, key)
 
 
 def ours(folder: Path, fingerprint: str, roots: Path | None = None) -> tuple[bool, str]:
@@ -166,7 +181,10 @@ TOOLS = [
 
 
 @pytest.mark.parametrize("ffprobe", [[], ["ffprobe"]], ids=["without ffprobe", "with ffprobe"])
-def test_the_shell_script_needs_standard_tools_alone(honest: Honest, tmp_path: Path, ffprobe: list[str]) -> None:
+@pytest.mark.parametrize("kind", ["honest", "with_sm"])
+def test_the_shell_script_needs_standard_tools_alone(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path, ffprobe: list[str]
+) -> None:
     """In a folder with a copy of the package and no way to anything but those tools: none of our code is needed."""
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -174,8 +192,9 @@ def test_the_shell_script_needs_standard_tools_alone(honest: Honest, tmp_path: P
         found = shutil.which(name)
         assert found is not None, name
         (tools / name).symlink_to(found)
-    command = ("env", "-i", f"PATH={tools}", "TMPDIR=/tmp", "sh", "verify.sh", honest.fingerprint)
-    good, said = run(honest.copy(tmp_path), *command)
+    given: Honest = request.getfixturevalue(kind)
+    command = ("env", "-i", f"PATH={tools}", "TMPDIR=/tmp", "sh", "verify.sh", given.fingerprint)
+    good, said = run(given.copy(tmp_path), *command)
 
     assert good, said
     assert ("There is no ffprobe here" in said) is not bool(ffprobe)
@@ -378,6 +397,137 @@ def test_a_signed_print_that_is_another_is_remarked(honest: Honest, tmp_path: Pa
     assert [one.file for one in verdict.remarks] == [package.FILES_PRINT]
     assert by_shell(folder, honest.fingerprint)[0]
     assert by_python(folder, honest.fingerprint)[0]
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_an_honest_package_with_sm_is_good(with_sm: Honest, verifier: Verifier) -> None:
+    """It has the key, the line and the column, and nothing is left unchecked."""
+    good, said = verifier(with_sm.folder, with_sm.fingerprint)
+
+    assert good, said
+    assert "not checked" not in said
+    assert (with_sm.folder / package.SM2_KEY).exists()
+    assert (with_sm.folder / package.CHECKPOINT).read_text().count("— ") == 2
+    assert (with_sm.folder / package.FILES).read_text().splitlines()[0].endswith(",end,sm3")
+
+
+@pytest.mark.parametrize("forger", SM, ids=lambda forger: forger.__name__)
+def test_a_forgery_about_sm_is_found(with_sm: Honest, tmp_path: Path, forger: Owner) -> None:
+    """By each of the three, which name the file; all files are listed and signed anew."""
+    folder = with_sm.copy(tmp_path)
+    forger(folder, with_sm.key)
+    resign(folder, with_sm.key)
+
+    for verifier in VERIFIERS:
+        good, said = verifier(folder, with_sm.fingerprint)
+        assert not good, verifier
+        assert SM[forger] in said, verifier
+
+
+def test_a_key_that_no_entry_binds(honest: Honest, with_sm: Honest, tmp_path: Path) -> None:
+    """Somebody adds an SM2 key of his own to a package that has none."""
+    folder = honest.copy(tmp_path)
+    shutil.copy(with_sm.folder / package.SM2_KEY, folder / package.SM2_KEY)
+    resign(folder, honest.key)
+
+    for verifier in VERIFIERS:
+        good, said = verifier(folder, honest.fingerprint)
+        assert not good, verifier
+        assert "binds no SM2 key" in said, verifier
+
+
+def test_an_sm3_that_was_wrong_from_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box that lies to its log of one hash: each of the three compares bytes with both."""
+    monkeypatch.setattr("recorder.store.parts.sm3", hashlib.sha256)
+    lying = packed(tmp_path, sm=True)
+
+    for verifier in VERIFIERS:
+        good, said = verifier(lying.folder, lying.fingerprint)
+        assert not good, verifier
+        assert "Its SM3 hash is not the one in the log." in said, verifier
+        assert "media/gate.main/" in said, verifier
+
+
+def test_another_key_that_the_owner_has_bound_later(tmp_path: Path) -> None:
+    """He makes the index forget the first, and the box bind a second: beats before it name the first."""
+    clock = FakeClock()
+    store = filled(tmp_path, clock, sm=True)
+    begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000
+    store.close()
+    sm2_key_forgotten_by_the_index(tmp_path / "data")
+    store.layout.sm2_key.unlink()
+    again = Store.open(tmp_path / "data", clock, sm=True)
+    export(again, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "package", clock, "0.0.0")
+
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", again.fingerprint)
+        assert not good, verifier
+        assert "A beat names another SM2 key" in said, verifier
+
+
+def test_packages_made_while_sm2_fails_and_after_it_was_switched_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The beat that closes the checkpoint says that there is one signature: one is enough then."""
+    clock = FakeClock()
+    store = filled(tmp_path, clock, sm=True)
+    begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        export(store, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "failing", clock, "0.0.0")
+    store.close()
+    off = Store.open(tmp_path / "data", clock)
+    record(off, clock, SECOND * 6)
+    off.checkpoint()
+    end_us = clock.read().utc_us - 2_000_000
+    export(off, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "off", clock, "0.0.0")
+
+    listed = (tmp_path / "off" / package.FILES).read_text().splitlines()
+    assert listed[0].endswith(",sm3")
+    assert listed[-1].endswith(",")
+    assert not listed[1].endswith(",")
+    for name in ("failing", "off"):
+        assert (tmp_path / name / package.CHECKPOINT).read_text().count("— ") == 1
+        assert (tmp_path / name / package.SM2_KEY).exists()
+        for verifier in VERIFIERS:
+            good, said = verifier(tmp_path / name, off.fingerprint)
+            assert good, said
+
+
+WITHOUT_SM3 = """
+import hashlib, runpy
+whole = hashlib.new
+def new(name, *rest):
+    if name == "sm3":
+        raise ValueError("unsupported hash type")
+    return whole(name, *rest)
+hashlib.new = new
+runpy.run_path("verify.py", run_name="__main__")
+"""
+"""A Python of which the script would find no SM3."""
+
+
+def test_tools_that_know_neither_sm2_nor_sm3(with_sm: Honest, tmp_path: Path) -> None:
+    """They say so, check all the rest, and still miss a line that should be there."""
+    real = shutil.which("openssl")
+    (tmp_path / "openssl").write_text(
+        f'#!/bin/sh\ncase "$*" in *sm3*|*SM2*|*sm2.pem*) exit 1 ;; esac\nexec {real} "$@"\n'
+    )
+    (tmp_path / "openssl").chmod(0o755)
+    shell = ("env", f"PATH={tmp_path}:{os.environ['PATH']}", "sh", "verify.sh", with_sm.fingerprint)
+    python = (sys.executable, "-I", "-c", WITHOUT_SM3, with_sm.fingerprint)
+
+    for command in (shell, python):
+        good, said = run(with_sm.folder, *command)
+        assert good, said
+        assert "未校验 SM2 签名" in said
+        assert "未校验 SM3" in said
+        folder = with_sm.copy(tmp_path / command[0].strip("/").replace("/", "-"))
+        the_sm2_line_is_missing(folder, with_sm.key)
+        resign(folder, with_sm.key)
+        good, said = run(folder, *command)
+        assert not good
+        assert package.CHECKPOINT in said
 
 
 def names(folder: Path) -> list[str]:

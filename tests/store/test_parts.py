@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from recorder.errors import SegmentUnknown, VolumeMissing
 from recorder.store.layout import Layout
+from recorder.store.log.sm3 import sm3
 from recorder.store.parts import PartFile, Parts
 from recorder.store.records import SegmentHeader
 from recorder.store.segments import parse_segment_id
@@ -56,6 +57,23 @@ def test_every_piece_is_written_however_little_the_kernel_takes(
     assert path.read_bytes() == b"".join(pieces)
     assert finished.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert finished.bytes == path.stat().st_size
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.binary(max_size=200), max_size=12))
+def test_both_hashes_are_of_all_that_was_appended(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
+) -> None:
+    """However it came in pieces; and without being told to there is the one alone."""
+    folder = tmp_path_factory.mktemp("part")
+    both, one = PartFile(HEADER, folder / "x.part", with_sm3=True), PartFile(HEADER, folder / "y.part")
+    both.append(*pieces)
+    one.append(*pieces)
+    found, alone = both.finish(), one.finish()
+
+    assert found.sm3 == sm3(both.path.read_bytes()).hexdigest()
+    assert found.sha256 == alone.sha256
+    assert alone.sm3 is None
 
 
 def test_more_pieces_than_one_call_takes_are_written(tmp_path: Path) -> None:

@@ -540,6 +540,9 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 def without_later_tables(connection: sqlite3.Connection) -> None:
     for name in ("exports", "anchors"):
         connection.execute(f"DROP TABLE {name}")
+    for column in ("items.sm3", "log_state.sm2_public", "log_state.sm2_leaf"):
+        table, _, name = column.partition(".")
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
 
 
 def test_a_catalogue_from_before_basic_could_be_allowed(tmp_path: Path) -> None:
@@ -576,6 +579,27 @@ def test_a_catalogue_from_before_segments_told_the_drift(tmp_path: Path) -> None
 
     assert {one.clock_drift_ppb for one in segments(store, clock)} == {None}
     assert verify(store) == []
+
+
+def test_a_catalogue_from_before_sm(tmp_path: Path) -> None:
+    """Its segments and its log are as they were; switched on, those that follow have the one, and the log the other."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 5)
+    store.checkpoint()
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite")) as connection, connection:
+        for column in ("items.sm3", "log_state.sm2_public", "log_state.sm2_leaf"):
+            table, _, name = column.partition(".")
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+        connection.execute("UPDATE alembic_version SET version_num = '0008'")
+    store = Store.open(tmp_path / "data", clock, sm=True)
+    assert verify(store) == []
+    record(store, clock, SECOND * 5)
+    store.checkpoint()
+
+    assert verify(store) == []
+    assert store.sm2_public is not None
 
 
 def test_a_full_disk_in_the_catalogue_is_a_full_disk(tmp_path: Path) -> None:

@@ -61,6 +61,49 @@ class SignatureInvalid(LogError):
     code = "signature_invalid"
 
 
+class Sm2Error(LogError):
+    """The SM2 key cannot sign."""
+
+    code = "sm2_error"
+
+
+class Sm2Unavailable(Sm2Error):
+    """There is no openssl here that can be run: install OpenSSL 3."""
+
+    code = "sm2_unavailable"
+
+
+class Sm2Refused(Sm2Error):
+    """The openssl here made no SM2 signature that holds: it must be OpenSSL 3, built with SM2 and SM3."""
+
+    code = "sm2_refused"
+
+
+class Sm2Silent(Sm2Error):
+    """The openssl here took too long to sign: look at what else this machine does."""
+
+    code = "sm2_silent"
+
+
+class Sm2KeyLost(Sm2Error):
+    """The SM2 key that the log binds is not there, or is another one: restore keys/log.sm2 from a backup."""
+
+    code = "sm2_key_lost"
+
+
+class Sm2KeyOpen(Sm2Error):
+    """Others can read the SM2 key: give its file mode 0600, and consider the key known."""
+
+    code = "sm2_key_open"
+
+
+class Sm3Unavailable(LogError):
+    """The OpenSSL that Python uses here has no SM3: use another build of it, or set [proof] sm = false."""
+
+    code = "sm3_unavailable"
+    exit_code = ExitCode.CONFIG
+
+
 class KeyFileOpen(LogError):
     """Others can read the signing key: give its file mode 0600, and consider the key known."""
 

@@ -95,6 +95,15 @@ def open_checkpoint(text: str, origin: str, key: Ed25519PublicKey) -> Checkpoint
     return checkpoint
 
 
+def signatures_by(text: str, name: str, identity: bytes) -> list[bytes]:
+    """What the lines of a note with this name and key id carry, of whatever algorithm; nothing of it is checked.
+
+    Raises:
+        CheckpointMalformed: it is no note.
+    """
+    return [raw[4:] for one, raw in _parts(text)[1] if (one, raw[:4]) == (name, identity)]
+
+
 def _parts(text: str) -> tuple[str, list[tuple[str, bytes]]]:
     body, gap, rest = text.rpartition("\n\n")
     if not gap or not rest.endswith("\n") or len(text) > NOTE_LIMIT_BYTES:

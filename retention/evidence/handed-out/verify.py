@@ -33,7 +33,7 @@ NUMBER = r"(?:0|[1-9][0-9]{0,15})"
 STREAM = r"[a-z0-9][a-z0-9_-]*\.[a-z]+"
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig|\.tsr)?|claim\.json|custody\.jsonl"
-    r"|(?:timeline|clock|files)\.csv|files\.pdf|keys/(?:log\.pub|tsa-roots)\.pem"
+    r"|(?:timeline|clock|files)\.csv|files\.pdf|keys/(?:log(?:\.sm2)?\.pub|tsa-roots)\.pem"
     r"|proof/(?:checkpoint|leaves\.jsonl|paths\.txt|heads/"
     + NUMBER
     + r"\.json|anchors/"
@@ -123,6 +123,79 @@ def is_signature(key, message, signature):
     h = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
     one, two = times(s, BASE), add(r, times(h, a))
     return (one[0] * two[2] - two[0] * one[2]) % P == 0 and (one[1] * two[2] - two[1] * one[2]) % P == 0
+
+
+# SM2 with SM3 (GB/T 32918.2 and .5), where the recorder used it besides.
+
+M = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
+ORDER = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
+GX = 0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7
+GY = 0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0
+SPKI = bytes.fromhex("3059301306072a8648ce3d020106082a811ccf5501822d03420004")
+
+
+def sm3(data=b""):
+    try:
+        return hashlib.new("sm3", data)
+    except ValueError:
+        return None
+
+
+def sm2_add(a, b):
+    """Points as x and y; None is the one at infinity."""
+    if not a or not b:
+        return a or b
+    (x1, y1), (x2, y2) = a, b
+    if x1 == x2:
+        if y1 != y2 or not y1:
+            return None
+        k = (3 * x1 * x1 - 3) * pow(2 * y1, M - 2, M)
+    else:
+        k = (y1 - y2) * pow(x1 - x2, M - 2, M)
+    x3 = (k * k - x1 - x2) % M
+    return x3, (k * (x1 - x3) - y1) % M
+
+
+def sm2_times(count, point):
+    out = None
+    for bit in bin(count)[2:]:
+        out = sm2_add(out, out)
+        if bit == "1":
+            out = sm2_add(out, point)
+    return out
+
+
+def der_numbers(data):
+    """r and s: a sequence of two whole numbers above 0, written as shortly as can be."""
+    numbers = []
+    if len(data) < 2 or data[0] != 0x30 or data[1] != len(data) - 2 or data[1] > 127:
+        return None
+    data = data[2:]
+    while data:
+        body = data[2 : 2 + data[1]] if len(data) > 1 else b""
+        if data[0] != 2 or not body or len(body) != data[1] or body[0] > 127:
+            return None
+        if len(body) > 1 and body[0] == 0 and body[1] < 128:
+            return None
+        numbers.append(int.from_bytes(body, "big"))
+        data = data[2 + data[1] :]
+    return numbers if len(numbers) == 2 else None
+
+
+def is_sm2_signature(der, message, signature):
+    x, y = (int.from_bytes(one, "big") for one in (der[-64:-32], der[-32:]))
+    numbers = der_numbers(signature)
+    if numbers is None or der[:-64] != SPKI or max(x, y) >= M or (y * y - x**3 + 3 * x - B) % M:
+        return False
+    r, s = numbers
+    t = (r + s) % ORDER
+    if not (0 < r < ORDER and 0 < s < ORDER and t):
+        return False
+    parts = b"".join(one.to_bytes(32, "big") for one in (M - 3, B, GX, GY, x, y))
+    z = sm3(b"\x00\x80" + b"1234567812345678" + parts).digest()
+    found = sm2_add(sm2_times(s, (GX, GY)), sm2_times(t, (x, y)))
+    return found is not None and (int.from_bytes(sm3(z + message).digest(), "big") + found[0]) % ORDER == r
 
 
 # The Merkle tree (RFC 6962, 2.1; RFC 9162, 2.1.3.2).
@@ -270,6 +343,42 @@ def check_entries(size, root):
     return entries
 
 
+def check_sm2(entries, origin, size):
+    """The key is the one that its entry binds, and the checkpoint is signed with it where its beat says so."""
+    bound = [one["public"] for _, one, _ in entries.values() if one["type"] == "sm2"]
+    beats = {index: one for index, (_, one, _) in entries.items() if one["type"] == "beat"}
+    named = [one["sm2"] for one in beats.values() if "sm2" in one]
+    name = "keys/log.sm2.pub.pem"
+    if not bound and not named and not os.path.exists(os.path.join(HERE, *name.split("/"))):
+        return
+    if len(bound) != 1:
+        fail("proof/leaves.jsonl", "The log binds no SM2 key, or more than one.")
+        return
+    der, lines = base64.b64decode(bound[0], validate=True), re.findall("[^\n]{1,64}", bound[0])
+    pem = ["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""]
+    if read(name) != "\n".join(pem).encode():
+        fail(name, "It is not the SM2 key that the log binds.")
+    if any(one != hashlib.sha256(der).hexdigest() for one in named):
+        fail("proof/leaves.jsonl", "A beat names another SM2 key than the log binds.")
+    if size - 1 not in beats:
+        fail("proof/leaves.jsonl", "The beat that closes the checkpoint, and tells of SM2, is not handed over.")
+        return
+    body, _, rest = read("proof/checkpoint").decode("utf-8", "replace").partition("\n\n")
+    mark = hashlib.sha256(f"{origin}\n".encode() + b"\xffcustos/sm2-with-sm3" + der).digest()[:4]
+    signatures = []
+    for line in rest.split("\n"):
+        words = line.split(" ")
+        raw = base64.b64decode(words[2]) if len(words) == 3 and words[1] == origin else b""
+        if raw[:4] == mark:
+            signatures.append(raw[4:])
+    if "sm2" in beats[size - 1] and not signatures:
+        fail("proof/checkpoint", "It has no SM2 signature, and the log says that it has.")
+    if sm3() is None:
+        print("This Python has no SM3: the second signature was not checked. 未校验 SM2 签名")
+    elif not all(is_sm2_signature(der, (body + "\n").encode(), one) for one in signatures):
+        fail("proof/checkpoint", "Its SM2 signature is not by the key that the log binds.")
+
+
 def check_heads(entries):
     heads = {}
     folder = os.path.join(HERE, "proof", "heads")
@@ -410,7 +519,21 @@ def check_media(listed, items, stream):
             fail(name, "It is not what was recorded: its hash is not the one in the log.")
         else:
             there[int(found[2])] = name
+    check_sm3({name: items[n]["sm3"] for n, name in there.items() if "sm3" in items[n]})
     return there
+
+
+def check_sm3(told):
+    if told and sm3() is None:
+        print("This Python has no SM3: the SM3 of the media was not checked. 未校验 SM3")
+        return
+    for name, wanted in told.items():
+        digest = sm3()
+        with open(os.path.join(HERE, *name.split("/")), "rb") as stream:
+            for piece in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(piece)
+        if digest.hexdigest() != wanted:
+            fail(name, "Its SM3 hash is not the one in the log.")
 
 
 def check_films(listed, items, stream, there):
@@ -434,11 +557,13 @@ def check_films(listed, items, stream, there):
 
 
 def check_list(items, stream, there):
-    rows = ["number,file,category,format,bytes,sha256,camera,start,end"]
+    second = any("sm3" in items[n] for n in there)
+    rows = ["number,file,category,format,bytes,sha256,camera,start,end" + (",sm3" if second else "")]
     for number, n in enumerate(sorted(there), 1):
         one = items[n]
         what = [number, there[n], "original 原始录像", f"mp4 {one['codec']}", one["bytes"], one["sha256"]]
-        rows.append(",".join(map(str, [*what, stream.rpartition(".")[0], one["t0"], one["t1"]])))
+        more = [one.get("sm3", "")] if second else []
+        rows.append(",".join(map(str, [*what, stream.rpartition(".")[0], one["t0"], one["t1"], *more])))
     if read("files.csv") != "".join(row + "\n" for row in rows).encode():
         fail("files.csv", "It is not what the entries of the log say.")
 
@@ -536,6 +661,7 @@ def check(listed, sums):
     origin, size, root = check_checkpoint(key)
     try:
         entries = check_entries(size, root)
+        check_sm2(entries, origin, size)
         heads = check_heads(entries)
         roots = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else "keys/tsa-roots.pem"
         seen = check_anchors(entries, origin, size, root, roots)

@@ -30,7 +30,7 @@ fail() { # file, sentence
 # 1. There are files of known names alone; each is listed, each listed one is there, and is what it was (sha256sum).
 stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
 number='(0|[1-9][0-9]{0,15})'
-names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log\.pub\.pem"
+names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log(\.sm2)?\.pub\.pem"
 names="$names|files\.pdf|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr)"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
 names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$number)\.mp4"
@@ -280,6 +280,7 @@ BEGIN {
     start = us(start_text); end = us(end_text); made = us(made_text)
     printf "" >(temp "/custody.jsonl"); printf "" >(temp "/holds")
     camera = stream; sub(/\.[^.]*$/, "", camera)
+    printf "" >(temp "/sm2.named"); printf "" >(temp "/sm3"); sm2_last = "-"
     print "entry,kind,item,start,end,cause,detail,sha256" >(temp "/timeline.csv")
     print "item,start,camera_clock_ahead_us,camera_clock_drift_ppb,written_down,box_time_us" >(temp "/clock.csv")
 }
@@ -291,6 +292,9 @@ BEGIN {
     if ($1 == 0) { began = 1; if (text("box") != box) fail("claim.json", "It names another box than the log.") }
     if ((type == "seg" || type == "gap" || type == "del") && text("stream") != stream) foreign = 1
     if (type == "export") print entry >(temp "/custody.jsonl")
+    if (type == "sm2") { sm2_bound++; sm2_public = text("public") }
+    if (type == "beat" && index(entry, "\"sm2\":")) print text("sm2") >(temp "/sm2.named")
+    if (type == "beat" && $1 == tree - 1) sm2_last = (index(entry, "\"sm2\":") ? "named" : "none")
     if (type == "camera" && text("op") == "registered" && text("camera") == camera) registration = $2
     if (type == "seg" || type == "gap") {
         print $1 "," (type == "seg" ? "segment" : "gap") "," number("n") "," text("t0") "," text("t1") "," \
@@ -300,7 +304,7 @@ BEGIN {
         if (text("stream") == stream) {
             i = $2
             n[i] = number("n") + 0; prev[i] = text("prev"); t0[i] = us(text("t0")); t1[i] = us(text("t1"))
-            sha[i] = text("sha256"); boxtime[i] = number("elapsed_us") + 0; kind[i] = type
+            sha[i] = text("sha256"); sm3[i] = text("sm3"); boxtime[i] = number("elapsed_us") + 0; kind[i] = type
             file[number("n")] = i
             if (n[i] > most) most = n[i]
             codec[i] = text("codec"); size[i] = number("bytes"); from_text[i] = text("t0"); to_text[i] = text("t1")
@@ -350,14 +354,21 @@ END {
     }
     for (k = 0; k <= most; k++) if (k in path) print run[file[k]], init[file[k]], frames[file[k]], path[k] >(temp "/films")
     close(temp "/films")
-    print "number,file,category,format,bytes,sha256,camera,start,end" >(temp "/files.csv")
+    for (k = 0; k <= most; k++) if (k in path && sm3[file[k]] != "") { has_sm3 = 1; print sm3[file[k]], path[k] >(temp "/sm3") }
+    print "number,file,category,format,bytes,sha256,camera,start,end" (has_sm3 ? ",sm3" : "") >(temp "/files.csv")
     rows = 0
     for (k = 0; k <= most; k++) if (k in path) {
         i = file[k]; rows++
         print rows "," path[k] ",original 原始录像,mp4 " codec[i] "," size[i] "," sha[i] "," camera "," from_text[i] "," \
-            to_text[i] >(temp "/files.csv")
+            to_text[i] (has_sm3 ? "," sm3[i] : "") >(temp "/files.csv")
     }
     close(temp "/files.csv")
+    close(temp "/sm2.named"); close(temp "/sm3")
+    print sm2_bound + 0, sm2_last, sm2_public >(temp "/sm2")
+    print "-----BEGIN PUBLIC KEY-----" >(temp "/sm2.pem")
+    for (k = 1; k <= length(sm2_public); k += 64) print substr(sm2_public, k, 64) >(temp "/sm2.pem")
+    print "-----END PUBLIC KEY-----" >(temp "/sm2.pem")
+    close(temp "/sm2"); close(temp "/sm2.pem")
     ties = 0
     while ((getline line <(temp "/heads")) > 0) {
         ties++
@@ -405,7 +416,7 @@ case $floor in '' | *[!0-9]*) floor=30 ;; esac
 [ "$floor" -ge 30 ] || floor=30 # order 168, article 28
 awk -v stream="$stream" -v start_text="$(claim start)" -v end_text="$(claim end)" -v made_text="$(claim made)" \
     -v origin="$origin" -v fingerprint="$found" -v box="$(claim box)" -v temp="$temp" -v floor="$floor" \
-    -v zone="$(claim time_zone)" -f "$temp/judge.awk" "$temp/sorted" >"$temp/judged"
+    -v zone="$(claim time_zone)" -v tree="$size" -f "$temp/judge.awk" "$temp/sorted" >"$temp/judged"
 while read -r wanted list; do
     [ "$(sha256sum <"$list" | cut -c1-64)" = "$wanted" ] ||
         fail proof/leaves.jsonl "Not all holds that were in force at a discard are handed over."
@@ -433,6 +444,40 @@ command -v ffprobe >/dev/null 2>&1 || echo "There is no ffprobe here: pictures w
 find media -name 'play*' 2>/dev/null | grep -vxFf "$temp/expected" | while IFS= read -r name; do
     fail "$name" "No entry of the log tells of this film."
 done
+
+# 11. Commercial cryptography, where the recorder used it: SM3 of the media (GB/T 32905), and a second signature of the
+# checkpoint, SM2 with SM3 (GB/T 32918). Of entries and checkpoint it is seen here whether both must be there.
+if openssl ecparam -name SM2 -noout >/dev/null 2>&1 && openssl dgst -sm3 </dev/null >/dev/null 2>&1; then knows_sm=1; else knows_sm=0; fi
+bound=0 last=- public=
+read -r bound last public <"$temp/sm2"
+if [ "$bound" -ne 0 ] || [ -s "$temp/sm2.named" ] || [ -e keys/log.sm2.pub.pem ]; then
+    printf %s "$public" | openssl base64 -d -A >"$temp/sm2.der" 2>/dev/null
+    mark=$(sha256sum <"$temp/sm2.der" | cut -c1-64)
+    [ "$bound" -eq 1 ] || fail proof/leaves.jsonl "The log binds no SM2 key, or more than one."
+    cmp -s "$temp/sm2.pem" keys/log.sm2.pub.pem || fail keys/log.sm2.pub.pem "It is not the SM2 key that the log binds."
+    grep -qvx "$mark" "$temp/sm2.named" && fail proof/leaves.jsonl "A beat names another SM2 key than the log binds."
+    [ "$last" != - ] || fail proof/leaves.jsonl "The beat that closes the checkpoint, and tells of SM2, is not handed over."
+    id=$({ printf '%s\n\377custos/sm2-with-sm3' "$origin"; cat "$temp/sm2.der"; } | sha256sum | cut -c1-8)
+    : >"$temp/sm2.lines"
+    sed -n '/^$/,$p' proof/checkpoint | awk -v origin="$origin" '$2 == origin { print $3 }' | while read -r line; do
+        printf %s "$line" | openssl base64 -d -A >"$temp/line" 2>/dev/null
+        [ "$(xxd -p -l 4 "$temp/line")" = "$id" ] || continue
+        echo "$line" >>"$temp/sm2.lines"
+        tail -c +5 "$temp/line" >"$temp/sm2.signature"
+        [ "$knows_sm" -eq 0 ] || openssl pkeyutl -verify -pubin -inkey "$temp/sm2.pem" -rawin -digest sm3 -in "$temp/body" \
+            -sigfile "$temp/sm2.signature" -pkeyopt distid:1234567812345678 >/dev/null 2>&1 ||
+            fail proof/checkpoint "Its SM2 signature is not by the key that the log binds."
+    done
+    [ "$last" != named ] || [ -s "$temp/sm2.lines" ] ||
+        fail proof/checkpoint "It has no SM2 signature, and the log says that it has."
+    [ "$knows_sm" -eq 1 ] || echo "The openssl here does not know SM2: the second signature was not checked. 未校验 SM2 签名"
+fi
+while read -r hash name; do
+    [ "$knows_sm" -eq 0 ] || [ "$(openssl dgst -sm3 -r "$name" | cut -c1-64)" = "$hash" ] ||
+        fail "$name" "Its SM3 hash is not the one in the log."
+done <"$temp/sm3"
+[ "$knows_sm" -eq 1 ] || [ ! -s "$temp/sm3" ] ||
+    echo "The openssl here does not know SM3: the SM3 of the media was not checked. 未校验 SM3"
 
 for name in timeline.csv clock.csv files.csv custody.jsonl; do
     cmp -s "$temp/$name" "$name" || fail "$name" "It is not what the entries of the log say."

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.health.facts import AnchorFacts, CameraFacts, Facts
+from appliance.health.facts import AnchorFacts, CameraFacts, Facts, Sm2Facts
 from appliance.health.outcomes import Outcome, Outcomes
 from appliance.health.problems import (
     CHINESE,
@@ -223,6 +223,20 @@ def test_nobody_vouches_for_the_log(language: str) -> None:
     assert [one.code for one in found] == ["not_anchored"]
     assert state_of(found) == "ok"
     assert ("NOT ANCHORED" in found[0].text) is (language == "en")
+
+
+@pytest.mark.parametrize(("language", "why"), [("en", "It is lost."), ("zh-CN", "日志所绑定的 SM2 密钥不存在")])
+def test_the_second_signature_cannot_be_made(language: str, why: str) -> None:
+    """Told with its reason, and no failing box: the first signature is made; where none is wanted nothing is told."""
+    failing = Sm2Facts(is_configured=True, problem_code="sm2_key_lost", problem_text="It is lost.")
+    (found,) = problems_of(replace(WELL, sm2=failing), language)
+
+    assert found.code == "sm2_unsigned"
+    assert why in found.text
+    assert "Ed25519" in found.text
+    assert state_of([found]) == "degraded"
+    assert problems_of(replace(WELL, sm2=replace(failing, is_configured=False)), language) == []
+    assert problems_of(replace(WELL, sm2=Sm2Facts(is_configured=True, fingerprint="ab")), language) == []
 
 
 def test_an_authority_that_does_not_do_its_work() -> None:

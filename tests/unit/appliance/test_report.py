@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from appliance.health.facts import CameraFacts, Facts
+from appliance.health.facts import CameraFacts, Facts, Sm2Facts
 from appliance.health.outcomes import Outcome
 from appliance.health.report import Identity, readiness, status
 from appliance.wiring.camera import DEMO_ID, DEMO_URL, demo_is_due, is_demo
@@ -34,6 +34,13 @@ def test_status_is_asked_for() -> None:
     assert (seen.retention.floor_days, seen.retention.target_days, seen.retention.when_full) == (30, 31, "stop")
     assert (seen.box.id, seen.box.now, seen.storage[0].free_bytes) == ("b0", "1970-01-01T00:01:35.000000Z", 5)
     assert "未在录像" in status(FACTS, IDENTITY, "zh-CN").problems[0].text
+
+
+def test_status_names_the_sm2_key() -> None:
+    """Where the log binds one: it is compared with the papers as the other is."""
+    assert status(FACTS, IDENTITY, "en").log.sm2_fingerprint is None
+    bound = replace(FACTS, sm2=Sm2Facts(is_configured=True, fingerprint="ab"))
+    assert status(bound, IDENTITY, "en").log.sm2_fingerprint == "ab"
 
 
 def test_box_is_ready() -> None:

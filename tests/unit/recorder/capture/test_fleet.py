@@ -18,6 +18,7 @@ from recorder.capture.session import SessionState, SessionStatus
 from recorder.capture.source import Track
 from recorder.capture.worker import Order
 from recorder.causes import Cause
+from recorder.store.log.sm3 import sm3
 from recorder.store.records import CodecName
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
 from tests.fakes.camera import packets, wanted
@@ -280,6 +281,21 @@ def test_what_a_process_has_written_is_committed_here(tmp_path: Path) -> None:
     assert sum(one.frames for one in found) == 60
     assert (found[-1].clock_offset_us, found[-1].clock_drift_ppb, found[-1].lost_packets) == (5, 12_345, 10)
     fleet.stop()
+
+
+def test_the_sm3_of_a_segment_goes_by_message(tmp_path: Path) -> None:
+    """A capture process that was told to hashes with SM3 too, and its leaf says what came of it."""
+    clock, spawner = FakeClock(), Spawner()
+    store = new_store(tmp_path, clock, "gate")
+    fleet = Fleet(store, spawner, clock, secrets=lambda camera: {"password": None})
+    fleet.apply([wanted()])
+    book = RemoteBook(spawner.made[0].far, store.layout, store.box_id, with_sm3=True)
+    record(book, clock, "I" + "P" * 9)  # type: ignore[arg-type]  # what recording needs of a store
+    fleet.stop()
+
+    (one,) = segments(store, clock)
+    (leaf,) = [leaf for _, leaf in store.leaves(one.leaf_index, one.leaf_index + 1)]
+    assert leaf.fields["sm3"] == sm3(store.media_path(one).read_bytes()).hexdigest()
 
 
 def test_a_status_goes_by_message_unchanged() -> None:
