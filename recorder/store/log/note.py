@@ -14,17 +14,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from config.verifier_keys import ED25519, VerifierKey
 from recorder.store.log.errors import CheckpointForeign, CheckpointMalformed, SignatureInvalid
 from recorder.store.log.tree import HASH_BYTES
 
-ALGORITHM_ED25519 = b"\x01"
 NOTE_LIMIT_BYTES = 64 * 1024
 """A note larger than this is no checkpoint of ours, whoever signed it."""
 
@@ -47,13 +46,12 @@ class Checkpoint:
 
 def key_id(name: str, key: Ed25519PublicKey) -> bytes:
     """The four bytes that name a signer's key (C2SP signed-note)."""
-    return hashlib.sha256(name.encode() + b"\n" + ALGORITHM_ED25519 + key.public_bytes_raw()).digest()[:4]
+    return VerifierKey(name, ED25519, key.public_bytes_raw()).id
 
 
 def verifier_key(name: str, key: Ed25519PublicKey) -> str:
     """The public key as other tools take it: ``name+hash+key``."""
-    public = base64.b64encode(ALGORITHM_ED25519 + key.public_bytes_raw()).decode()
-    return f"{name}+{key_id(name, key).hex()}+{public}"
+    return VerifierKey(name, ED25519, key.public_bytes_raw()).text
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
@@ -73,6 +71,15 @@ def origin_of(text: str) -> str:
     return text.partition("\n")[0]
 
 
+def signatures_of(text: str) -> list[tuple[str, bytes]]:
+    """Who signed a note, and how: name, and key id with signature, of each line. Nothing of it is believed yet.
+
+    Raises:
+        CheckpointMalformed: it is no signed note.
+    """
+    return _parts(text)[1]
+
+
 def open_checkpoint(text: str, origin: str, key: Ed25519PublicKey) -> Checkpoint:
     """Read a note and check that this log and this key signed it.
 
@@ -81,7 +88,7 @@ def open_checkpoint(text: str, origin: str, key: Ed25519PublicKey) -> Checkpoint
         SignatureInvalid: it was changed after signing.
     """
     body, lines = _parts(text)
-    checkpoint = _read_body(body)
+    checkpoint = read_body(body)
     if checkpoint.origin != origin:
         raise CheckpointForeign(f"The checkpoint is of {checkpoint.origin!r}, not of {origin!r}.")
     ours = [raw for name, raw in lines if name == origin and raw[:4] == key_id(origin, key)]
@@ -111,7 +118,12 @@ def _parts(text: str) -> tuple[str, list[tuple[str, bytes]]]:
     return body + "\n", lines
 
 
-def _read_body(body: str) -> Checkpoint:
+def read_body(body: str) -> Checkpoint:
+    """What the text of a checkpoint says, whoever signed it.
+
+    Raises:
+        CheckpointMalformed: it is none.
+    """
     lines = body.split("\n")
     if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]):
         raise CheckpointMalformed("The checkpoint is not an origin, a size and a root.")
