@@ -6,6 +6,7 @@ One damaged place never hides another: every check goes on behind what it found.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,16 +17,19 @@ from sqlalchemy import Connection, select
 
 from config.errors import CustosError
 from config.times import format_us
+from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
-from recorder.store import tables
+from recorder.store import files, tables
+from recorder.store.anchors import file_name
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.layout import PART, VOLUME, segment_path
 from recorder.store.ledger import heads, heads_hash
+from recorder.store.log.cosignature import cosigned_at_s
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import Checkpoint, open_checkpoint
+from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, read_body
 from recorder.store.log.tree import Frontier, leaf_hash
-from recorder.store.records import MediaState, camera_of, segment_id_of
+from recorder.store.records import AnchorKind, MediaState, Outsider, camera_of, segment_id_of
 from recorder.store.store import Store
 
 
@@ -206,10 +210,60 @@ def deletions_are_told(store: Store, connection: Connection) -> Iterator[Finding
 
 
 def anchors_verify(store: Store, connection: Connection) -> Iterator[Finding]:
-    """9: each anchor verifies against the checkpoint it names. Anchors come with Engine 3: none may lie here yet."""
+    """9: each anchor verifies against the checkpoint it names, and that is a beginning of the log as it is now.
+
+    Whether to believe an authority is left to who knows its certificates (`openssl ts`, docs/proof.md).
+    """
+    query = select(tables.anchors).where(tables.anchors.c.token.is_not(None)).order_by(tables.anchors.c.id)
+    for row in connection.execute(query).mappings().all():
+        yield from _anchor_holds(store, row)
+    yield from _anchored_tree_stands(store)
+
+
+def _anchor_holds(store: Store, row: Mapping[Any, Any]) -> Iterator[Finding]:
+    by = Outsider(AnchorKind(row["kind"]), row["witness"])
+    path = store.layout.log / "anchors" / file_name(row["size"], by)
+    try:
+        with files.translated(path):
+            token = path.read_bytes()
+        if hashlib.sha256(token).hexdigest() != row["token"]:
+            yield Finding(9, path.name, "it is not what the log says was received")
+        elif by.key is not None:
+            cosigned_at_s(token.decode(), parse_verifier_key(by.key, COSIGNATURE))
+    except (CustosError, UnicodeDecodeError) as err:
+        yield Finding(9, path.name, str(err))
+
+
+def _anchored_tree_stands(store: Store) -> Iterator[Finding]:
+    """By the files alone: whoever rewrote the log may have rewritten the catalogue too."""
     folder = store.layout.log / "anchors"
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        yield Finding(9, path.name, "this version makes no anchors, and cannot check this one")
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    try:  # behind the listing: a box that runs has by then signed at least what is anchored there
+        signed = open_checkpoint(store.checkpoint_text(), store.origin, store.public_key).size
+    except CustosError:
+        return  # invariant 6 speaks of it
+    for path in paths:
+        if path.suffix not in (".note", ".body"):
+            continue
+        try:
+            with files.translated(path):
+                text = path.read_text(encoding="utf-8")
+            said = read_body(text if path.suffix == ".body" else body_of(text))
+            problem = _contradicted(store, said, signed)
+        except (CustosError, UnicodeDecodeError) as err:
+            problem = str(err)
+        if problem is not None:
+            yield Finding(9, path.name, problem)
+
+
+def _contradicted(store: Store, said: Checkpoint, signed: int) -> str | None:
+    if said.origin != store.origin:
+        return "it is of another log"
+    if said.size > signed:
+        return f"somebody outside saw {said.size} leaves, and {signed} are signed: the log was cut off"
+    if store.ledger.tiles.frontier(said.size).root() != said.root:
+        return f"somebody outside saw another log of {said.size} leaves: this one was written anew"
+    return None
 
 
 _CHECKS: tuple[Check, ...] = (

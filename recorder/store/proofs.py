@@ -15,10 +15,10 @@ from sqlalchemy import Connection, select
 from recorder.errors import NotSignedYet
 from recorder.store import files, tables
 from recorder.store.ledger import Ledger, heads
-from recorder.store.log.errors import TileMissing
+from recorder.store.log.errors import ProofInvalid, TileMissing
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.log.note import Checkpoint, open_checkpoint
-from recorder.store.log.tree import inclusion_proof
+from recorder.store.log.tree import consistency_proof, inclusion_proof, restore, verify_consistency
 from recorder.store.records import camera_of
 
 BEATS_APART_LIMIT = 1_000_000
@@ -74,6 +74,23 @@ class Proofs:
         wanted = {0, before, behind, *_leaves_around(connection, stream_id, numbers[0] + 1, numbers[1])}
         signed = sorted(index for index in wanted if index < checkpoint.size)
         return Proof(text, checkpoint, tuple(self._proven(connection, signed, checkpoint.size)), vectors)
+
+    def consistency(self, old: int, checkpoint: Checkpoint) -> tuple[bytes, ...]:
+        """That the log of that size goes on to the checkpoint (RFC 6962, 2.1.2), checked before it is handed out.
+
+        Raises:
+            ProofInvalid: what is stored does not hash to the checkpoint. LogError: a part of it is not there.
+        """
+
+        @cache
+        def node(height: int, index: int) -> bytes:
+            return self._ledger.tiles.node(height, index, checkpoint.size)
+
+        if restore(checkpoint.size, node).root() != checkpoint.root:
+            raise ProofInvalid(f"The log does not hash to the checkpoint of {checkpoint.size} leaves.")
+        proof = tuple(consistency_proof(old, checkpoint.size, node))
+        verify_consistency(old, checkpoint.size, restore(old, node).root(), checkpoint.root, proof)
+        return proof
 
     def _signed(self) -> tuple[str, Checkpoint]:
         with files.translated(self._ledger.checkpoint_path):

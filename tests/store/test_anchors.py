@@ -11,7 +11,7 @@ import pytest
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
 from recorder.store.store import Store
-from retention.evidence import anchoring
+from retention.evidence import asking
 from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.timestamp import AuthoritySilent, AuthorityUntrusted, AuthorityWrong, question
 from tests.fakes.authority import Authority, authority
@@ -95,7 +95,7 @@ def test_an_authority_that_does_not_answer(
     store: Store, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is waited for within a bound, and named; one that nobody listens at too."""
-    monkeypatch.setattr(anchoring, "ANSWER_S", 0.3)
+    monkeypatch.setattr(asking, "ANSWER_S", 0.3)
     with authority(folder(tmp_path)) as one:
         one.is_silent = True
         mine = anchorer(store, clock, one)
