@@ -337,6 +337,14 @@ class VolumeStatus(BaseModel):
     total_bytes: int
 
 
+class WitnessStatus(BaseModel):
+    """A witness of the log."""
+
+    name: str
+    cosigned_at: Annotated[Instant | None, Field(description="Its newest cosignature, by its clock; null: none yet.")]
+    cosigned_size: Annotated[int, Field(description="Leaves of the checkpoint that it cosigned last.")]
+
+
 class LogStatus(BaseModel):
     """The log."""
 
@@ -348,6 +356,7 @@ class LogStatus(BaseModel):
         Instant | None, Field(description="The newest stamp of an authority, by its time; null: there is none.")
     ] = None
     anchors_waiting: Annotated[int, Field(description="Checkpoints that wait for their stamp.")] = 0
+    witnesses: list[WitnessStatus] = []
 
 
 class RetentionStatus(BaseModel):

@@ -12,7 +12,7 @@ import sys
 import structlog
 import typer
 
-from appliance.cli import box, cameras, exports, footage, holds, proof
+from appliance.cli import box, cameras, exports, footage, holds, proof, witness
 from appliance.cli.words import exit_codes_text, language_of
 from config import logs
 from config.errors import ConfigInvalid, CustosError, ExitCode
@@ -38,6 +38,7 @@ app.command("verify")(proof.verify)
 app.command("fsck")(proof.fsck)
 app.command("completeness")(proof.completeness)
 app.add_typer(proof.log_app, name="log")
+app.command("witness")(witness.witness)
 app.add_typer(box.config_app, name="config")
 app.add_typer(box.token_app, name="token")
 app.command("version")(box.version)
