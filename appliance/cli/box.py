@@ -173,3 +173,6 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         out.print(f"volume {volume['name']}: {volume['state']}, {room}", markup=False)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
+    for one in log.get("witnesses", []):
+        had = f"{one['cosigned_size']} leaves, cosigned {local(one.get('cosigned_at'), at.zone)}"
+        out.print(f"witness {one['name']}: {had}", markup=False)

@@ -387,7 +387,7 @@ CHINESE: Final[Mapping[str, str]] = {
 
 
 def codes_to_translate() -> set[str]:
-    """The codes of all that can stop a camera, a stamp or a cosignature: each has a Chinese sentence, as a test says."""
+    """The codes of all that can stop a camera, a stamp or a cosignature: a test sees to their Chinese sentences."""
 
     def below(base: type[CustosError]) -> set[str]:
         return {base.code}.union(*(below(child) for child in base.__subclasses__()))

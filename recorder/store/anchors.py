@@ -89,12 +89,13 @@ class Anchors:
 
     def state(self, by: Outsider = AUTHORITIES) -> AnchorState:
         """How it stands with them."""
-        had = select(func.max(_A.stamped_us), func.max(_A.size)).where(_by(by), _A.token.is_not(None))
+        had = select(_A.stamped_us, _A.size).where(_by(by), _A.token.is_not(None)).order_by(_A.size.desc()).limit(1)
+        newest = select(_A.wanted_us).where(_by(by)).order_by(_A.id.desc()).limit(1)
         with self._database.read() as connection:
-            last, size = connection.execute(had).one()
-            asked = connection.execute(select(func.max(_A.wanted_us)).where(_by(by))).scalar()
+            last, size = connection.execute(had).one_or_none() or (None, 0)
+            asked = connection.execute(newest).scalar()
             oldest = connection.execute(select(func.min(_A.wanted_us)).where(_by(by), _A.token.is_(None))).scalar()
-            return AnchorState(last, oldest, _waiting(connection, by), asked, size or 0)
+            return AnchorState(last, oldest, _waiting(connection, by), asked, size)
 
 
 def file_name(size: int, by: Outsider) -> str:

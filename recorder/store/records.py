@@ -302,12 +302,12 @@ class AnchorState:
     """How it stands with the stamps or cosignatures of one outsider."""
 
     stamped_us: int | None
-    """The newest stamp, by the authority's time; None: there is none."""
+    """The newest, by the authority's or witness's time; None: there is none."""
     wanted_us: int | None
     """Since when the oldest one waits; None: none does."""
     waiting: int
     asked_us: int | None = None
-    """When the newest one was asked for, had or not; None: none was."""
+    """When the last one was first wanted, had or not, by the box's clock; None: none was."""
     size: int = 0
     """Of the largest checkpoint that was stamped or cosigned."""
 

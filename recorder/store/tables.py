@@ -205,5 +205,6 @@ anchors = Table(
     Column("leaf_index", BigInteger),
     Column("kind", String, nullable=False, server_default="rfc3161"),  # rfc3161 | witness
     Column("witness", String),  # its verifier key; NULL: an authority, whichever answers
+    Index("anchors_of", "kind", "witness", "size"),
     Index("anchors_pending", "id", sqlite_where=text("token IS NULL"), postgresql_where=text("token IS NULL")),
 )

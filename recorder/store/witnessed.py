@@ -142,6 +142,9 @@ def _opened(folder: Path, name: str | None) -> tuple[str, Ed25519PrivateKey, dic
         # Before the key: a crash between leaves a memory without a key, never a key without a memory.
         files.write_atomically(state, _encoded(name or f"{NAME_PREFIX}{secrets.token_hex(8)}", {}))
     found, seen = _read(state)
+    with files.translated(folder):
+        # A process that was killed between rename and sync left a file that is read now, and gone after a power cut.
+        files.sync_folder(folder)
     if name not in (None, found):
         raise WitnessNameOther(f"{WitnessNameOther.sentence()} (It is {found!r}, not {name!r}.)")
     if seen and not keyed:

@@ -26,8 +26,8 @@ ASKING_LIMIT: Final = 60
 """Requests of one address in a minute. A box asks once in ten minutes, and at each hold and export."""
 
 SIGNING_LIMIT: Final = 30
-"""Cosignatures of one log in a minute: each is a file that is written durably, and whoever has the log's key could
-have them without end."""
+"""New checkpoints of one log in a minute: each is a file that is written durably, and whoever has the log's key could
+make them without end."""
 
 KEYS_LIMIT: Final = 1000
 """Addresses counted at the same time; past it the ones longest quiet are forgotten."""

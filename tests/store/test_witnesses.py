@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from config.verifier_keys import COSIGNATURE, VerifierKey
 from recorder.store.anchors import file_name
 from recorder.store.fsck import check
 from recorder.store.log.cosignature import cosign, cosigned_at_s
@@ -101,6 +104,30 @@ def test_the_newest_checkpoint_is_cosigned_every_ten_minutes(
         assert cosigned_at_s(note, there.key) > 0
     store.checkpoint()
     assert check(store) == []
+
+
+def test_the_documented_recipe_verifies_a_cosignature(
+    store: Store, clock: FakeClock, there: FakeWitness, tmp_path: Path
+) -> None:
+    """With a shell, xxd and openssl alone; and not under another key, nor of a note that was changed."""
+    of(store, clock, there).run()
+    text = (Path(__file__).parents[2] / "docs" / "proof.md").read_text()
+    recipe = re.search(r"in `key`:\n\n((?:    .*\n)+)", text)
+    assert recipe
+    changed, size = tmp_path / "changed", kept(store)[0].name.split(".")[0]
+    changed.write_text(kept(store)[0].read_text().replace(f"\n{size}\n", "\n4711\n"))
+    other = VerifierKey("w", COSIGNATURE, bytes(range(32))).text
+
+    def verdict(note: Path, key: str) -> int:
+        script = f"set -eu\nnote={note}\nkey='{key}'\n{recipe[1]}"
+        return subprocess.run(
+            ["sh", "-c", script], cwd=tmp_path, capture_output=True, timeout=20, check=False
+        ).returncode
+
+    assert verdict(kept(store)[0], there.key.text) == 0
+    assert changed.read_text() != kept(store)[0].read_text()
+    assert verdict(changed, there.key.text) != 0
+    assert verdict(kept(store)[0], other) != 0
 
 
 def test_a_hold_is_cosigned_at_once(store: Store, clock: FakeClock, there: FakeWitness) -> None:

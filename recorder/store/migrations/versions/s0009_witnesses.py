@@ -18,3 +18,4 @@ def upgrade() -> None:
     """Add the columns; all anchors so far are stamps of authorities."""
     op.add_column("anchors", sa.Column("kind", sa.String(), nullable=False, server_default="rfc3161"))
     op.add_column("anchors", sa.Column("witness", sa.String()))
+    op.create_index("anchors_of", "anchors", ["kind", "witness", "size"])
