@@ -48,6 +48,7 @@ class Witness:
     every_minutes: int
     problem: CustosError | None = field(default=None, init=False)
     """Why the last turn did not get what was wanted."""
+    _begun: bool = field(default=False, init=False)
 
     @property
     def outsider(self) -> Outsider:
@@ -80,8 +81,10 @@ class Witness:
         self.problem = None
 
     def _is_due(self, state: AnchorState) -> bool:
-        now_us = self.clock.read().utc_us
-        return state.asked_us is None or abs(now_us - state.asked_us) >= self.every_minutes * MINUTE_US
+        """At the first turn always: while a box is off, its disk may have been changed, or an older copy put back."""
+        now_us, first = self.clock.read().utc_us, not self._begun
+        self._begun = True
+        return first or state.asked_us is None or abs(now_us - state.asked_us) >= self.every_minutes * MINUTE_US
 
     def _asked(self, anchor: Anchor) -> Cosigned:
         """Begin with what it cosigned last; where it saw another size last, go on from that.

@@ -43,7 +43,7 @@ from recorder.store.holds import active
 from recorder.store.layout import Layout, segment_path
 from recorder.store.ledger import heads_hash
 from recorder.store.log.errors import KeyFileInvalid
-from recorder.store.records import ManagedBy, SegmentFacts, SegmentHeader
+from recorder.store.records import AnchorKind, ManagedBy, Outsider, SegmentFacts, SegmentHeader
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from recorder.store.verify import verify
@@ -540,6 +540,24 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 def without_later_tables(connection: sqlite3.Connection) -> None:
     for name in ("exports", "anchors"):
         connection.execute(f"DROP TABLE {name}")
+
+
+def test_a_catalogue_from_before_witnesses(tmp_path: Path) -> None:
+    """What was wanted of an authority then is wanted of it still, and of no witness."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock)
+    store.anchors.want("hourly")
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite")) as connection, connection:
+        connection.execute("DROP INDEX anchors_of")
+        for name in ("kind", "witness"):
+            connection.execute(f"ALTER TABLE anchors DROP COLUMN {name}")
+        connection.execute("UPDATE alembic_version SET version_num = '0008'")
+    store = Store.open(tmp_path / "data", clock)
+
+    assert len(store.anchors.pending()) == 1
+    assert store.anchors.pending(by=Outsider(AnchorKind.WITNESS, "w+00000000+AAAA")) == []
+    store.close()
 
 
 def test_a_catalogue_from_before_basic_could_be_allowed(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -89,6 +91,24 @@ def test_a_box_is_cosigned_by_a_witness(machine: Machine) -> None:
         until("the hold is cosigned at once", lambda: len(cosigned()) > len(first), 30)
         assert machine.stop() == 0
         assert machine.command("fsck").code == 0
+        copy = machine.folder / "copy"
+        shutil.copytree(machine.data_dir, copy)
+        machine.start()
+        until("the log is cosigned at the start", lambda: len(cosigned()) > len(first) + 1, 60)
+        assert machine.stop() == 0
+
+        shutil.rmtree(machine.data_dir)
+        copy.rename(machine.data_dir)
+        machine.start()
+
+        def noticed() -> Mapping[str, Any] | None:
+            """Shorter than what the witness saw, or grown to the same length by now and another log."""
+            return machine.problem("witness_ahead") or machine.problem("witness_forked")
+
+        told = until("the older copy is noticed", noticed, 60)
+        assert "REWRITTEN OR CUT OFF" in told["text"]
+        assert machine.get("/api/v1/status")["state"] == "failing"
+        assert machine.stop() == 0
         with started(machine, "--log", key, "--port", "0") as second:
             assert second.process.wait(20) == 4
             assert "Another witness" in second.log

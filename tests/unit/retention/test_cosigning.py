@@ -17,6 +17,7 @@ from retention.evidence.cosigning import (
     RequestMalformed,
     SawLast,
     WitnessAhead,
+    WitnessError,
     WitnessForked,
     WitnessRefused,
     WitnessUnaware,
@@ -161,3 +162,20 @@ def test_other_answers_are_refusals(status: int) -> None:
     """Of a first request too, where a 422 says nothing of what was seen before."""
     with pytest.raises(WitnessRefused):
         judged(status, PLAIN, b"", FIRST, WITNESS)
+
+
+@given(
+    st.sampled_from([200, 400, 403, 404, 409, 422, 429, 500]),
+    st.sampled_from([SIZE_TYPE, PLAIN, ""]),
+    st.one_of(st.binary(max_size=200), st.integers(0, 100).map(lambda size: f"{size}\n".encode())),
+    st.sampled_from([ASKED, SAME, FIRST]),
+)
+def test_whatever_is_answered_has_a_name(status: int, content_type: str, body: bytes, asked: Asked) -> None:
+    """An error of ours, or a size to go on from that is another and no larger than the log: never a cosignature."""
+    try:
+        found = judged(status, content_type, body, asked, WITNESS)
+    except WitnessError:
+        return
+    assert isinstance(found, SawLast)
+    assert found.size != asked.old
+    assert found.size <= asked.size

@@ -152,3 +152,19 @@ def test_no_minute_has_more_than_twice_the_limit(moments: list[int]) -> None:
 
     for at in granted:
         assert sum(1 for other in granted if at <= other < at + MINUTE_US) <= 20
+
+
+@given(st.one_of(st.binary(max_size=200), st.tuples(st.integers(0, 400), st.binary(max_size=3), st.integers(0, 3))))
+def test_whatever_comes_is_answered(change: bytes | tuple[int, bytes, int]) -> None:
+    """Junk, and a good request with some bytes replaced: never a fault, and never a grant of what nobody signed."""
+    body = LOG.request(7, 12)
+    if isinstance(change, bytes):
+        body = change
+    else:
+        at, put, taken = change
+        body = body[:at] + put + body[at + taken :]
+
+    decided = decide(body, known(BOX), SEEN)
+
+    if isinstance(decided, Granted):
+        assert decided.checkpoint == LOG.at(12)
