@@ -114,10 +114,16 @@ class Witness:
         return judged(reply.status, reply.content_type, reply.body, asked, self.key)
 
     def _failed(self, err: CustosError, anchor: Anchor) -> None:
-        """Into the log once per kind; that the log was rewritten or cut off is an entry of it, so that it stays."""
-        if type(err) is not type(self.problem):
+        """Into the log once per kind; that the log was rewritten or cut off is an entry of it, so that it stays.
+
+        What contradicts is told until the witness cosigns again: it must not become quiet by keeping the witness away.
+        """
+        before = self.problem
+        if isinstance(before, WitnessContradicts) and not isinstance(err, WitnessContradicts):
+            return
+        self.problem = err
+        if type(err) is not type(before):
             log.warning("a checkpoint was not cosigned", witness=self.key.name, code=err.code, why=str(err))
             if isinstance(err, WitnessContradicts):
                 fields = {"what": err.code, "witness": self.key.text, "size": anchor.size, "seen": err.size}
                 self.store.note("finding", fields)
-        self.problem = err

@@ -273,6 +273,23 @@ def test_a_witness_that_forgot(store: Store, clock: FakeClock, tmp_path: Path) -
     assert mine.problem is None
 
 
+def test_a_contradiction_does_not_become_quiet_with_the_witness(
+    store: Store, clock: FakeClock, there: FakeWitness
+) -> None:
+    """Whoever keeps the witness away afterwards hides nothing; it is over once the witness cosigns again."""
+    there.answers = [Answer(409, "4711\n", SIZE_TYPE), Answer(503, "")]
+    mine = of(store, clock, there)
+    for _ in range(2):
+        mine.run()
+        assert isinstance(mine.problem, WitnessAhead)
+        assert mine.problem.size == 4711
+    mine.run()
+
+    assert mine.problem is None
+    findings = [leaf.fields["seen"] for _, leaf in store.leaves(0, store.log_size) if leaf.type == "finding"]
+    assert findings == [4711]
+
+
 def test_two_witnesses_are_kept_apart(store: Store, clock: FakeClock, there: FakeWitness, tmp_path: Path) -> None:
     """One that fails keeps nothing from the other; each has its own file of the same checkpoint."""
     with witness(tmp_path / "south", logs(store), clock, "witness.example/south") as south:
