@@ -337,6 +337,14 @@ class VolumeStatus(BaseModel):
     total_bytes: int
 
 
+class WitnessStatus(BaseModel):
+    """A witness of the log."""
+
+    name: str
+    cosigned_at: Annotated[Instant | None, Field(description="Its newest cosignature, by its clock; null: none yet.")]
+    cosigned_size: Annotated[int, Field(description="Leaves of the checkpoint that it cosigned last.")]
+
+
 class LogStatus(BaseModel):
     """The log."""
 
@@ -351,6 +359,7 @@ class LogStatus(BaseModel):
     sm2_fingerprint: Annotated[
         str | None, Field(description="SHA-256 of the SM2 key that the log binds; null: it binds none.")
     ] = None
+    witnesses: list[WitnessStatus] = []
 
 
 class RetentionStatus(BaseModel):

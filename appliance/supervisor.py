@@ -142,10 +142,14 @@ class Parts:
     """Seals what is open; blocks, at most for seconds."""
     outcomes: Outcomes
     clock: Clock
+    connections: int | None = None
+    """At the same time; None: as many as come."""
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, port_name: str = "[http] port", host_name: str = "[http] host") -> socket.socket:
     """Take the address, before anything else is begun: port 0 lets the operating system choose.
+
+    The names are those of the settings that people have to change where it cannot be had.
 
     Raises:
         AddressNotFree: it cannot be had.
@@ -155,10 +159,10 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as err:
         why = {
-            errno.EADDRINUSE: "another program, maybe another box, listens there: choose another [http] port",
-            errno.EACCES: "ports below 1024 are for the system: choose a higher [http] port",
-            errno.EADDRNOTAVAIL: "this machine has no such address: choose another [http] host",
-        }.get(err.errno or 0, f"{err.strerror or 'no such address'}: choose another [http] host or port")
+            errno.EADDRINUSE: f"another program, maybe another box, listens there: choose another {port_name}",
+            errno.EACCES: f"ports below 1024 are for the system: choose a higher {port_name}",
+            errno.EADDRNOTAVAIL: f"this machine has no such address: choose another {host_name}",
+        }.get(err.errno or 0, f"{err.strerror or 'no such address'}: choose another {host_name} or port")
         raise AddressNotFree(f"The box cannot listen on {host} port {port}: {why}.") from err
 
 
@@ -172,6 +176,7 @@ async def supervise(parts: Parts, stop: asyncio.Event) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=SERVER_STOP_S,
+            limit_concurrency=parts.connections,
         )
     )
     with _signals(stop):

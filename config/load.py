@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
 from config.errors import ConfigInvalid, Fault
-from config.settings import WORDS, Settings
+from config.settings import WORDS, Settings, WitnessSettings
 
 FILE_LIMIT_BYTES = 1024 * 1024
 """A configuration file of more than this is another file."""
@@ -32,8 +32,10 @@ _SAID = {
     "time_zone": ("there is no such time zone", "没有该时区"),
     "url_scheme": ("that is not the URL of a camera", "不是采集设备的地址"),
     "url_secret": ("the URL contains a user name or password", "地址中含有用户名或密码"),
-    "authority_scheme": ("that is not the URL of an authority", "不是时间戳服务的地址"),
+    "authority_scheme": ("that is not a URL that begins with http or https", "不是以 http 或 https 开头的地址"),
     "tsa_without_roots": ("tsa_urls stands there without tsa_ca_file", "设置了 tsa_urls 但没有 tsa_ca_file"),
+    "witness_key": ("that is not the verifier key of a witness", "不是见证服务的验证公钥"),
+    "witness_twice": ("a witness stands twice", "见证服务重复"),
     "target_below_floor": ("target_days lies below floor_days", "target_days 小于 floor_days"),
 }
 _POSITION = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
@@ -84,7 +86,7 @@ class _Place:
         if variable in self._variables:
             return f"environment variable {variable}"
         key = _words_of(loc)
-        line = self._lines.get(loc) or self._lines.get(loc[:-1]) or self._lines.get(loc[:1])
+        line = next((at for end in range(len(loc), 0, -1) if (at := self._lines.get(loc[:end]))), None)
         if not self._name:
             return key
         return f"{self._name}, line {line}, {key}" if line else f"{self._name}, {key}"
@@ -181,7 +183,11 @@ def _cameras_apart(settings: Settings, place: _Place) -> Iterator[Fault]:
 
 _FILES = ("password_file", "ca_file")
 
-_OF_TWO = {"target_below_floor": "target_days", "tsa_without_roots": "tsa_ca_file"}
+_OF_TWO = {
+    "target_below_floor": "target_days",
+    "tsa_without_roots": "tsa_ca_file",
+    "witness_twice": "witnesses",
+}
 """Faults that lie between two settings, told of the one that is to be changed."""
 
 
@@ -222,12 +228,15 @@ def _beside(path: Path | None, other: Path) -> Path:
 
 
 def _field(loc: tuple[int | str, ...]) -> tuple[str, str]:
-    return str(loc[0]), str(loc[-1])
+    """Section and key; what stands inside a key, such as the second of its addresses, is told of as that key."""
+    return str(loc[0]), str(loc[-1] if loc[0] == "cameras" else loc[min(1, len(loc) - 1)])
 
 
 def _known(loc: tuple[int | str, ...]) -> set[str]:
     if len(loc) == 1:
         return set(Settings.model_fields)
+    if loc[:2] == ("proof", "witnesses"):
+        return set(WitnessSettings.model_fields)
     return {key for section, key in WORDS if section == loc[0]}
 
 
@@ -238,13 +247,17 @@ def _words_of(loc: tuple[int | str, ...]) -> str:
     if loc[0] == "cameras":
         rest = f" {loc[2]}" if len(loc) > 2 else ""
         return f"[[cameras]] no. {int(loc[1]) + 1}{rest}"
-    return f"[{loc[0]}] {loc[-1]}"
+    inside = "".join(f" no. {one + 1}" if isinstance(one, int) else f" {one}" for one in loc[2:])
+    return f"[{loc[0]}] {loc[1]}{inside}"
+
+
+_URLS = {("cameras", "url"), ("proof", "tsa_urls"), ("proof", "witnesses")}
 
 
 def _shown(error: ErrorDetails, loc: tuple[int | str, ...]) -> tuple[str, str]:
     """What stands there. A URL is not shown: there may be a password in it."""
     value = error.get("input")
-    if _field(loc) == ("cameras", "url") or isinstance(value, dict | list):
+    if _field(loc) in _URLS or isinstance(value, dict | list):
         return "what stands there cannot be taken", "该值无效"
     return f"{value!r} stands there", f"当前为 {value!r}"
 

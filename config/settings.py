@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.logs import carries_credentials
 from config.terms import AudioName, TransportName
+from config.verifier_keys import COSIGNATURE, parse_verifier_key
 
 LEGAL_FLOOR_DAYS = 30
 """Wuxi order 168, article 28; State Council order 799, article 17: footage is kept for at least 30 days."""
@@ -50,6 +51,13 @@ def _authority(url: str) -> str:
     if carries_credentials(url):
         raise PydanticCustomError("url_secret", "the URL contains a user name or password")
     return url
+
+
+def _witness_key(text: str) -> str:
+    try:
+        return parse_verifier_key(text, COSIGNATURE).text
+    except ValueError as err:
+        raise PydanticCustomError("witness_key", "that is not the verifier key of a witness") from err
 
 
 class Section(BaseModel):
@@ -116,6 +124,15 @@ class RetentionSettings(Section):
         return self
 
 
+class WitnessSettings(Section):
+    """A witness (C2SP tlog-witness): somebody at another place who cosigns the log as long as it only grows."""
+
+    url: Annotated[str, AfterValidator(_authority), Field(max_length=2000)]
+    """Where it listens; `/add-checkpoint` is added."""
+    key: Annotated[str, AfterValidator(_witness_key)]
+    """Its verifier key, as it shows it at its start: only what this key signed is believed."""
+
+
 class ProofSettings(Section):
     """Who outside the box says that its log was what it is."""
 
@@ -127,11 +144,23 @@ class ProofSettings(Section):
     """How often a checkpoint is stamped: what the owner of the key did since the last one, nobody can prove."""
     sm: bool = False
     """Commercial cryptography besides: SM3 (GB/T 32905) of each segment, SM2 (GB/T 32918) of each checkpoint."""
+    witnesses: Annotated[tuple[WitnessSettings, ...], Field(max_length=8)] = ()
+    """Witnesses: each is asked, and each refuses a log that was rewritten or cut off."""
+    witness_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
+    """How often they are asked; a cosignature costs a leaf and a small file."""
 
     @model_validator(mode="after")
     def _someone_is_believed(self) -> ProofSettings:
         if self.tsa_urls and self.tsa_ca_file is None:
             raise PydanticCustomError("tsa_without_roots", "tsa_ca_file is needed")
+        return self
+
+    @model_validator(mode="after")
+    def _witnesses_apart(self) -> ProofSettings:
+        """Their key ids name the files of what they signed."""
+        ids = [parse_verifier_key(one.key, COSIGNATURE).id for one in self.witnesses]
+        if len(set(ids)) != len(ids):
+            raise PydanticCustomError("witness_twice", "a witness stands twice")
         return self
 
 
@@ -208,6 +237,12 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ("proof", "tsa_ca_file"): ("a file with certificates as PEM", "可读取的 PEM 证书文件"),
     ("proof", "anchor_minutes"): ("a whole number of minutes from 5 to 1440", "5 至 1440 的整数分钟数"),
     ("proof", "sm"): ("true or false", "true 或 false"),
+    ("proof", "witnesses"): (
+        'up to 8 of { url = "https://…", key = "name+hash+key" }, each witness once: where it listens, and the '
+        "verifier key that it shows at its start",
+        '至多 8 个 { url = "https://…", key = "名称+校验+公钥" }，不重复：见证服务的地址及其启动时显示的验证公钥',
+    ),
+    ("proof", "witness_minutes"): ("a whole number of minutes from 1 to 1440", "1 至 1440 的整数分钟数"),
     ("cameras", "id"): (
         "1 to 63 small letters, digits, '-' and '_', beginning with a letter or digit, each id once",
         "1 至 63 个小写字母、数字、“-”或“_”，以字母或数字开头，且不重复",

@@ -12,7 +12,7 @@ import sys
 import structlog
 import typer
 
-from appliance.cli import box, cameras, exports, footage, holds, page, proof
+from appliance.cli import box, cameras, exports, footage, holds, page, proof, witness
 from appliance.cli.words import exit_codes_text, language_of
 from config import logs
 from config.errors import ConfigInvalid, CustosError, ExitCode
@@ -39,6 +39,7 @@ app.command("fsck")(proof.fsck)
 app.command("completeness")(proof.completeness)
 proof.log_app.command("page")(page.log_page)
 app.add_typer(proof.log_app, name="log")
+app.command("witness")(witness.witness)
 app.add_typer(box.config_app, name="config")
 app.add_typer(box.token_app, name="token")
 app.command("version")(box.version)

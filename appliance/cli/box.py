@@ -175,3 +175,6 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
     if log.get("sm2_fingerprint"):
         out.print(f"SM2 key 国密公钥指纹: {log['sm2_fingerprint']}", markup=False)
+    for one in log.get("witnesses", []):
+        had = f"{one['cosigned_size']} leaves, cosigned {local(one.get('cosigned_at'), at.zone)}"
+        out.print(f"witness {one['name']}: {had}", markup=False)

@@ -259,6 +259,28 @@ def log_show(
     at.console.print(f"\n{size} leaves. The newest checkpoint:\n\n{checkpoint}", markup=False)
 
 
+@log_app.command("key")
+def log_key(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The key that signs this log, as witnesses and other programs take it. 日志的验证公钥"""
+    from recorder.store.log.note import verifier_key
+
+    at = desk(config, data_dir, as_json)
+    with reading(at) as store:
+        body = {
+            "origin": store.origin,
+            "key": verifier_key(store.origin, store.public_key),
+            "fingerprint": store.fingerprint,
+        }
+    if not at.answer(body):
+        at.console.print(
+            f"verifier key 验证公钥  {body['key']}\nfingerprint 公钥指纹  {body['fingerprint']}", markup=False
+        )
+
+
 def _leaf(index: int, leaf: Leaf) -> dict[str, Any]:
     return {
         "index": index,

@@ -69,6 +69,24 @@ class CameraFacts:
 
 
 @dataclass(frozen=True)
+class WitnessFacts:
+    """A witness, and how it stands with its cosignatures."""
+
+    name: str
+    cosigned_us: int | None = None
+    """When it cosigned last, by its clock; None: never yet."""
+    cosigned_size: int = 0
+    """Leaves of the largest checkpoint that it cosigned."""
+    wanted_us: int | None = None
+    """Since when a checkpoint waits for it; None: none does."""
+    problem_code: str | None = None
+    """Why the last turn did not get what was wanted."""
+    problem_text: str = ""
+    seen_size: int | None = None
+    """Where it contradicts this log: how many leaves it has seen."""
+
+
+@dataclass(frozen=True)
 class AnchorFacts:
     """Who outside the box vouches for its log."""
 
@@ -81,6 +99,7 @@ class AnchorFacts:
     problem_code: str | None = None
     """Why the last turn did not get all that was wanted."""
     problem_text: str = ""
+    witnesses: Sequence[WitnessFacts] = ()
 
 
 @dataclass(frozen=True)

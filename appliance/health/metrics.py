@@ -109,6 +109,18 @@ def _of_box(facts: Facts) -> Iterable[Metric]:
     age_s = None if stamped_us is None else max(0, facts.now_us - stamped_us) / 1e6
     yield _gauge("custos_anchor_age_seconds", "Since an authority last stamped the log, by its time.", age_s)
     yield _gauge("custos_anchors_waiting", "Checkpoints that wait for their stamp.", facts.anchors.waiting)
+    cosigned = GaugeMetricFamily(
+        "custos_witness_age_seconds", "Since a witness last cosigned the log, by its clock.", labels=["witness"]
+    )
+    contradicted = GaugeMetricFamily(
+        "custos_witness_contradicts", "1 where a witness has seen another log than this one.", labels=["witness"]
+    )
+    for witness in facts.anchors.witnesses:
+        if witness.cosigned_us is not None:
+            cosigned.add_metric([witness.name], max(0, facts.now_us - witness.cosigned_us) / 1e6)
+        contradicted.add_metric([witness.name], float(witness.seen_size is not None))
+    yield cosigned
+    yield contradicted
     yield _gauge(
         "custos_floor_margin_days",
         "Days that fit beyond what the law demands, of the camera that has fewest; below 0 recording will stop.",

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal
 
-from appliance.health.facts import Facts
+from appliance.health.facts import Facts, WitnessFacts
+from config.errors import CustosError
 from config.times import HOUR_US, MINUTE_US
 from recorder.errors import SourceError, StorageError
 from recorder.store.log.errors import Sm2Error
+from retention.evidence.cosigning import WitnessError
 from retention.evidence.timestamp import AuthorityError
 
 MEDIA_LATE_S: Final = 15.0
@@ -38,7 +40,7 @@ CHECKPOINT_LATE_S: Final = 180.0
 """Three beats: a log unsigned for longer is a problem. One beat may be late behind a slow disk."""
 
 ANCHOR_LATE_US: Final = 10 * MINUTE_US
-"""A checkpoint that waits longer for its stamp: its authority does not do its work."""
+"""A checkpoint that waits longer for its stamp or cosignature: who is to give it does not do its work."""
 
 SYNC_SLOW_S: Final = 1.0
 """A sync that takes longer means that a power cut would cost more than promised."""
@@ -108,6 +110,24 @@ def _of_log(facts: Facts, chinese: bool) -> Iterator[Problem]:
     if facts.sm2.is_configured and facts.sm2.problem_code is not None:
         why = _reason(facts.sm2.problem_code, facts.sm2.problem_text, chinese)
         yield Problem("sm2_unsigned", _SM2_UNSIGNED[chinese].format(why=why), Weight.DEGRADED)
+    for witness in anchors.witnesses:
+        yield from _of_witness(witness, facts, chinese)
+
+
+def _of_witness(witness: WitnessFacts, facts: Facts, chinese: bool) -> Iterator[Problem]:
+    code = witness.problem_code or ""
+    if witness.seen_size is not None:
+        text = _WITNESS_CONTRADICTS[chinese].format(
+            name=witness.name,
+            seen=witness.seen_size,
+            size=facts.log_size,
+            why=_reason(code, witness.problem_text, chinese),
+        )
+        yield Problem(code, text, Weight.FAILING)
+    elif witness.wanted_us is not None and facts.now_us - witness.wanted_us > ANCHOR_LATE_US:
+        why = _reason(code, witness.problem_text, chinese)
+        text = _WITNESS_LATE[chinese].format(name=witness.name, why=why)
+        yield Problem("witness_late", text, Weight.DEGRADED)
 
 
 def _of_duties(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -208,9 +228,22 @@ _CHECKPOINT_LATE: Final = (
 
 _NOT_ANCHORED: Final = (
     "NOT ANCHORED: nobody outside this box vouches for its log, so whoever has its key could write it anew. Name a "
-    "time-stamping authority ([proof] tsa_urls), and keep a checkpoint in the duty book until then.",
-    "未锚定：本机之外无人为校验日志作证，持有其密钥者可重写日志。请设置时间戳服务（[proof] tsa_urls），"
-    "在此之前请将检查点抄入值班日志。",
+    "witness ([proof] witnesses) or a time-stamping authority ([proof] tsa_urls), and keep a checkpoint in the duty "
+    "book until then.",
+    "未锚定：本机之外无人为校验日志作证，持有其密钥者可重写日志。请设置见证服务（[proof] witnesses）"
+    "或时间戳服务（[proof] tsa_urls），在此之前请将检查点抄入值班日志。",
+)
+_WITNESS_LATE: Final = (
+    "The newest checkpoint of the log waits for its cosignature by the witness {name}: {why} Recording goes on; but "
+    "what came since the last cosignature cannot be proved against who has the key.",
+    "最新的日志检查点尚未取得见证服务“{name}”的联署：{why}录像继续；但最后一次联署之后的内容无法对密钥持有人举证。",
+)
+_WITNESS_CONTRADICTS: Final = (
+    "THE LOG WAS REWRITTEN OR CUT OFF: {why} The witness {name} has seen {seen} leaves that are not a part of this "
+    "log, which has {size}. Was an old copy of the data directory put back? If not, leave the disks as they are, keep "
+    "log/anchors, and tell whoever relies on this record.",
+    "日志已被重写或截断：{why}见证服务“{name}”所见的 {seen} 条日志与本机日志（现有 {size} 条）不符。"
+    "是否恢复过数据目录的旧副本？若否，请保持磁盘原状、保留 log/anchors，并通知依赖该记录的各方。",
 )
 _ANCHOR_LATE: Final = (
     "{count} checkpoints of the log wait for their time stamp: {why} Recording goes on, and nothing is skipped; but "
@@ -356,15 +389,25 @@ CHINESE: Final[Mapping[str, str]] = {
     "tsa_wrong": "时间戳服务的应答与所请求的内容不符。",
     "tsa_untrusted": "时间戳无法归结到 tsa_ca_file 中的证书，或证书链中有证书已过期。",
     "tsa_roots_invalid": "无法读取时间戳服务的证书文件（PEM）。",
+    "witness_error": "无法使用见证服务。",
+    "witness_silent": "见证服务没有应答：请检查其地址、其是否在运行以及本机能否访问。",
+    "witness_refused": "见证服务有应答，但没有联署。",
+    "witness_unaware": "见证服务不认识本机日志或其密钥：请将 custos log key 显示的验证公钥提供给它。",
+    "witness_wrong": "见证服务的应答不是对所示检查点的联署，或不是由配置中的公钥签署。",
+    "witness_contradicts": "见证服务见过以本机名义出具的另一份日志。",
+    "witness_ahead": "见证服务见过的日志比现有的更长：其末尾被截断，或恢复了旧副本。",
+    "witness_forked": "见证服务见过本日志的另一种开头：日志被重写。",
+    "proof_invalid": "本机日志与其检查点不符：请运行 custos fsck。",
     "bug": "Custos 自身出错；详情见日志。",
 }
 """The Chinese of what stops a camera or a duty, by error code; English is each class's own sentence."""
 
 
 def codes_to_translate() -> set[str]:
-    """The codes of everything that can stop a camera or a stamp: each has a Chinese sentence, and a test says so."""
+    """The codes of all that can stop a camera, a stamp or a cosignature: a test sees to their Chinese sentences."""
 
-    def below(base: type[SourceError | StorageError | AuthorityError | Sm2Error]) -> set[str]:
+    def below(base: type[CustosError]) -> set[str]:
         return {base.code}.union(*(below(child) for child in base.__subclasses__()))
 
-    return below(SourceError) | below(StorageError) | below(AuthorityError) | below(Sm2Error)
+    bases = (SourceError, StorageError, AuthorityError, WitnessError, Sm2Error)
+    return set().union(*(below(base) for base in bases))

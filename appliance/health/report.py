@@ -13,6 +13,7 @@ from api.schemas import (
     RetentionStatus,
     Status,
     VolumeStatus,
+    WitnessStatus,
 )
 from appliance.health.facts import CameraFacts, Facts
 from appliance.health.problems import CHECKPOINT_LATE_S, problems_of, state_of
@@ -60,6 +61,10 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
             anchored_at=_instant(facts.anchors.stamped_us),
             anchors_waiting=facts.anchors.waiting,
             sm2_fingerprint=facts.sm2.fingerprint,
+            witnesses=[
+                WitnessStatus(name=one.name, cosigned_at=_instant(one.cosigned_us), cosigned_size=one.cosigned_size)
+                for one in facts.anchors.witnesses
+            ],
         ),
         retention=RetentionStatus(
             floor_days=facts.floor_days,

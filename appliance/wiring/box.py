@@ -28,7 +28,7 @@ import uvloop
 from api.app import create_app
 from api.auth import is_loopback
 from api.deps import Ports
-from appliance.health.facts import AnchorFacts, Sm2Facts
+from appliance.health.facts import AnchorFacts, Sm2Facts, WitnessFacts
 from appliance.health.gather import Gatherer, Terms
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
@@ -48,6 +48,7 @@ from config.errors import ConfigInvalid
 from config.logs import register_secret
 from config.settings import CameraSettings, Settings
 from config.times import SECOND_US, format_us
+from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.capture.fleet import Fleet
 from recorder.capture.source import WantedCamera
 from recorder.causes import Cause
@@ -57,7 +58,9 @@ from recorder.store.log import sm2
 from recorder.store.records import Camera, ManagedBy
 from recorder.store.store import InitReport, Store
 from retention.evidence.anchoring import Anchorer, Authorities
+from retention.evidence.cosigning import WitnessContradicts
 from retention.evidence.jobs import Exporter
+from retention.evidence.witnesses import Witness
 from retention.policy import Rule
 from retention.sweep import sweep
 
@@ -80,7 +83,7 @@ SWEEP_S: Final = 3600.0
 """Footage falls due at midnight; an hour later is soon enough."""
 
 ANCHOR_LOOK_S: Final = 60.0
-"""How often it is looked whether a stamp is due, and an authority that failed is asked again."""
+"""How often it is looked whether a stamp or cosignature is due, and who failed is asked again."""
 
 EXPORTS_S: Final = 60.0
 """Who asks for one calls; this is for what an earlier run left unfinished."""
@@ -195,6 +198,11 @@ class RecordingBox:
         self._anchorer = Anchorer(store, clock, Authorities(proof.tsa_urls, proof.tsa_ca_file, proof.anchor_minutes))
         self._exporter = Exporter(store, clock, version(), self._anchorer)
         self._wake_anchors = Wake()
+        self._witnesses = [
+            Witness(store, clock, one.url, parse_verifier_key(one.key, COSIGNATURE), proof.witness_minutes)
+            for one in proof.witnesses
+        ]
+        self._wake_witnesses = Wake()
         self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
         self._wake_watch = Wake()
         self._fleet = self._made_fleet()
@@ -297,6 +305,7 @@ class RecordingBox:
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
             Duty("survey", self._look_around, lambda: SURVEY_S),
             Duty("anchors", self._anchor, lambda: ANCHOR_LOOK_S, self._wake_anchors),
+            Duty("witnesses", self._ask_witnesses, lambda: ANCHOR_LOOK_S, self._wake_witnesses),
             Duty("exports", self._export, lambda: EXPORTS_S, self._wake_exports),
             Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
             Duty("heap", self._give_back, lambda: heap.PERIOD_S),
@@ -359,15 +368,23 @@ class RecordingBox:
         if self._begun:
             self._anchorer.run()
 
+    def _ask_witnesses(self) -> None:
+        if self._begun:
+            for witness in self._witnesses:
+                witness.run()
+
     def _anchor_facts(self) -> AnchorFacts:
-        state, problem = self._store.anchors.state(), self._anchorer.problem
+        stamped, problem = bool(self._settings.proof.tsa_urls), self._anchorer.problem
+        state = self._store.anchors.state()
         return AnchorFacts(
-            is_configured=bool(self._settings.proof.tsa_urls),
+            is_configured=stamped or bool(self._witnesses),
             stamped_us=state.stamped_us,
-            wanted_us=state.wanted_us,
-            waiting=state.waiting,
+            # What waits for an authority that is not asked any more is no problem: another vouches, or nobody does.
+            wanted_us=state.wanted_us if stamped else None,
+            waiting=state.waiting if stamped else 0,
             problem_code=None if problem is None else problem.code,
             problem_text="" if problem is None else str(problem),
+            witnesses=[_witness_facts(one) for one in self._witnesses],
         )
 
     def _sm2_facts(self) -> Sm2Facts:
@@ -380,10 +397,13 @@ class RecordingBox:
         )
 
     def _ask_for_stamp(self, reason: str) -> None:
-        """A hold or an export: what was said then is stamped at once, not only within the hour."""
+        """A hold or an export: what was said then is stamped and cosigned at once, not only when it is due."""
         if self._settings.proof.tsa_urls:
             self._store.anchors.want(reason)
             self._wake_anchors.call()
+        for witness in self._witnesses:
+            witness.want(reason)
+        self._wake_witnesses.call()
 
     def _export_asked(self) -> None:
         self._ask_for_stamp("export")
@@ -552,6 +572,19 @@ def _refuse_faults(settings: Settings, store: Store) -> None:
     found = faults([_file_camera(camera) for camera in settings.cameras], store.cameras.all())
     if found:
         raise ConfigInvalid(found)
+
+
+def _witness_facts(witness: Witness) -> WitnessFacts:
+    state, problem = witness.state(), witness.problem
+    return WitnessFacts(
+        name=witness.key.name,
+        cosigned_us=state.stamped_us,
+        cosigned_size=state.size,
+        wanted_us=state.wanted_us,
+        problem_code=None if problem is None else problem.code,
+        problem_text="" if problem is None else str(problem),
+        seen_size=problem.size if isinstance(problem, WitnessContradicts) else None,
+    )
 
 
 def _file_camera(camera: CameraSettings) -> FileCamera:

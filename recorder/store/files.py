@@ -277,3 +277,14 @@ def lock(path: Path) -> int:
             time.sleep(0.05)
         else:
             return handle
+
+
+def try_lock(folder: Path) -> int | None:
+    """Take the exclusive lock of a folder, if nobody has it; it is given back when the descriptor closes."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,20 @@ from sqlalchemy import Connection, select
 
 from config.errors import CustosError
 from config.times import format_us
+from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
 from recorder.store import files, tables
-from recorder.store.anchors import ROOTS
+from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.layout import PART, VOLUME, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
 from recorder.store.log import sm2
+from recorder.store.log.cosignature import cosigned_at_s
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, read_body, signatures_by
 from recorder.store.log.tree import Frontier, leaf_hash, restore
-from recorder.store.records import MediaState, camera_of, segment_id_of
+from recorder.store.records import AnchorKind, MediaState, Outsider, camera_of, segment_id_of
 from recorder.store.store import Store
 
 
@@ -213,43 +215,77 @@ def deletions_are_told(store: Store, connection: Connection) -> Iterator[Finding
 
 
 def anchors_verify(store: Store, connection: Connection) -> Iterator[Finding]:
-    """9: each stamp is the one that was kept and believed, and its checkpoint is a beginning of this log."""
-    folder, known = store.layout.log / "anchors", set[str]()
-    for row in connection.execute(select(tables.anchors)).mappings():
-        known |= {f"{row['size']}.tsr", f"{row['size']}.body"}  # those of one that waits may lie here after a crash
+    """9: each anchor verifies against the checkpoint it names, and that is a beginning of the log as it is now.
+
+    Whether to believe an authority is left to who knows its certificates (`openssl ts`, docs/proof.md).
+    """
+    known = set[str]()
+    for row in connection.execute(select(tables.anchors).order_by(tables.anchors.c.id)).mappings().all():
+        name = file_name(row["size"], Outsider(AnchorKind(row["kind"]), row["witness"]))
+        known |= {name, f"{row['size']}.body"}  # those of one that waits may lie there after a crash
         if row["token"] is not None:
-            yield from _anchor(store, connection, folder, row)
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name not in known and not path.match(ROOTS.format("*")):
-            yield Finding(9, path.name, "no anchor that was wanted is of this name")
+            yield from _anchor_holds(store, connection, row, name)
+    yield from _anchored_tree_stands(store, known)
 
 
-def _anchor(store: Store, connection: Connection, folder: Path, row: Mapping[Any, Any]) -> Iterator[Finding]:
-    name, leaf = f"{row['size']}.tsr", _leaf(store, connection, row["leaf_index"])
-    if hashlib.sha256(_content(folder / name)).hexdigest() != row["token"]:
-        yield Finding(9, name, "it is not there, or is not the stamp that was kept")
-    if (
-        leaf is None
-        or leaf.type != "anchor"
-        or (leaf.fields["size"], leaf.fields["token"]) != (row["size"], row["token"])
-    ):
+def _anchor_holds(store: Store, connection: Connection, row: Mapping[Any, Any], name: str) -> Iterator[Finding]:
+    by, leaf = Outsider(AnchorKind(row["kind"]), row["witness"]), _leaf(store, connection, row["leaf_index"])
+    path = store.layout.log / "anchors" / name
+    facts = {} if leaf is None or leaf.type != "anchor" else leaf.fields
+    if (facts.get("size"), facts.get("token")) != (row["size"], row["token"]):
         yield Finding(9, name, "no leaf binds it")
     try:
-        stamped = read_body(body_of(row["note"]))
-        signed = store.latest_checkpoint()
-        newest = 0 if signed is None else signed.size
-        root = restore(row["size"], lambda height, index: store.ledger.tiles.node(height, index, newest)).root()
-    except CustosError as err:
-        yield Finding(9, name, str(err))
-        return
-    if stamped.root != root or _content(folder / f"{row['size']}.body") != stamped.body().encode():
-        yield Finding(9, name, "what was stamped is not what the log had then: one of them was rewritten")
+        with files.translated(path):
+            token = path.read_bytes()
+        if hashlib.sha256(token).hexdigest() != row["token"]:
+            yield Finding(9, path.name, "it is not what the log says was received")
+        if by.key is None and _content(path.with_suffix(".body")) != body_of(row["note"]).encode():
+            yield Finding(9, path.name, "the text that was stamped is not there, or is another")
+        elif by.key is not None:
+            cosigned_at_s(token.decode(), parse_verifier_key(by.key, COSIGNATURE))
+    except (CustosError, UnicodeDecodeError) as err:
+        yield Finding(9, path.name, str(err))
 
 
 def _content(path: Path) -> bytes:
     """Of a small file; nothing where there is none."""
     with files.translated(path):
         return path.read_bytes() if path.is_file() else b""
+
+
+def _anchored_tree_stands(store: Store, known: Set[str]) -> Iterator[Finding]:
+    """By the files: whoever rewrote the log may have rewritten the catalogue too."""
+    folder = store.layout.log / "anchors"
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    try:  # behind the listing: a box that runs has by then signed at least what is anchored there
+        signed = open_checkpoint(store.checkpoint_text(), store.origin, store.public_key).size
+    except CustosError:
+        return  # invariant 6 speaks of it
+    for path in paths:
+        if path.name not in known and not path.match(ROOTS.format("*")):
+            yield Finding(9, path.name, "no anchor that was wanted is of this name")
+        if path.suffix not in (".note", ".body"):
+            continue
+        try:
+            with files.translated(path):
+                text = path.read_text(encoding="utf-8")
+            said = read_body(text if path.suffix == ".body" else body_of(text))
+            problem = _contradicted(store, said, signed)
+        except (CustosError, UnicodeDecodeError) as err:
+            problem = str(err)
+        if problem is not None:
+            yield Finding(9, path.name, problem)
+
+
+def _contradicted(store: Store, said: Checkpoint, signed: int) -> str | None:
+    if said.origin != store.origin:
+        return "it is of another log"
+    if said.size > signed:
+        return f"somebody outside saw {said.size} leaves, and {signed} are signed: the log was cut off"
+    root = restore(said.size, lambda height, index: store.ledger.tiles.node(height, index, signed)).root()
+    if root != said.root:
+        return f"somebody outside saw another log of {said.size} leaves: this one was written anew"
+    return None
 
 
 _CHECKS: tuple[Check, ...] = (

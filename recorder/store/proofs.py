@@ -16,10 +16,10 @@ from recorder.errors import NotSignedYet
 from recorder.store import files, tables
 from recorder.store.anchors import Anchors
 from recorder.store.ledger import Ledger, heads
-from recorder.store.log.errors import TileMissing
+from recorder.store.log.errors import ProofInvalid, TileMissing
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.log.note import Checkpoint, open_checkpoint
-from recorder.store.log.tree import consistency_proof, inclusion_proof
+from recorder.store.log.tree import consistency_proof, inclusion_proof, restore, verify_consistency
 from recorder.store.records import KeptAnchor, camera_of
 
 BEATS_APART_LIMIT = 1_000_000
@@ -91,6 +91,23 @@ class Proofs:
         signed = sorted(index for index in wanted if index < checkpoint.size)
         leaves = tuple(self._proven(connection, signed, checkpoint.size))
         return Proof(text, checkpoint, leaves, vectors, tuple(self._anchored(anchors, checkpoint.size)))
+
+    def consistency(self, old: int, checkpoint: Checkpoint) -> tuple[bytes, ...]:
+        """That the log of that size goes on to the checkpoint (RFC 6962, 2.1.2), checked before it is handed out.
+
+        Raises:
+            ProofInvalid: what is stored does not hash to the checkpoint. LogError: a part of it is not there.
+        """
+
+        @cache
+        def node(height: int, index: int) -> bytes:
+            return self._ledger.tiles.node(height, index, checkpoint.size)
+
+        if restore(checkpoint.size, node).root() != checkpoint.root:
+            raise ProofInvalid(f"The log does not hash to the checkpoint of {checkpoint.size} leaves.")
+        proof = tuple(consistency_proof(old, checkpoint.size, node))
+        verify_consistency(old, checkpoint.size, restore(old, node).root(), checkpoint.root, proof)
+        return proof
 
     def _signed(self) -> tuple[str, Checkpoint]:
         with files.translated(self._ledger.checkpoint_path):

@@ -266,13 +266,35 @@ class Export:
     ended_us: int | None
 
 
+class AnchorKind(StrEnum):
+    """What somebody outside the box says of a checkpoint."""
+
+    RFC3161 = "rfc3161"
+    """That it existed at a time (a time-stamping authority)."""
+    WITNESS = "witness"
+    """That, at a time, it contradicted none that was seen before (a witness)."""
+
+
+@dataclass(frozen=True)
+class Outsider:
+    """Who is asked."""
+
+    kind: AnchorKind
+    key: str | None = None
+    """A witness's verifier key; None for authorities, of whom any may answer."""
+
+
+AUTHORITIES = Outsider(AnchorKind.RFC3161)
+
+
 @dataclass(frozen=True)
 class Anchor:
-    """A checkpoint that is to be stamped."""
+    """A checkpoint that is to be stamped, or cosigned."""
 
     id: int
     size: int
     note: str
+    by: Outsider = AUTHORITIES
 
 
 @dataclass(frozen=True)
@@ -290,13 +312,17 @@ class KeptAnchor:
 
 @dataclass(frozen=True)
 class AnchorState:
-    """How it stands with the stamps."""
+    """How it stands with the stamps or cosignatures of one outsider."""
 
     stamped_us: int | None
-    """The newest stamp, by the authority's time; None: there is none."""
+    """The newest, by the authority's or witness's time; None: there is none."""
     wanted_us: int | None
     """Since when the oldest one waits; None: none does."""
     waiting: int
+    asked_us: int | None = None
+    """When the last one was first wanted, had or not, by the box's clock; None: none was."""
+    size: int = 0
+    """Of the largest checkpoint that was stamped or cosigned."""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ from recorder.store.log import sm2
 from recorder.store.log.errors import Sm2Error
 from recorder.store.log.keys import create_key, fingerprint, load_key
 from recorder.store.log.leaves import Leaf, decode_leaf
+from recorder.store.log.note import open_checkpoint
 from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, reserve_bytes
 from recorder.store.proofs import Proof, Proofs
@@ -383,6 +384,10 @@ class Store:
         """What the log proves of these items, both included, and of what lies around them."""
         with self.database.read() as connection:
             return self._proofs.of(connection, stream_id, first_n, last_n)
+
+    def consistency(self, old: int, note: str) -> tuple[bytes, ...]:
+        """That the log of that size goes on to this checkpoint of ours (RFC 6962, 2.1.2)."""
+        return self._proofs.consistency(old, open_checkpoint(note, self.origin, self.public_key))
 
     def sign(self, text: bytes) -> bytes:
         """The box's signature (Ed25519, 64 bytes) on the list of what it hands out.

@@ -201,10 +201,13 @@ anchors = Table(
     Column("id", Integer, primary_key=True),
     Column("size", BigInteger, nullable=False),  # of the tree
     Column("note", Text, nullable=False),  # the checkpoint as it was signed: later ones take its place on the disk
-    Column("reason", String, nullable=False),  # hourly | hold | export
+    Column("reason", String, nullable=False),  # hourly | due | hold | export
     Column("wanted_us", BigInteger, nullable=False),
-    Column("stamped_us", BigInteger),  # the authority's time
+    Column("stamped_us", BigInteger),  # the authority's or witness's time
     Column("token", String),  # SHA-256 of the answer, which lies under log/anchors; NULL: still to be asked for
     Column("leaf_index", BigInteger),
+    Column("kind", String, nullable=False, server_default="rfc3161"),  # rfc3161 | witness
+    Column("witness", String),  # its verifier key; NULL: an authority, whichever answers
+    Index("anchors_of", "kind", "witness", "size"),
     Index("anchors_pending", "id", sqlite_where=text("token IS NULL"), postgresql_where=text("token IS NULL")),
 )

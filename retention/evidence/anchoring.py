@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
-import httpx
 import structlog
 
 from config.clock import Clock
@@ -15,13 +15,8 @@ from config.times import MINUTE_US
 from recorder.store import files
 from recorder.store.log.note import body_of
 from recorder.store.store import Store
+from retention.evidence.asking import AnswerTooLarge, Unanswered, posted
 from retention.evidence.timestamp import AuthoritySilent, AuthorityWrong, Stamp, judged, question, roots_of
-
-ANSWER_S = 15.0
-"""An authority that takes longer is asked again at the next turn."""
-
-ANSWER_LIMIT_BYTES = 256 * 1024
-"""A stamp with its certificates has some kilobytes."""
 
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
 """RFC 3161, 3.4."""
@@ -116,16 +111,12 @@ def _answer(url: str, query: bytes) -> bytes:
     Raises:
         AuthoritySilent: nobody answers in time. AuthorityWrong: somebody does, but not with a stamp.
     """
-    headers = {"Content-Type": _QUERY, "Accept": _REPLY}
     try:
-        with httpx.stream("POST", url, content=query, headers=headers, timeout=ANSWER_S) as answer:
-            if answer.status_code != httpx.codes.OK:
-                raise AuthorityWrong(f"{AuthorityWrong.sentence()} (it answered {answer.status_code})")
-            received = b""
-            for piece in answer.iter_bytes():
-                received += piece
-                if len(received) > ANSWER_LIMIT_BYTES:
-                    raise AuthorityWrong
-    except httpx.HTTPError as err:
+        reply = posted(url, query, {"Content-Type": _QUERY, "Accept": _REPLY})
+    except Unanswered as err:
         raise AuthoritySilent from err
-    return received
+    except AnswerTooLarge as err:
+        raise AuthorityWrong from err
+    if reply.status != HTTPStatus.OK:
+        raise AuthorityWrong(f"{AuthorityWrong.sentence()} (it answered {reply.status})")
+    return reply.body

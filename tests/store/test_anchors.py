@@ -15,7 +15,7 @@ from recorder.store.fsck import check
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
 from recorder.store.store import Store
-from retention.evidence import anchoring
+from retention.evidence import asking
 from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.timestamp import AuthoritySilent, AuthorityUntrusted, AuthorityWrong, question
 from tests.fakes.authority import Authority, authority
@@ -99,7 +99,7 @@ def test_an_authority_that_does_not_answer(
     store: Store, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is waited for within a bound, and named; one that nobody listens at too."""
-    monkeypatch.setattr(anchoring, "ANSWER_S", 0.3)
+    monkeypatch.setattr(asking, "ANSWER_S", 0.3)
     with authority(folder(tmp_path)) as one:
         one.is_silent = True
         mine = anchorer(store, clock, one)
@@ -163,7 +163,7 @@ def test_fsck_knows_a_good_stamp_from_one_that_is_not(store: Store, clock: FakeC
     assert check(store) == []
 
     stamp = stamps(store)[0]
-    for path, said in ((stamp, "not the stamp that was kept"), (stamp.with_suffix(".body"), "rewritten")):
+    for path, said in ((stamp, stamp.name), (stamp.with_suffix(".body"), "the text that was stamped")):
         kept = path.read_bytes()
         path.write_bytes(kept[:-1])
         assert [one for one in findings(store) if said in one], path
@@ -178,7 +178,7 @@ def test_fsck_knows_a_good_stamp_from_one_that_is_not(store: Store, clock: FakeC
 def test_fsck_finds_that_the_log_is_not_the_one_that_was_stamped(
     store: Store, clock: FakeClock, tmp_path: Path
 ) -> None:
-    """The row tells of another root than the tiles lead to."""
+    """Row and file tell of another root than the tiles lead to."""
     with authority(folder(tmp_path)) as one:
         anchorer(store, clock, one).run()
     with store.database.write() as connection:
@@ -186,8 +186,9 @@ def test_fsck_finds_that_the_log_is_not_the_one_that_was_stamped(
         lines = note.split("\n")
         lines[2] = base64.b64encode(bytes(32)).decode()
         connection.execute(update(tables.anchors).values(note="\n".join(lines)))
+    stamps(store)[0].with_suffix(".body").write_text("\n".join(lines[:3]) + "\n")
 
-    assert [one for one in findings(store) if "one of them was rewritten" in one]
+    assert [one for one in findings(store) if "this one was written anew" in one]
 
 
 def test_a_tail_that_was_cut_off_is_caught_by_its_stamp(store: Store, clock: FakeClock, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ from recorder.store.holds import active
 from recorder.store.layout import Layout, segment_path
 from recorder.store.ledger import heads_hash
 from recorder.store.log.errors import KeyFileInvalid
-from recorder.store.records import ManagedBy, SegmentFacts, SegmentHeader
+from recorder.store.records import AnchorKind, ManagedBy, Outsider, SegmentFacts, SegmentHeader
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from recorder.store.verify import verify
@@ -537,23 +537,59 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
     assert described(built) == described(wanted)
 
 
-def without_later_tables(connection: sqlite3.Connection) -> None:
-    for name in ("exports", "anchors"):
-        connection.execute(f"DROP TABLE {name}")
-    for column in ("items.sm3", "log_state.sm2_public", "log_state.sm2_leaf"):
-        table, _, name = column.partition(".")
-        connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
+UNDO = {
+    "0013": ("DROP TABLE log_keys",),
+    "0012": (
+        "ALTER TABLE items DROP COLUMN camsig",
+        "ALTER TABLE items DROP COLUMN utc_offset_s",
+        "DROP TABLE signing",
+    ),
+    "0011": (
+        "ALTER TABLE items DROP COLUMN sm3",
+        "ALTER TABLE log_state DROP COLUMN sm2_public",
+        "ALTER TABLE log_state DROP COLUMN sm2_leaf",
+    ),
+    "0010": ("DROP TABLE views", "DROP TABLE erasures"),
+    "0009": (
+        "DROP INDEX anchors_of",
+        "ALTER TABLE anchors DROP COLUMN kind",
+        "ALTER TABLE anchors DROP COLUMN witness",
+    ),
+    "0008": ("DROP TABLE anchors",),
+    "0007": ("DROP TABLE exports",),
+    "0006": ("ALTER TABLE items DROP COLUMN clock_drift_ppb",),
+    "0005": ("ALTER TABLE cameras DROP COLUMN allow_basic",),
+}
+"""What each step of the schema added, taken away again."""
+
+
+def put_back(data_dir: Path, version: str) -> None:
+    """Make a catalogue what it was at that version."""
+    with closing(sqlite3.connect(data_dir / "catalogue.sqlite")) as connection, connection:
+        for statement in (one for step, undoing in UNDO.items() if step > version for one in undoing):
+            connection.execute(statement)
+        connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
+
+
+def test_a_catalogue_from_before_witnesses(tmp_path: Path) -> None:
+    """What was wanted of an authority then is wanted of it still, and of no witness."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock)
+    store.anchors.want("hourly")
+    store.close()
+    put_back(tmp_path / "data", "0008")
+    store = Store.open(tmp_path / "data", clock)
+
+    assert len(store.anchors.pending()) == 1
+    assert store.anchors.pending(by=Outsider(AnchorKind.WITNESS, "w+00000000+AAAA")) == []
+    store.close()
 
 
 def test_a_catalogue_from_before_basic_could_be_allowed(tmp_path: Path) -> None:
     """Its cameras are as they were, and may not be shown their password readable; allowing it is a leaf."""
     clock = FakeClock()
     new_store(tmp_path, clock, "gate").close()
-    with closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite")) as connection, connection:
-        connection.execute("ALTER TABLE cameras DROP COLUMN allow_basic")
-        connection.execute("ALTER TABLE items DROP COLUMN clock_drift_ppb")
-        without_later_tables(connection)
-        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+    put_back(tmp_path / "data", "0004")
     store = Store.open(tmp_path / "data", clock)
     before = store.cameras.get("gate")
     store.cameras.change("gate", ManagedBy.API, {"allow_basic": True})
@@ -571,10 +607,7 @@ def test_a_catalogue_from_before_segments_told_the_drift(tmp_path: Path) -> None
     record(store, clock, SECOND * 5)
     store.checkpoint()
     store.close()
-    with closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite")) as connection, connection:
-        connection.execute("ALTER TABLE items DROP COLUMN clock_drift_ppb")
-        without_later_tables(connection)
-        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+    put_back(tmp_path / "data", "0005")
     store = Store.open(tmp_path / "data", clock)
 
     assert {one.clock_drift_ppb for one in segments(store, clock)} == {None}
@@ -588,11 +621,7 @@ def test_a_catalogue_from_before_sm(tmp_path: Path) -> None:
     record(store, clock, SECOND * 5)
     store.checkpoint()
     store.close()
-    with closing(sqlite3.connect(tmp_path / "data" / "catalogue.sqlite")) as connection, connection:
-        for column in ("items.sm3", "log_state.sm2_public", "log_state.sm2_leaf"):
-            table, _, name = column.partition(".")
-            connection.execute(f"ALTER TABLE {table} DROP COLUMN {name}")
-        connection.execute("UPDATE alembic_version SET version_num = '0008'")
+    put_back(tmp_path / "data", "0010")
     store = Store.open(tmp_path / "data", clock, sm=True)
     assert verify(store) == []
     record(store, clock, SECOND * 5)

@@ -105,3 +105,22 @@ def test_an_entry_behind_the_end_is_missing(tmp_path: Path) -> None:
 
     with pytest.raises(TileMissing):
         store.read_entry(3, 3)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_consistency_is_proved_from_stored_tiles_between_any_sizes(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whatever size the log has by now: tiles of the newest serve proofs between any two older checkpoints."""
+    size = data.draw(st.integers(min_value=1, max_value=800))
+    store = TileStore(tmp_path_factory.mktemp("log"))
+    for start in range(0, size, 300):
+        store.append(start, bodies(size)[start : start + 300])
+        store.forget_partials(min(size, start + 300))
+    hashes = [leaf_hash(body) for body in bodies(size)]
+    for _ in range(5):
+        new = data.draw(st.integers(min_value=0, max_value=size))
+        old = data.draw(st.integers(min_value=0, max_value=new))
+        proof = consistency_proof(old, new, lambda height, index, new=new: store.node(height, index, new))
+        verify_consistency(old, new, root_of(hashes[:old]), root_of(hashes[:new]), proof)

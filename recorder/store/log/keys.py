@@ -21,7 +21,7 @@ PUBLIC_NAME = "log.pub.pem"
 OTHERS = 0o077
 
 
-def create_key(path: Path) -> Ed25519PrivateKey:
+def create_key(path: Path, public_name: str = PUBLIC_NAME) -> Ed25519PrivateKey:
     """Make a new key at `path` (PKCS #8), with its public half beside it.
 
     Raises:
@@ -31,7 +31,7 @@ def create_key(path: Path) -> Ed25519PrivateKey:
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     files.write_atomically(path, private, mode=0o600)
-    files.write_atomically(path.with_name(PUBLIC_NAME), public)
+    files.write_atomically(path.with_name(public_name), public)
     return key
 
 

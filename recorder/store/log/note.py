@@ -14,17 +14,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from config.verifier_keys import ED25519, VerifierKey
 from recorder.store.log.errors import CheckpointForeign, CheckpointMalformed, SignatureInvalid
 from recorder.store.log.tree import HASH_BYTES
 
-ALGORITHM_ED25519 = b"\x01"
 NOTE_LIMIT_BYTES = 64 * 1024
 """A note larger than this is no checkpoint of ours, whoever signed it."""
 
@@ -47,13 +46,12 @@ class Checkpoint:
 
 def key_id(name: str, key: Ed25519PublicKey) -> bytes:
     """The four bytes that name a signer's key (C2SP signed-note)."""
-    return hashlib.sha256(name.encode() + b"\n" + ALGORITHM_ED25519 + key.public_bytes_raw()).digest()[:4]
+    return VerifierKey(name, ED25519, key.public_bytes_raw()).id
 
 
 def verifier_key(name: str, key: Ed25519PublicKey) -> str:
     """The public key as other tools take it: ``name+hash+key``."""
-    public = base64.b64encode(ALGORITHM_ED25519 + key.public_bytes_raw()).decode()
-    return f"{name}+{key_id(name, key).hex()}+{public}"
+    return VerifierKey(name, ED25519, key.public_bytes_raw()).text
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
@@ -71,6 +69,15 @@ def body_of(text: str) -> str:
 def origin_of(text: str) -> str:
     """Whose checkpoint a note says that it is: its first line, not yet believed."""
     return text.partition("\n")[0]
+
+
+def signatures_of(text: str) -> list[tuple[str, bytes]]:
+    """Who signed a note, and how: name, and key id with signature, of each line. Nothing of it is believed yet.
+
+    Raises:
+        CheckpointMalformed: it is no signed note.
+    """
+    return _parts(text)[1]
 
 
 def open_checkpoint(text: str, origin: str, key: Ed25519PublicKey) -> Checkpoint:
@@ -121,10 +128,10 @@ def _parts(text: str) -> tuple[str, list[tuple[str, bytes]]]:
 
 
 def read_body(body: str) -> Checkpoint:
-    """Read the signed text of a note, not yet believed.
+    """What the text of a checkpoint says, whoever signed it.
 
     Raises:
-        CheckpointMalformed: it is not an origin, a size and a root.
+        CheckpointMalformed: it is none.
     """
     lines = body.split("\n")
     if len(lines) < 4 or not lines[0] or not _SIZE.fullmatch(lines[1]):

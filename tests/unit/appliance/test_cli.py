@@ -16,6 +16,7 @@ from appliance.cli.client import AnswerIsNo, exit_code_of
 from config import logs
 from config.clock import SystemClock
 from config.errors import ExitCode
+from config.verifier_keys import ED25519, parse_verifier_key
 from recorder.store.records import stream_of
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
@@ -55,7 +56,19 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 def test_help_is_asked_for(run: Run) -> None:
     """Every command and every exit code is in the help."""
     text = run("--help").out
-    for command in ("init", "run", "status", "camera", "segments", "coverage", "hold", "verify", "fsck", "log"):
+    for command in (
+        "init",
+        "run",
+        "status",
+        "camera",
+        "segments",
+        "coverage",
+        "hold",
+        "verify",
+        "fsck",
+        "log",
+        "witness",
+    ):
         assert command in text
     for code in ExitCode:
         assert f"{code.value}  " in text
@@ -208,3 +221,37 @@ def test_box_answers_no() -> None:
     assert (refused.exit_code, str(refused)) == (ExitCode.REFUSED, "It is there.")
     assert "HTTP status 502" in str(AnswerIsNo(502, {}))
     assert "CUSTOS_TOKEN" in str(AnswerIsNo(401, {}))
+
+
+LOG_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), ExitCode.USAGE),
+        (("--log", "junk"), ExitCode.CONFIG),
+        (("--logs", "missing"), ExitCode.USAGE),
+        (("--log", LOG_KEY, "--name", "a b"), ExitCode.USAGE),
+        (("--log", LOG_KEY, "--host", "no such host"), ExitCode.CONFIG),
+    ],
+)
+def test_witness_is_told_nothing_or_nonsense(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], code: ExitCode
+) -> None:
+    """An exit code and a sentence in the words of its own options; no key is made."""
+    ended = run("witness", "--port", "0", *arguments)
+
+    assert ended.code == code, ended.err
+    assert "[http]" not in ended.err
+    assert not (tmp_path / "witness" / "witness.ed25519").exists()
+
+
+def test_key_of_the_log_is_shown(run: Run) -> None:
+    """As a witness takes it: of this log, and the one that its checkpoints are signed with."""
+    made = json.loads(run("init", "--json").out)
+    shown = json.loads(run("log", "key", "--json").out)
+
+    key = parse_verifier_key(shown["key"], ED25519)
+    assert (key.name, shown["fingerprint"]) == (made["origin"], made["fingerprint"])
+    assert shown["key"] in run("log", "key").out

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance.health.facts import CameraFacts, Facts
+from appliance.health.facts import AnchorFacts, CameraFacts, Facts, WitnessFacts
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcome
 from recorder.capture.fleet import WorkerFacts
@@ -84,3 +86,15 @@ def test_why_a_camera_is_not_recorded() -> None:
 
     assert seen["custos_camera_problem", (("camera", "gate"), ("code", "source_auth_refused"))] == 1
     assert seen["custos_capture_restarts_total", (("process", "0"),)] == 3
+
+
+def test_witnesses_are_scraped() -> None:
+    """How old each one's word is, and whether it contradicts; one that never spoke has no age."""
+    witnesses = [WitnessFacts("north", cosigned_us=51_000_000), WitnessFacts("south", seen_size=9)]
+    seen = scrape(replace(FACTS, anchors=AnchorFacts(is_configured=True, witnesses=witnesses)))
+    north, south = (("witness", "north"),), (("witness", "south"),)
+
+    assert seen["custos_witness_age_seconds", north] == 10
+    assert ("custos_witness_age_seconds", south) not in seen
+    assert seen["custos_witness_contradicts", north] == 0
+    assert seen["custos_witness_contradicts", south] == 1

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.health.facts import AnchorFacts, CameraFacts, Facts, Sm2Facts
+from appliance.health.facts import AnchorFacts, CameraFacts, Facts, Sm2Facts, WitnessFacts
 from appliance.health.outcomes import Outcome, Outcomes
 from appliance.health.problems import (
     CHINESE,
@@ -237,6 +237,46 @@ def test_the_second_signature_cannot_be_made(language: str, why: str) -> None:
     assert state_of([found]) == "degraded"
     assert problems_of(replace(WELL, sm2=replace(failing, is_configured=False)), language) == []
     assert problems_of(replace(WELL, sm2=Sm2Facts(is_configured=True, fingerprint="ab")), language) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "chinese"),
+    [
+        ("witness_silent", "It is silent.", "见证服务没有应答"),
+        ("witness_unaware", "Give it the key.", "见证服务不认识本机日志"),
+        ("witness_wrong", "It is another key.", "不是由配置中的公钥签署"),
+        ("proof_invalid", "The log is damaged.", "请运行 custos fsck"),
+    ],
+)
+def test_a_witness_that_does_not_do_its_work(code: str, english: str, chinese: str) -> None:
+    """Told by its name once a checkpoint has waited for ten minutes, and why, in both languages."""
+    one = WitnessFacts("north", wanted_us=0, problem_code=code, problem_text=english)
+    waiting = replace(WELL, anchors=replace(ANCHORED, witnesses=[one, WitnessFacts("south", cosigned_us=5)]))
+
+    assert problems_of(replace(waiting, now_us=599_000_000)) == []
+    (told,) = problems_of(replace(waiting, now_us=601_000_000))
+    assert (told.code, state_of([told])) == ("witness_late", "degraded")
+    assert "north" in told.text
+    assert english in told.text
+    assert chinese in problems_of(replace(waiting, now_us=601_000_000), "zh-CN")[0].text
+
+
+@pytest.mark.parametrize(("code", "why"), [("witness_ahead", "末尾被截断"), ("witness_forked", "日志被重写")])
+def test_a_witness_that_contradicts_is_the_loudest(code: str, why: str) -> None:
+    """At once, before all else, in both languages, with both sizes: the record cannot be proved any more."""
+    one = WitnessFacts("north", wanted_us=0, problem_code=code, problem_text="It saw more.", seen_size=4711)
+    facts = replace(WELL, anchors=replace(ANCHORED, witnesses=[one]), now_us=1, log_size=42)
+
+    (told,) = problems_of(facts)
+    assert (told.code, state_of([told])) == (code, "failing")
+    assert "REWRITTEN OR CUT OFF: It saw more." in told.text
+    (chinese,) = problems_of(facts, "zh-CN")
+    assert "已被重写或截断" in chinese.text
+    assert why in chinese.text
+    for text in (told.text, chinese.text):
+        assert "4711" in text
+        assert "42" in text
+        assert "north" in text
 
 
 def test_an_authority_that_does_not_do_its_work() -> None:

@@ -1,5 +1,6 @@
 """The configuration, and what is said of its faults."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,52 @@ def test_settings_do_not_change() -> None:
 
     with pytest.raises(ValueError, match="frozen"):
         camera.enabled = False
+
+
+NORTH = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2"
+
+
+def test_witnesses_are_named_with_their_keys(tmp_path: Path) -> None:
+    """In the file as a table each, and in the environment as JSON."""
+    (tmp_path / "custos.toml").write_text(f'[proof]\nwitnesses = [{{ url = "http://a", key = "{NORTH}" }}]\n')
+    told = json.dumps([{"url": "https://b/witness", "key": NORTH}])
+
+    of_file = load(tmp_path / "custos.toml", {}).proof.witnesses
+    of_environment = load(None, {"CUSTOS_PROOF__WITNESSES": told}).proof.witnesses
+
+    assert [(one.url, one.key) for one in (*of_file, *of_environment)] == [
+        ("http://a", NORTH),
+        ("https://b/witness", NORTH),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "where", "what"),
+    [
+        ('{ url = "ftp://a", key = "NORTH" }', "no. 1 url", "begins with http or https"),
+        ('{ url = "http://me:planted@a", key = "NORTH" }', "no. 1 url", "user name or password"),
+        ('{ url = "http://a", key = "NORTH2" }', "no. 1 key", "verifier key"),
+        ('{ url = "http://a" }', "no. 1 key", "missing"),
+        ('{ url = "http://a", key = "NORTH", kee = 1 }', "no. 1 kee", "no such key"),
+        ('{ url = "http://a", key = "NORTH" }, { url = "http://b", key = "NORTH" }', "witnesses", "twice"),
+        ('{ url = "http://me:planted@' + "a" * 2000 + '", key = "NORTH" }', "no. 1 url", "user name or password"),
+        ('{ url = "http://' + "a" * 2000 + '", key = "NORTH" }', "no. 1 url", "cannot be taken"),
+        ('"http://a"', "no. 1", "there"),
+    ],
+)
+def test_a_witness_that_is_told_wrongly(tmp_path: Path, entries: str, where: str, what: str) -> None:
+    """Which one, what is wrong with it, what is expected, in which line; a password is not shown."""
+    (found,) = faults(tmp_path, f"[proof]\nwitnesses = [{entries.replace('NORTH', NORTH)}]\n")
+
+    assert "custos.toml, line 2, [proof] witnesses" in found.where
+    assert where in found.where
+    assert what in found.what
+    assert "planted" not in found.sentence() + found.sentence("zh-CN")
+
+
+def test_an_address_among_others_is_told_by_its_number(tmp_path: Path) -> None:
+    """With the words of the setting that it is part of."""
+    (found,) = faults(tmp_path, '[proof]\ntsa_ca_file = "custos.toml"\ntsa_urls = ["http://a", "ftp://b"]\n')
+
+    assert found.where == "custos.toml, line 3, [proof] tsa_urls no. 2"
+    assert "RFC 3161" in found.expected

@@ -204,3 +204,58 @@ def test_a_frontier_knows_how_many_peaks_it_has() -> None:
     """Made from the wrong number of hashes it is a mistake of ours, and says so."""
     with pytest.raises(ValueError, match="peaks"):
         Frontier(3, [b""])
+
+
+def test_every_tree_up_to_seventy_is_shown_to_begin_every_later_one() -> None:
+    """All pairs of sizes, the ends of the range too: the proof is that of the definition, and it verifies."""
+    hashes = some(70)
+    roots = [naive_root(hashes[:size]) for size in range(71)]
+    for new in range(71):
+        for old in range(new + 1):
+            proof = consistency_proof(old, new, reader(hashes))
+            assert proof == ([] if old in (0, new) else naive_proof(old, hashes[:new]))
+            verify_consistency(old, new, roots[old], roots[new], proof)
+
+
+@given(st.data())
+def test_a_consistency_proof_that_was_touched_is_refused(data: st.DataObject) -> None:
+    """A hash changed, left out, doubled or swapped; another older root, another newer one, other sizes."""
+    new = data.draw(st.integers(min_value=2, max_value=100))
+    old = data.draw(st.integers(min_value=1, max_value=new - 1))
+    hashes = some(new)
+    proof, roots = consistency_proof(old, new, reader(hashes)), (naive_root(hashes[:old]), naive_root(hashes))
+    at = data.draw(st.integers(min_value=0, max_value=len(proof) - 1))
+    other = leaf_hash(b"x")
+    forged = [
+        (old, new, *roots, [*proof[:at], other, *proof[at + 1 :]]),
+        (old, new, *roots, [*proof[:at], *proof[at + 1 :]]),
+        (old, new, *roots, [*proof, proof[at]]),
+        (old, new, *roots, []),
+        (old, new, other, roots[1], proof),
+        (old, new, roots[0], other, proof),
+        (new, old, *roots, proof),
+        (new, new, *roots, proof),
+        (0, new, *roots, proof),
+        (0, new, *roots, []),
+    ]
+    if len(proof) > 1 and proof[at - 1] != proof[at]:
+        swapped = list(proof)
+        swapped[at - 1], swapped[at] = swapped[at], swapped[at - 1]
+        forged.append((old, new, *roots, swapped))
+
+    for smaller, larger, first, second, steps in forged:
+        with pytest.raises(ProofInvalid):
+            verify_consistency(smaller, larger, first, second, steps)
+
+
+@given(st.data())
+def test_no_proof_leads_from_a_log_to_one_that_parted_before(data: st.DataObject) -> None:
+    """Of two logs that share their first leaves, each one's own proof shows nothing of the other."""
+    new = data.draw(st.integers(min_value=2, max_value=80))
+    old = data.draw(st.integers(min_value=1, max_value=new))
+    parts_at = data.draw(st.integers(min_value=0, max_value=old - 1))
+    honest = some(new)
+    forked = [*honest[:parts_at], *(leaf_hash(f"forged {n}".encode()) for n in range(new - parts_at))]
+    for proof in (consistency_proof(old, new, reader(one)) for one in (honest, forked)):
+        with pytest.raises(ProofInvalid):
+            verify_consistency(old, new, naive_root(honest[:old]), naive_root(forked), proof)
