@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
 
-from api.deps import Between, Box, Language
+from api.deps import Asking, Between, Box, Language
 from api.errors import RequestRefused
 from api.schemas import CoverageOut, SegmentAudioOut, SegmentOut, SegmentPage, StretchOut
 from config.times import DAY_US, format_us
 from recorder.playback.hls import media_playlist
-from recorder.store.records import MediaState, Segment, camera_of, stream_of
+from recorder.store.records import MediaState, Segment, ViewKind, camera_of, stream_of
 from recorder.store.tiling import Kind, Stretch
 
 PAGE_LIMIT = 1000
@@ -54,7 +54,7 @@ def segment(segment_id: str, box: Box) -> SegmentOut:
 
 
 @router.get("/cameras/{camera_id}/playlist.m3u8", summary="HLS playlist", response_class=Response)
-def playlist(camera_id: str, box: Box, between: Between) -> Response:
+def playlist(camera_id: str, box: Box, between: Between, asking: Asking) -> Response:
     """Plays the stored bytes themselves (RFC 8216): byte ranges of `/segments/{id}/media`.
 
     Where sound begins or ends in the interval, the film is shown without: no browser can bear that.
@@ -63,7 +63,11 @@ def playlist(camera_id: str, box: Box, between: Between) -> Response:
         raise RequestRefused(f"A playlist covers at most {PLAYLIST_LIMIT_DAYS} days.")
     box.store.cameras.get(camera_id)
     items = box.store.items(stream_of(camera_id), between.start_us, between.end_us)
-    text = media_playlist([one for one in items if isinstance(one, Segment)], _uri, _pictures_uri)
+    film = [one for one in items if isinstance(one, Segment) and one.state is MediaState.PRESENT]
+    if film:
+        span = (min(one.t0_us for one in film), max(one.t1_us for one in film))
+        box.store.views.note(stream_of(camera_id), ViewKind.PLAYLIST, *span, asking)
+    text = media_playlist(film, _uri, _pictures_uri)
     return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
 
 

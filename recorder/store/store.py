@@ -39,6 +39,7 @@ from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
 from recorder.store.database import Database
+from recorder.store.erasures import Erasures
 from recorder.store.exports import Exports
 from recorder.store.holds import Holds
 from recorder.store.layout import FORMAT, VOLUME, Layout
@@ -67,6 +68,7 @@ from recorder.store.segments import (
     holds_hash,
 )
 from recorder.store.tiling import Stretch
+from recorder.store.views import Views
 
 LOW_SPACE_SHARE = 0.05
 """Below this share of free space a volume is `low`: there is still time to act."""
@@ -118,6 +120,8 @@ class Store:
         self.catalogue = Catalogue(self.database)
         self.exports = Exports(self.database, self.ledger, clock, self.checkpoint)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
+        self.views = Views(self.database, self.ledger, clock)
+        self.erasures = Erasures(layout, self.database, self.ledger, clock, self.checkpoint)
         self._proofs = Proofs(self.ledger, facts.origin, self.public_key)
         self._segments = Segments(layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint)
 
@@ -315,7 +319,9 @@ class Store:
             with self.database.write() as connection:
                 facts = {"holds": holds_hash(connection), "floor_days": self.floor_days, "free_bytes": free_bytes}
                 self.ledger.beat(connection, facts)
-            return self.ledger.sign()
+            signed = self.ledger.sign()
+        self.erasures.finish()
+        return signed
 
     def latest_checkpoint(self) -> CheckpointRecord | None:
         """The newest signed tree."""

@@ -202,8 +202,9 @@ BEGIN {
     type = text("type")
     if ($1 == 0 && (type != "genesis" || text("key") != fingerprint || text("origin") != origin)) wrong = 1
     if ($1 == 0) { began = 1; if (text("box") != box) fail("claim.json", "It names another box than the log.") }
-    if ((type == "seg" || type == "gap" || type == "del") && text("stream") != stream) foreign = 1
-    if (type == "export") print entry >(temp "/custody.jsonl")
+    if ((type == "seg" || type == "gap" || type == "del" || type == "export" || type == "view") && \
+        text("stream") != stream) foreign = 1
+    if (type == "export" || type == "view") print entry >(temp "/custody.jsonl")
     if (type == "camera" && text("op") == "registered" && text("camera") == camera) registration = $2
     if (type == "seg" || type == "gap") {
         print $1 "," (type == "seg" ? "segment" : "gap") "," number("n") "," text("t0") "," text("t1") "," \
