@@ -286,7 +286,9 @@ class ViewOut(BaseModel):
     kind: Annotated[str, Field(description="`media`, `playlist` (what leads to it) or `still`.")]
     start: Annotated[Instant, Field(description="Of the footage: whole ten minutes, of which it was some or all.")]
     end: Instant
-    at: Annotated[Instant, Field(description="When it was written down, before the first byte; it goes on for an hour.")]
+    at: Annotated[
+        Instant, Field(description="When it was written down, before the first byte; it goes on for an hour.")
+    ]
     entry: Annotated[int, Field(description="Index of its entry in the log.")]
     who: Annotated[str | None, Field(description="`token` or `this machine`; null, as all that follows: erased.")]
     address: Annotated[str | None, Field(description="At the other end of the connection.")]
@@ -309,11 +311,13 @@ class RecordErase(Body):
     rule: Annotated[
         ErasureRule,
         Field(
-            description="`pipl-47-1` purpose over, `-2` time over, `-3` consent withdrawn, `-4` unlawful, `-5` other law.",
+            description="`pipl-47-1` purpose over, `-2` time over, `-3` consent withdrawn, `-4` unlawful, `-5` other.",
             examples=["pipl-47-2"],
         ),
     ]
-    reason: Annotated[str, Field(min_length=1, max_length=2000, examples=["Kept for three years; decided by the owner"])]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=2000, examples=["Kept for three years; decided by the owner"])
+    ]
 
 
 class ErasedOut(BaseModel):

@@ -51,7 +51,9 @@ def erase_record(
     ],
     rule: Annotated[
         ErasureRule,
-        typer.Option("--rule", help="Item of PIPL 47: 1 purpose over, 2 time over, 3 consent, 4 unlawful, 5 other law."),
+        typer.Option(
+            "--rule", help="Item of PIPL 47: 1 purpose over, 2 time over, 3 consent, 4 unlawful, 5 other law."
+        ),
     ],
     reason: Annotated[str, typer.Option("--reason", help="What that rests on here, and who decided it.")],
     config: ConfigOption = None,

@@ -1,9 +1,9 @@
 """Erasing side records (PIPL article 47): what may go, how it goes, and the entry that says so.
 
-One transaction writes over record and salt, keeps a row that says when, and appends an `audit` leaf, which names the entry,
-the rule and the hash of what went, and no person; why it went stands in a side record of its own. The leaf stays as it
-is, so the tree verifies as before. Then the pages that still hold the old bytes are taken away (`Database.forget`); what
-copies of the whole file may exist elsewhere nobody here can know (docs/storage.md).
+One transaction writes over record and salt, keeps a row that says when, and appends an `audit` leaf, which names the
+entry, the rule and the hash of what went, and no person; why it went stands in a side record of its own. The leaf stays
+as it is, so the tree verifies as before. Then the pages that still hold the old bytes are taken away
+(`Database.forget`); what copies of the whole file exist elsewhere nobody here can know (docs/storage.md).
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from recorder.store.segments import holds_on
 
 REGISTER_DAYS = 3 * 365 + 1
 """How long it stays written down who had footage, and why: three calendar years. Handing personal data to another
-processor is to be recorded for as long (Network Data Security Regulations, article 12); logs of a network for six months
-(Cybersecurity Law). Who looked and should not have could else wipe out that he did, and why an erasure was."""
+processor is to be recorded for as long (Network Data Security Regulations, article 12); logs of a network for six
+months (Cybersecurity Law). Who looked and should not have could else wipe out that he did. Why something was erased is
+kept for as long."""
 
 _NUMBERED = re.compile(r"(view|hold|release|export):([1-9][0-9]{0,15})")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,15}")

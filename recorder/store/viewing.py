@@ -1,9 +1,9 @@
 """When footage that is handed out is a view of its own, and when it is part of one that was written down. Pure.
 
-A player asks hundreds of times for one viewing. Time is cut into slots of ten minutes. A view names whole slots, and is
-written down before anything of them is handed out; what the same asker then has of the same stream, in the same way and
-within those slots, is part of it for an hour. So nothing that was written down is ever changed, and an entry may say ten
-minutes more than was seen, never less.
+A player asks hundreds of times for one viewing. Time is cut into slots of ten minutes. A view names whole slots, and
+is written down before anything of them is handed out; what the same asker then has of the same stream, in the same way
+and within those slots, is part of it for an hour. So nothing that was written down is ever changed, and an entry may
+say some minutes more than was seen, never less.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Views as rows and leaves: who was handed footage through the interface. When that is a new view `viewing` decides.
 
-A view is durable before the first byte is handed out; where it cannot be written down, nothing is. Who and why stands in
-a side record. Recording waits for none of this longer than for one short transaction, of which there are at most
+A view is durable before the first byte is handed out; where it cannot be written down, nothing is. Who and why stands
+in a side record. Recording waits for none of this longer than for one short transaction, of which there are at most
 `viewing.VIEWS_LIMIT` at once, and one a second after that.
 """
 
@@ -104,9 +104,7 @@ class Views:
                 _append(connection, self._ledger, stream_id, kind, one, asker)
 
 
-def _append(
-    connection: Connection, ledger: Ledger, stream_id: str, kind: ViewKind, slots: Slots, asker: Asker
-) -> None:
+def _append(connection: Connection, ledger: Ledger, stream_id: str, kind: ViewKind, slots: Slots, asker: Asker) -> None:
     record = sidecar.keep(connection, asdict(asker))
     known = connection.execute(select(_V.id).order_by(_V.id.desc()).limit(1)).scalar()
     number = (known or 0) + 1

@@ -180,7 +180,7 @@ def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
 
 
 _HANDED_OUT = re.compile(rb'"type":"(export|view)"')
-"""Within a text the quotes of canonical JSON have a backslash before them: nothing but the entry's own type is found."""
+"""Within a text the quotes of canonical JSON have a backslash before them: only the entry's own type is found."""
 
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"

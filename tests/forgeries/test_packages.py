@@ -229,8 +229,8 @@ def test_a_discard_after_its_time_is_lawful_and_one_under_a_hold_is_not(tmp_path
 
 @pytest.mark.parametrize("verifier", VERIFIERS)
 def test_a_view_that_is_left_out_is_not_noticed(honest: Honest, tmp_path: Path, verifier: Verifier) -> None:
-    """What docs/proof.md says of custody: each entry that is there is true; that all are there, a package does not prove.
-    Whoever has the key may leave one out; the box itself would find it (`custos fsck`, invariant 5)."""
+    """What docs/proof.md says of custody: each entry that is there is true; that all are there, a package does not
+    prove. Whoever has the key may leave one out; the box itself would find it (`custos fsck`, invariant 5)."""
     folder = honest.copy(tmp_path)
     line = entry(folder, "view")
     told = lines(folder / package.LEAVES)[line]

@@ -1,4 +1,4 @@
-"""Side records erased: really gone, told of, refused while the law or a hold wants them, and the tree verifies as before."""
+"""Side records erased: really gone, told of, refused while law or hold wants them; the tree verifies as before."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def viewed(store: Store, clock: FakeClock, asker: Asker, kind: ViewKind = ViewKi
 
 def names(n: int) -> Asker:
     """Somebody whose every word is his own, short and long."""
-    return Asker(f"who-{n}-王小明" * (n % 7 + 1), f"192.0.2.{n}", purpose=f"purpose-{n}-" + "失窃" * (n * 37 % 400))
+    return Asker(f"who-{n}-王小明" * (n % 7 + 1), f"192.0.2.{n}", purpose=f"purpose-{n}-" + "失窃" * (n * 37 % 1200))
 
 
 def words(asker: Asker) -> list[bytes]:

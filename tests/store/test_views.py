@@ -121,11 +121,13 @@ def test_a_flood_is_refused_and_recording_and_views_under_way_go_on(
     at_us = clock.read().utc_us
     store.views.note("gate.main", ViewKind.MEDIA, at_us, at_us + 1, OFFICER)
     monkeypatch.setattr(store.views._viewing, "_left", 5)
-    names = iter(range(1000))
-    with pytest.raises(TooManyViews):
-        for name in names:
+
+    def flood() -> None:
+        for name in range(1000):
             store.views.note("gate.main", ViewKind.MEDIA, at_us, at_us + 1, Asker("token", str(name)))
 
+    with pytest.raises(TooManyViews):
+        flood()
     assert len(leaves(store)) == 6
     store.views.note("gate.main", ViewKind.MEDIA, at_us, at_us + 1, OFFICER)
     record(store, clock, SECOND * 2)
@@ -164,10 +166,9 @@ def test_what_a_view_says_of_itself_is_held_to_its_leaf(store: Store, clock: Fak
     with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE views SET kind = 'still' WHERE id = 1")
         connection.exec_driver_sql("DELETE FROM views WHERE id = 2")
-        connection.exec_driver_sql(
-            "UPDATE records SET body = replace(body, '\"c\"', '\"e\"') WHERE hash = (SELECT record FROM views WHERE id = 3)"
-        )
-        connection.exec_driver_sql("DELETE FROM records WHERE hash = (SELECT record FROM views WHERE id = 4)")
+        chosen = "WHERE hash = (SELECT record FROM views WHERE id = {})"
+        connection.exec_driver_sql(f"UPDATE records SET body = replace(body, '\"c\"', '\"e\"') {chosen.format(3)}")
+        connection.exec_driver_sql(f"DELETE FROM records {chosen.format(4)}")
 
     found = [(one.invariant, one.where.partition(" ")[0], one.what) for one in check(store)]
     assert [one[0] for one in found] == [5, 5, 11, 11], found

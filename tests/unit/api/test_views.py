@@ -96,7 +96,7 @@ async def test_each_way_to_footage_is_a_view_of_its_kind(box: Box) -> None:
 
 
 async def test_who_is_handed_nothing_is_not_written_down(box: Box) -> None:
-    """HEAD, a condition that holds, a range behind the end, what is gone, lost, unknown, or empty; lists and coverage."""
+    """HEAD, a condition that holds, a range behind the end, what is gone, lost, unknown, or empty; lists, coverage."""
     etag = (await box.ask("HEAD", box.where())).headers["etag"]
     answers = [
         await box.ask("HEAD", box.where(), params={"pictures": "init"}),

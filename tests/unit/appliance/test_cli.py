@@ -107,7 +107,7 @@ def test_byte_of_footage_is_changed(run: Run, tmp_path: Path) -> None:
 
 
 def test_views_are_listed_and_one_is_erased(run: Run, tmp_path: Path) -> None:
-    """In both languages, and for programs; what was erased is shown as erased. What must be kept ends with a refusal."""
+    """In both languages, and for programs; what was erased is shown as erased. What must be kept is refused."""
     clock = FakeClock("2021-03-01T00:00:00Z")
     store = new_store(tmp_path, clock, "gate")
     record(store, clock, "I" + "P" * 9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,12 +33,10 @@ def test_what_is_left_is_what_was_asked_without_what_is_covered(asked: Slots, co
     found = uncovered(asked, covered)
 
     assert numbers(found) == [n for n in range(asked.first, asked.end) if n not in numbers(covered)]
-    assert all(one.end < two.first for one, two in zip(found, found[1:], strict=False))
+    assert all(one.end < two.first for one, two in pairwise(found))
 
 
-STEPS = st.lists(
-    st.tuples(st.integers(0, LASTS_US), st.sampled_from(["you", "me"]), SLOTS), min_size=1, max_size=40
-)
+STEPS = st.lists(st.tuples(st.integers(0, LASTS_US), st.sampled_from(["you", "me"]), SLOTS), min_size=1, max_size=40)
 
 
 @given(STEPS)
