@@ -25,7 +25,7 @@ VIEWS_LIMIT = 1000
 """New views at once: four operators in front of a box of 256 cameras, when the next ten minutes begin."""
 
 REFILL_US = SECOND_US
-"""One more each second: 86,400 a day, about 60 MB of log and catalogue, is the most that anybody can fill them with."""
+"""One more each second: 86,400 a day, about 90 MB of log and catalogue, is the most that anybody can fill them with."""
 
 
 @dataclass(frozen=True)
