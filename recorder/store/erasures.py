@@ -152,7 +152,7 @@ def register_objection(leaf: Leaf, now_us: int, elapsed_us: int) -> str:
     age_us = trusted_now_us(leaf.at_us, leaf.elapsed_us, now_us, elapsed_us) - leaf.at_us
     if age_us >= REGISTER_DAYS * DAY_US:
         return ""
-    return f"It is kept until {REGISTER_DAYS} days have passed by both clocks of the box; it is {age_us // DAY_US}."
+    return f"It is kept until {REGISTER_DAYS} days have passed by both clocks of the box; {age_us // DAY_US} have."
 
 
 def _index_of(connection: Connection, which: str) -> int | None:

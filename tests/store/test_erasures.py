@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.times import DAY_US, SECOND_US
-from recorder.errors import CatalogueError, RecordErased, RecordKept, RecordUnknown
+from recorder.errors import CatalogueError, RecordErased, RecordKept, RecordUnknown, StorageFull
 from recorder.store.erasures import REGISTER_DAYS, register_objection
 from recorder.store.fsck import check
 from recorder.store.log.leaves import Leaf
@@ -50,16 +52,27 @@ def viewed(store: Store, clock: FakeClock, asker: Asker, kind: ViewKind = ViewKi
 
 
 def names(n: int) -> Asker:
-    """Somebody whose every word is his own, short and long."""
-    return Asker(f"who-{n}-王小明" * (n % 7 + 1), f"192.0.2.{n}", purpose=f"purpose-{n}-" + "失窃" * (n * 37 % 1200))
+    """Somebody whose every word is his own, short and long: up to several pages of the catalogue."""
+    purpose = "".join(f"<{n}.{k}失窃>" for k in range(n * 37 % 700))
+    return Asker(f"who-{n}-王小明" * (n % 7 + 1), f"192.0.2.{n}", purpose=purpose)
 
 
 def words(asker: Asker) -> list[bytes]:
-    return [asker.who.encode(), asker.address.encode() + b'"', asker.purpose.encode()]
+    return [asker.who.encode(), asker.address.encode() + b'"']
 
 
 def files_with(root: Path, text: bytes) -> list[str]:
     return [path.name for path in sorted(root.rglob("*")) if path.is_file() and text in path.read_bytes()]
+
+
+def pieces(root: Path) -> dict[int, set[bytes]]:
+    """Of whose purposes which pieces stand in any file; a piece may lie over the end of a page."""
+    found: dict[int, set[bytes]] = {}
+    for path in root.rglob("*"):
+        if path.is_file():
+            for one in re.finditer(rb"<([0-9]+)\.([0-9]+)", path.read_bytes()):
+                found.setdefault(int(one[1]), set()).add(one[2])
+    return found
 
 
 def test_what_was_erased_is_in_no_file(store: Store, clock: FakeClock) -> None:
@@ -71,6 +84,8 @@ def test_what_was_erased_is_in_no_file(store: Store, clock: FakeClock) -> None:
     clock.advance(YEARS_S)
     root = store.layout.root
     assert all(files_with(root, word) for asker in askers for word in words(asker))
+    before = pieces(root)
+    assert all(len(before[n]) >= 0.9 * (n * 37 % 700) for n in range(1, 60))
 
     gone = [n for n in range(60) if n % 3]
     for n in gone:
@@ -80,6 +95,7 @@ def test_what_was_erased_is_in_no_file(store: Store, clock: FakeClock) -> None:
     for n, asker in enumerate(askers):
         for word in words(asker):
             assert files_with(root, word) == ([] if n in gone else ["catalogue.sqlite"]), n
+    assert not set(pieces(root)) & set(gone)
     shown = store.views.page(0, 2**60, 100)
     assert [one.id for one in shown if one.asker is None] == [n + 1 for n in gone]
     assert [one.asker for one in shown if one.asker] == [asker for n, asker in enumerate(askers) if n not in gone]
@@ -212,6 +228,46 @@ def test_a_reader_that_looks_at_older_pages_is_waited_for(store: Store, clock: F
     store.checkpoint()
 
     assert files_with(store.layout.root, word) == []
+
+
+class FullDisk:
+    """A connection of a catalogue whose disk takes no writes."""
+
+    def cursor(self) -> FullDisk:
+        return self
+
+    def execute(self, text: str) -> None:
+        if "wal_checkpoint" in text:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def test_a_disk_that_is_full_when_pages_are_to_go(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error has its name; the erasure stands, says that it is not gone yet, and a later checkpoint ends it."""
+    viewed(store, clock, names(1))
+    clock.advance(YEARS_S)
+    whole, full = store.database.forget, FullDisk()
+
+    def forget() -> bool:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store.database._writer, "raw_connection", lambda: full)
+            return whole()
+
+    monkeypatch.setattr(store.database, "forget", forget)
+    with pytest.raises(StorageFull):
+        store.database.forget()
+    assert not store.erasures.erase("view:1", RULE, "over").is_gone
+    assert files_with(store.layout.root, words(names(1))[0])
+    monkeypatch.undo()
+    store.checkpoint()
+
+    assert files_with(store.layout.root, words(names(1))[0]) == []
 
 
 def test_a_crash_between_an_erasure_and_the_end_of_its_pages_is_mended(
