@@ -2,8 +2,8 @@
 
 The leaf holds SHA-256(salt ‖ record). The salt keeps a short record (a name) from being guessed from its hash.
 
-A record is erased by writing over it, at its own length: SQLite then changes the bytes where they lie. Were the row
-shorter afterwards, its neighbours might be moved, and their bytes left behind in the free part of a page.
+A record is erased by writing over it, at its own length: no other row has to be moved for that. Where rows are moved
+when others are added, `secure_delete` keeps their bytes from staying behind (`database`).
 """
 
 from __future__ import annotations
