@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from api import errors
-from api.deps import Guard, Ports
+from api.deps import VIEW_THREADS, Guard, Ports
 from api.routes import cameras, exports, footage, health, holds, log, media, views
 from api.schemas import Problem
 
@@ -44,6 +45,7 @@ def create_app(ports: Ports) -> FastAPI:
         redoc_url=None,
     )
     app.state.ports = ports
+    app.state.view_threads = Semaphore(VIEW_THREADS)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=BODY_LIMIT_BYTES)
     app.add_middleware(Guard, box=ports, body_limit_bytes=BODY_LIMIT_BYTES)
     errors.install(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Protocol
@@ -17,8 +18,9 @@ from api.schemas import Readiness, Status
 from config.clock import Clock
 from config.errors import CustosError
 from config.times import DAY_US, LAST_US, parse_us
-from recorder.store.records import Asker
+from recorder.store.records import Asker, ViewKind
 from recorder.store.store import Store
+from recorder.store.views import Views
 
 INTERVAL_LIMIT_DAYS = 400
 """The longest interval that is answered at once."""
@@ -26,6 +28,9 @@ INTERVAL_LIMIT_DAYS = 400
 
 PURPOSE_LIMIT = 500
 """Characters: a sentence or two. What is longer is refused, so that nobody believes that all of it was kept."""
+
+VIEW_THREADS = 8
+"""That write down views at once, of forty that there are: one transaction writes at a time, more would only wait."""
 
 AGENT_LIMIT = 200
 """Characters of what a program says of itself, and of whom it says it asks for; the rest is cut off."""
@@ -186,7 +191,27 @@ PurposeHeader = Annotated[
 ]
 
 
-def asker(request: Request, purpose: PurposeHeader = "") -> Asker:
+@dataclass(frozen=True)
+class Asked:
+    """Somebody who is about to be handed footage."""
+
+    asker: Asker
+    views: Views
+    threads: Semaphore
+
+    async def written_down(self, stream_id: str, kind: ViewKind, t0_us: int, t1_us: int) -> None:
+        """That he is; where it cannot be written down, he must not be.
+
+        Only a few threads wait for that: while a disk hangs, the others still answer how the box does.
+
+        Raises:
+            TooManyViews, StorageError, CatalogueError: as they say.
+        """
+        async with self.threads:
+            await run_in_threadpool(self.views.note, stream_id, kind, t0_us, t1_us, self.asker)
+
+
+def asked(request: Request, purpose: PurposeHeader = "") -> Asked:
     """Who is about to be handed footage, as far as a request tells.
 
     Raises:
@@ -198,13 +223,14 @@ def asker(request: Request, purpose: PurposeHeader = "") -> Asker:
         raise RequestRefused("`Custos-Purpose` is text in UTF-8, percent-encoded.") from err
     if len(told) > PURPOSE_LIMIT:
         raise RequestRefused(f"`Custos-Purpose` has at most {PURPOSE_LIMIT} characters.")
-    return Asker(
+    asker = Asker(
         who="token" if request.headers.get("authorization") else "this machine",
         address="" if request.client is None else request.client.host,
         forwarded=_told(request.headers.get("x-forwarded-for", "")),
         agent=_told(request.headers.get("user-agent", "")),
         purpose=_printable(told),
     )
+    return Asked(asker, ports(request).store.views, request.app.state.view_threads)
 
 
 def _told(text: str) -> str:
@@ -217,6 +243,6 @@ def _printable(text: str) -> str:
 
 
 Box = Annotated[Ports, Depends(ports)]
-Asking = Annotated[Asker, Depends(asker)]
+Asking = Annotated[Asked, Depends(asked)]
 Between = Annotated[Interval, Depends(interval)]
 Language = Annotated[str, Depends(language)]

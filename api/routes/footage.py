@@ -6,8 +6,9 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
+from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Asking, Between, Box, Language
+from api.deps import Asking, Between, Box, Interval, Language, Ports
 from api.errors import RequestRefused
 from api.schemas import CoverageOut, SegmentAudioOut, SegmentOut, SegmentPage, StretchOut
 from config.times import DAY_US, format_us
@@ -54,21 +55,26 @@ def segment(segment_id: str, box: Box) -> SegmentOut:
 
 
 @router.get("/cameras/{camera_id}/playlist.m3u8", summary="HLS playlist", response_class=Response)
-def playlist(camera_id: str, box: Box, between: Between, asking: Asking) -> Response:
+async def playlist(camera_id: str, box: Box, between: Between, asking: Asking) -> Response:
     """Plays the stored bytes themselves (RFC 8216): byte ranges of `/segments/{id}/media`.
 
     Where sound begins or ends in the interval, the film is shown without: no browser can bear that.
     """
     if between.end_us - between.start_us > PLAYLIST_LIMIT_DAYS * DAY_US:
         raise RequestRefused(f"A playlist covers at most {PLAYLIST_LIMIT_DAYS} days.")
-    box.store.cameras.get(camera_id)
-    items = box.store.items(stream_of(camera_id), between.start_us, between.end_us)
-    film = [one for one in items if isinstance(one, Segment) and one.state is MediaState.PRESENT]
+    film = await run_in_threadpool(_film, box, camera_id, between)
     if film:
         span = (min(one.t0_us for one in film), max(one.t1_us for one in film))
-        box.store.views.note(stream_of(camera_id), ViewKind.PLAYLIST, *span, asking)
-    text = media_playlist(film, _uri, _pictures_uri)
+        await asking.written_down(stream_of(camera_id), ViewKind.PLAYLIST, *span)
+    text = await run_in_threadpool(media_playlist, film, _uri, _pictures_uri)
     return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
+
+
+def _film(box: Ports, camera_id: str, between: Interval) -> list[Segment]:
+    """What of an interval is still here."""
+    box.store.cameras.get(camera_id)
+    items = box.store.items(stream_of(camera_id), between.start_us, between.end_us)
+    return [one for one in items if isinstance(one, Segment) and one.state is MediaState.PRESENT]
 
 
 def shown(one: Segment) -> SegmentOut:

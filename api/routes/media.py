@@ -17,12 +17,12 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.deps import Asking, Box, Ports
+from api.deps import Asked, Asking, Box, Ports
 from api.errors import RangeRefused
 from recorder.errors import MediaGone, MediaLost, StorageFailed
 from recorder.playback.pictures import Piece, fragment_pieces, init_pieces, length_of
 from recorder.store.files import mapped_open, translated
-from recorder.store.records import Asker, MediaState, Segment, ViewKind
+from recorder.store.records import MediaState, Segment, ViewKind
 
 PIECE_BYTES = 256 * 1024
 """Read at a time: large enough to keep the disk busy, small enough for many listeners."""
@@ -93,7 +93,7 @@ async def media(
     if request.method == "HEAD":
         return Response(headers=headers, media_type=MP4)
     stream = await _opened(box, segment)
-    await _written_down(box, segment, asking, stream)
+    await _written_down(segment, asking, stream)
     if asked is None:
         return Stored(stream, [(span.start, span.end)], HTTPStatus.OK, headers)
     headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{segment.bytes}"
@@ -174,21 +174,20 @@ async def _opened(box: Ports, segment: Segment) -> AsyncBufferedReader:
     return stream
 
 
-async def _written_down(box: Ports, segment: Segment, asking: Asker, stream: AsyncBufferedReader) -> None:
+async def _written_down(segment: Segment, asking: Asked, stream: AsyncBufferedReader) -> None:
     """That this asker is handed footage of this segment; where that cannot be written down, he is not.
 
     Raises:
         TooManyViews, StorageError, CatalogueError: as they say.
     """
     try:
-        span = (segment.t0_us, segment.t1_us)
-        await run_in_threadpool(box.store.views.note, segment.stream_id, ViewKind.MEDIA, *span, asking)
+        await asking.written_down(segment.stream_id, ViewKind.MEDIA, segment.t0_us, segment.t1_us)
     except BaseException:  # also when the asker hangs up meanwhile: nobody else closes the file then
         await stream.close()
         raise
 
 
-async def _pictures(box: Ports, segment: Segment, part: str, asking: Asker | None) -> Response:
+async def _pictures(box: Ports, segment: Segment, part: str, asking: Asked | None) -> Response:
     """A part of the file without its sound, made while it is sent; `asking`: None where nothing is."""
     stream = await _opened(box, segment)
     try:
@@ -205,7 +204,7 @@ async def _pictures(box: Ports, segment: Segment, part: str, asking: Asker | Non
     if asking is None:
         await stream.close()
         return Response(headers=headers, media_type=MP4)
-    await _written_down(box, segment, asking, stream)
+    await _written_down(segment, asking, stream)
     return Stored(stream, pieces, HTTPStatus.OK, headers)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import httpx
 import pytest
 
 from api.app import create_app
-from api.deps import AGENT_LIMIT, PURPOSE_LIMIT
+from api.deps import AGENT_LIMIT, PURPOSE_LIMIT, VIEW_THREADS
 from api.errors import RETRY_S
 from api.routes import media, views
 from config import logs
@@ -159,6 +161,29 @@ async def test_what_cannot_be_written_down_is_not_handed_out(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers.get("retry-after") == (str(RETRY_S) if status == 429 else None)
+
+
+async def test_a_disk_that_hangs_leaves_threads_for_those_who_ask_how_the_box_does(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixty viewers wait for their entry; the box is still asked, and answers."""
+    hanging, goes_on = threading.Semaphore(0), threading.Event()
+
+    def hang(*_: object) -> None:
+        hanging.release()
+        assert goes_on.wait(30)
+
+    monkeypatch.setattr(box.store.views, "note", hang)
+    async with asyncio.TaskGroup() as group:
+        where = box.where()
+        viewers = [group.create_task(box.ask("GET", where)) for _ in range(60)]
+        for _ in range(VIEW_THREADS):
+            await asyncio.to_thread(hanging.acquire)
+        async with asyncio.timeout(10):
+            assert (await box.ask("GET", "/api/v1/status")).status_code == 200
+        assert not any(one.done() for one in viewers)
+        goes_on.set()
+    assert {one.result().status_code for one in viewers} == {200}
 
 
 async def test_what_an_asker_says_is_bounded_and_cannot_reach_a_terminal(box: Box) -> None:
