@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from api import errors
-from api.deps import Guard, Ports
-from api.routes import cameras, exports, footage, health, holds, log, media
+from api.deps import VIEW_THREADS, Guard, Ports
+from api.routes import cameras, exports, footage, health, holds, log, media, views
 from api.schemas import Problem
 
 BODY_LIMIT_BYTES = 256 * 1024
@@ -44,10 +45,11 @@ def create_app(ports: Ports) -> FastAPI:
         redoc_url=None,
     )
     app.state.ports = ports
+    app.state.view_threads = Semaphore(VIEW_THREADS)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=BODY_LIMIT_BYTES)
     app.add_middleware(Guard, box=ports, body_limit_bytes=BODY_LIMIT_BYTES)
     errors.install(app)
-    for page in (health, cameras, footage, media, holds, exports, log):
+    for page in (health, cameras, footage, media, holds, exports, views, log):
         app.include_router(page.router)
     return app
 

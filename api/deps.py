@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from asyncio import Semaphore
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Protocol
+from urllib.parse import unquote
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,10 +18,22 @@ from api.schemas import Readiness, Status
 from config.clock import Clock
 from config.errors import CustosError
 from config.times import DAY_US, LAST_US, parse_us
+from recorder.store.records import Asker, ViewKind
 from recorder.store.store import Store
+from recorder.store.views import Views
 
 INTERVAL_LIMIT_DAYS = 400
 """The longest interval that is answered at once."""
+
+
+PURPOSE_LIMIT = 500
+"""Characters: a sentence or two. What is longer is refused, so that nobody believes that all of it was kept."""
+
+VIEW_THREADS = 8
+"""That write down views at once, of forty that there are: one transaction writes at a time, more would only wait."""
+
+AGENT_LIMIT = 200
+"""Characters of what a program says of itself, and of whom it says it asks for; the rest is cut off."""
 
 
 class StillOut(Protocol):
@@ -167,6 +181,68 @@ def instant(name: str, text: str) -> int:
     return found_us
 
 
+PurposeHeader = Annotated[
+    str,
+    Header(
+        alias="Custos-Purpose",
+        description="Why: UTF-8, percent-encoded (RFC 3986); kept with the view, and never part of the log.",
+        examples=["Theft%20at%20the%20gate"],
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Somebody who is about to be handed footage."""
+
+    asker: Asker
+    views: Views
+    threads: Semaphore
+
+    async def written_down(self, stream_id: str, kind: ViewKind, t0_us: int, t1_us: int) -> None:
+        """That he is; where it cannot be written down, he must not be.
+
+        Only a few threads wait for that: while a disk hangs, the others still answer how the box does.
+
+        Raises:
+            TooManyViews, StorageError, CatalogueError: as they say.
+        """
+        async with self.threads:
+            await run_in_threadpool(self.views.note, stream_id, kind, t0_us, t1_us, self.asker)
+
+
+def asked(request: Request, purpose: PurposeHeader = "") -> Asked:
+    """Who is about to be handed footage, as far as a request tells.
+
+    Raises:
+        RequestRefused: the purpose cannot be read, or is too long.
+    """
+    try:
+        told = unquote(purpose, errors="strict").strip()
+    except UnicodeDecodeError as err:
+        raise RequestRefused("`Custos-Purpose` is text in UTF-8, percent-encoded.") from err
+    if len(told) > PURPOSE_LIMIT:
+        raise RequestRefused(f"`Custos-Purpose` has at most {PURPOSE_LIMIT} characters.")
+    asker = Asker(
+        who="token" if request.headers.get("authorization") else "this machine",
+        address="" if request.client is None else request.client.host,
+        forwarded=_told(request.headers.get("x-forwarded-for", "")),
+        agent=_told(request.headers.get("user-agent", "")),
+        purpose=_printable(told),
+    )
+    return Asked(asker, ports(request).store.views, request.app.state.view_threads)
+
+
+def _told(text: str) -> str:
+    return _printable(text[:AGENT_LIMIT])
+
+
+def _printable(text: str) -> str:
+    """Whoever reads it may have a terminal that obeys control characters."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
 Box = Annotated[Ports, Depends(ports)]
+Asking = Annotated[Asked, Depends(asked)]
 Between = Annotated[Interval, Depends(interval)]
 Language = Annotated[str, Depends(language)]

@@ -25,10 +25,14 @@ from recorder.errors import (
     SourceError,
     StorageError,
     StoreError,
+    TooManyViews,
     Unknown,
 )
 
 MEDIA_TYPE = "application/problem+json"
+
+RETRY_S = 1
+"""After so long one more view may be written down (`recorder.store.viewing`)."""
 
 log = structlog.get_logger("api")
 
@@ -89,6 +93,7 @@ STATUS: Mapping[type[CustosError], HTTPStatus] = {
     RangeRefused: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     Unknown: HTTPStatus.NOT_FOUND,
     MediaGone: HTTPStatus.GONE,
+    TooManyViews: HTTPStatus.TOO_MANY_REQUESTS,
     Refused: HTTPStatus.CONFLICT,
     SourceError: HTTPStatus.BAD_GATEWAY,
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -135,6 +140,8 @@ async def answer(request: Request, error: Exception) -> JSONResponse:
     headers = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="custos"'
+    if status is HTTPStatus.TOO_MANY_REQUESTS:
+        headers["Retry-After"] = str(RETRY_S)
     if isinstance(error, RangeRefused):
         headers["Content-Range"] = f"bytes */{error.size_bytes}"
     return problem(status, error.code, str(error), headers=headers)

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from config.settings import URL_SCHEMES
 from config.terms import AudioName, TransportName
+from recorder.store.records import ErasureRule
 
 LOCAL_SCHEMES = frozenset({"file", "v4l2"})
 """Only the configuration file names what lies on the machine itself: nobody reads its files by way of the network."""
@@ -275,6 +276,60 @@ class ExportList(BaseModel):
     """Every export ever asked for."""
 
     exports: list[ExportOut]
+
+
+class ViewOut(BaseModel):
+    """Footage that somebody was handed."""
+
+    id: int
+    camera: str
+    kind: Annotated[str, Field(description="`media`, `playlist` (what leads to it) or `still`.")]
+    start: Annotated[Instant, Field(description="Of the footage: whole ten minutes, of which it was some or all.")]
+    end: Instant
+    at: Annotated[
+        Instant, Field(description="When it was written down, before the first byte; it goes on for an hour.")
+    ]
+    entry: Annotated[int, Field(description="Index of its entry in the log.")]
+    who: Annotated[str | None, Field(description="`token` or `this machine`; null, as all that follows: erased.")]
+    address: Annotated[str | None, Field(description="At the other end of the connection.")]
+    forwarded: Annotated[str | None, Field(description="For whom that says it asks; nobody vouches for it.")]
+    agent: Annotated[str | None, Field(description="The program that it says it is.")]
+    purpose: Annotated[str | None, Field(description="As it was given; empty: it was not.")]
+    erased: Annotated[Instant | None, Field(description="When its side record was erased; null: it is there.")]
+
+
+class ViewPage(BaseModel):
+    """A page of views."""
+
+    views: list[ViewOut]
+    next: Annotated[int | None, Field(description="`after` of the next page; null: this was the last one.")]
+
+
+class RecordErase(Body):
+    """Why a side record is erased (PIPL, article 47)."""
+
+    rule: Annotated[
+        ErasureRule,
+        Field(
+            description="`pipl-47-1` purpose over, `-2` time over, `-3` consent withdrawn, `-4` unlawful, `-5` other.",
+            examples=["pipl-47-2"],
+        ),
+    ]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=2000, examples=["Kept for three years; decided by the owner"])
+    ]
+
+
+class ErasedOut(BaseModel):
+    """A side record that was erased."""
+
+    entry: Annotated[int, Field(description="Index of the entry whose record it was; the entry stays.")]
+    kind: str
+    erased: Instant
+    audit_entry: Annotated[int, Field(description="Index of the entry that says so.")]
+    gone: Annotated[
+        bool, Field(description="False: a reader of the catalogue still needs older pages; they go at a later beat.")
+    ]
 
 
 class ProblemOut(BaseModel):

@@ -174,6 +174,7 @@ async def supervise(parts: Parts, stop: asyncio.Event) -> None:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # who asks is who is connected; whoever is on this machine could else name anybody
             server_header=False,
             timeout_graceful_shutdown=SERVER_STOP_S,
             limit_concurrency=parts.connections,

@@ -151,6 +151,18 @@ class ExportUnknown(Unknown):
     code = "export_unknown"
 
 
+class ViewUnknown(Unknown):
+    """There is no view of that number."""
+
+    code = "view_unknown"
+
+
+class RecordUnknown(Unknown):
+    """No entry of the log has a side record there: `custos log show` lists entries, `custos views` views."""
+
+    code = "record_unknown"
+
+
 class StillUnavailable(Unknown):
     """There is no picture of this camera now: it is not being recorded, or has sent no key picture yet."""
 
@@ -227,6 +239,24 @@ class NotSignedYet(Refused):
     """That footage is not below a checkpoint of the log yet: ask again in a minute."""
 
     code = "not_signed_yet"
+
+
+class RecordErased(Refused):
+    """That record was erased already."""
+
+    code = "record_erased"
+
+
+class RecordKept(Refused):
+    """That record must not be erased."""
+
+    code = "record_kept"
+
+
+class TooManyViews(StoreError):
+    """More is asked for than can be written down: nothing is handed out without that; wait a little."""
+
+    code = "too_many_views"
 
 
 class SourceError(CustosError):

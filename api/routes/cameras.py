@@ -6,13 +6,14 @@ from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 
-from api.deps import Box
+from api.deps import Asking, Box
 from api.schemas import CameraChange, CameraList, CameraNew, CameraOut
 from config.logs import redact
 from config.times import format_us
-from recorder.store.records import Camera, ManagedBy
+from recorder.store.records import Camera, ManagedBy, ViewKind, stream_of
 
 router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"])
 
@@ -81,14 +82,16 @@ def description(camera_id: str, box: Box) -> PlainTextResponse:
     response_class=Response,
     responses={200: {"content": {"image/jpeg": {}}}, 404: {"description": "None is new enough."}},
 )
-def still(
+async def still(
     camera_id: str,
     box: Box,
+    asking: Asking,
     max_age_s: Annotated[float, Query(ge=0, le=3600, description="Older ones are answered with 404.")] = 30.0,
 ) -> Response:
     """As it came from the camera, decoded now; `Age` says how many seconds ago that was."""
-    box.store.cameras.get(camera_id)
-    found = box.still(camera_id, max_age_s)
+    await run_in_threadpool(box.store.cameras.get, camera_id)
+    found = await run_in_threadpool(box.still, camera_id, max_age_s)
+    await asking.written_down(stream_of(camera_id), ViewKind.STILL, found.utc_us, found.utc_us)
     headers = {
         "Age": str(round(found.age_s)),
         "Last-Modified": formatdate(found.utc_us / 1e6, usegmt=True),

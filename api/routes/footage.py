@@ -6,13 +6,14 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
+from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Between, Box, Language
+from api.deps import Asking, Between, Box, Interval, Language, Ports
 from api.errors import RequestRefused
 from api.schemas import CoverageOut, SegmentAudioOut, SegmentOut, SegmentPage, StretchOut
 from config.times import DAY_US, format_us
 from recorder.playback.hls import media_playlist
-from recorder.store.records import MediaState, Segment, camera_of, stream_of
+from recorder.store.records import MediaState, Segment, ViewKind, camera_of, stream_of
 from recorder.store.tiling import Kind, Stretch
 
 PAGE_LIMIT = 1000
@@ -54,17 +55,26 @@ def segment(segment_id: str, box: Box) -> SegmentOut:
 
 
 @router.get("/cameras/{camera_id}/playlist.m3u8", summary="HLS playlist", response_class=Response)
-def playlist(camera_id: str, box: Box, between: Between) -> Response:
+async def playlist(camera_id: str, box: Box, between: Between, asking: Asking) -> Response:
     """Plays the stored bytes themselves (RFC 8216): byte ranges of `/segments/{id}/media`.
 
     Where sound begins or ends in the interval, the film is shown without: no browser can bear that.
     """
     if between.end_us - between.start_us > PLAYLIST_LIMIT_DAYS * DAY_US:
         raise RequestRefused(f"A playlist covers at most {PLAYLIST_LIMIT_DAYS} days.")
+    film = await run_in_threadpool(_film, box, camera_id, between)
+    if film:
+        span = (min(one.t0_us for one in film), max(one.t1_us for one in film))
+        await asking.written_down(stream_of(camera_id), ViewKind.PLAYLIST, *span)
+    text = await run_in_threadpool(media_playlist, film, _uri, _pictures_uri)
+    return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
+
+
+def _film(box: Ports, camera_id: str, between: Interval) -> list[Segment]:
+    """What of an interval is still here."""
     box.store.cameras.get(camera_id)
     items = box.store.items(stream_of(camera_id), between.start_us, between.end_us)
-    text = media_playlist([one for one in items if isinstance(one, Segment)], _uri, _pictures_uri)
-    return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
+    return [one for one in items if isinstance(one, Segment) and one.state is MediaState.PRESENT]
 
 
 def shown(one: Segment) -> SegmentOut:

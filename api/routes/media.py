@@ -17,12 +17,12 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.deps import Box, Ports
+from api.deps import Asked, Asking, Box, Ports
 from api.errors import RangeRefused
 from recorder.errors import MediaGone, MediaLost, StorageFailed
 from recorder.playback.pictures import Piece, fragment_pieces, init_pieces, length_of
 from recorder.store.files import mapped_open, translated
-from recorder.store.records import MediaState, Segment
+from recorder.store.records import MediaState, Segment, ViewKind
 
 PIECE_BYTES = 256 * 1024
 """Read at a time: large enough to keep the disk busy, small enough for many listeners."""
@@ -72,14 +72,17 @@ class Stored(StreamingResponse):
 @router.get(
     "/segments/{segment_id}/media", summary="The stored bytes", response_class=StreamingResponse, responses=ANSWERS
 )
-async def media(segment_id: str, request: Request, box: Box, pictures: PicturesQuery = None) -> Response:
+async def media(
+    segment_id: str, request: Request, box: Box, asking: Asking, pictures: PicturesQuery = None
+) -> Response:
     """The file as it was recorded; its ETag is its SHA-256, as the log has it. 410 when it was discarded.
 
     With `pictures` a part of it without its sound, for players: that is not what was recorded, and has no ETag.
+    Nothing is handed out that is not written down first as a view; `HEAD` and 304 hand out nothing.
     """
     segment = await run_in_threadpool(_present, box, segment_id)
     if pictures is not None:
-        return await _pictures(box, segment, pictures, request.method == "HEAD")
+        return await _pictures(box, segment, pictures, None if request.method == "HEAD" else asking)
     headers = _headers(segment)
     if matches_none(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -90,6 +93,7 @@ async def media(segment_id: str, request: Request, box: Box, pictures: PicturesQ
     if request.method == "HEAD":
         return Response(headers=headers, media_type=MP4)
     stream = await _opened(box, segment)
+    await _written_down(segment, asking, stream)
     if asked is None:
         return Stored(stream, [(span.start, span.end)], HTTPStatus.OK, headers)
     headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{segment.bytes}"
@@ -170,8 +174,21 @@ async def _opened(box: Ports, segment: Segment) -> AsyncBufferedReader:
     return stream
 
 
-async def _pictures(box: Ports, segment: Segment, part: str, head: bool) -> Response:
-    """A part of the file without its sound, made while it is sent."""
+async def _written_down(segment: Segment, asking: Asked, stream: AsyncBufferedReader) -> None:
+    """That this asker is handed footage of this segment; where that cannot be written down, he is not.
+
+    Raises:
+        TooManyViews, StorageError, CatalogueError: as they say.
+    """
+    try:
+        await asking.written_down(segment.stream_id, ViewKind.MEDIA, segment.t0_us, segment.t1_us)
+    except BaseException:  # also when the asker hangs up meanwhile: nobody else closes the file then
+        await stream.close()
+        raise
+
+
+async def _pictures(box: Ports, segment: Segment, part: str, asking: Asked | None) -> Response:
+    """A part of the file without its sound, made while it is sent; `asking`: None where nothing is."""
     stream = await _opened(box, segment)
     try:
         pieces = await run_in_threadpool(_pieces_of, stream.fileno(), box.store.media_path(segment), part)
@@ -184,9 +201,10 @@ async def _pictures(box: Ports, segment: Segment, part: str, head: bool) -> Resp
         "Cache-Control": "private, max-age=31536000, immutable",
         "X-Content-Type-Options": "nosniff",
     }
-    if head:
+    if asking is None:
         await stream.close()
         return Response(headers=headers, media_type=MP4)
+    await _written_down(segment, asking, stream)
     return Stored(stream, pieces, HTTPStatus.OK, headers)
 
 

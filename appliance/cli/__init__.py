@@ -12,7 +12,7 @@ import sys
 import structlog
 import typer
 
-from appliance.cli import box, cameras, exports, footage, holds, page, proof, witness
+from appliance.cli import box, cameras, exports, footage, holds, page, proof, views, witness
 from appliance.cli.words import exit_codes_text, language_of
 from config import logs
 from config.errors import ConfigInvalid, CustosError, ExitCode
@@ -34,6 +34,8 @@ app.command("segments")(footage.segments)
 app.command("coverage")(footage.coverage)
 app.add_typer(holds.app, name="hold")
 app.add_typer(exports.app, name="export")
+app.command("views")(views.views)
+app.command("erase-record")(views.erase_record)
 app.command("verify")(proof.verify)
 app.command("fsck")(proof.fsck)
 app.command("completeness")(proof.completeness)

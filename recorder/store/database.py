@@ -3,6 +3,7 @@
 One writer: `Database.write` holds a lock and begins at once (`BEGIN IMMEDIATE`), so no commit ever fails because
 another one was faster. Readers never wait for it (WAL). ``synchronous=FULL``: a row that was committed survives a
 power cut; with the usual NORMAL the last rows of a WAL may be gone, and with them the proof that a minute was kept.
+``secure_delete=ON``: what is deleted is written over with zeros, pages that become free too; `forget` does the rest.
 Foreign errors are translated here and nowhere else.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ from recorder.errors import (
 
 BUSY_TIMEOUT_S = 10
 """How long a reader waits for a checkpoint of the WAL; a writer of this process never waits for it."""
+
+FORGET_WAIT_MS = 500
+"""How long `forget` waits for readers: writers wait for it, and a segment that is to be committed can bear that."""
 
 QUICK_CHECK_LIMIT_BYTES = 64 * 1024 * 1024
 """Up to this size the whole file is checked at every start (about a second); `custos fsck` checks larger ones."""
@@ -109,6 +113,22 @@ class Database:
         with self._lock:
             yield
 
+    def forget(self) -> bool:
+        """Bring all pages of the WAL into the file, and cut the WAL to nothing; false: a reader still needs it.
+
+        Until then a row that was written over still stands there as it was.
+        """
+        with self._lock, translated(), closing(self._writer.raw_connection()) as connection:
+            cursor = connection.cursor()
+            try:
+                cursor.execute(f"PRAGMA busy_timeout={FORGET_WAIT_MS}")
+                (busy, _, _) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error as err:
+                raise _named(err) from err
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        return not busy
+
     def _refuse_newer(self, connection: Connection) -> None:
         if not inspect(connection).has_table("alembic_version"):
             return
@@ -124,13 +144,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as err:
-        raise _ours(err) from err
+        raise _named(err.orig) from err
     except exc.SQLAlchemyError as err:
         raise CatalogueError(f"{CatalogueError.sentence()} ({type(err).__name__})") from err
 
 
-def _ours(err: exc.DBAPIError) -> CatalogueError | StorageError:
-    code = getattr(err.orig, "sqlite_errorcode", None)
+def _named(err: BaseException | None) -> CatalogueError | StorageError:
+    code = getattr(err, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     if code in _NO_ROOM:
         return StorageFull(f"{StorageFull.sentence()} (while opening the catalogue)")
@@ -139,7 +159,7 @@ def _ours(err: exc.DBAPIError) -> CatalogueError | StorageError:
     if primary in _STORAGE:
         kind = _STORAGE[primary]
         return kind(f"{kind.sentence()} (while writing the catalogue)")
-    return CatalogueError(f"{CatalogueError.sentence()} ({err.orig})")
+    return CatalogueError(f"{CatalogueError.sentence()} ({err})")
 
 
 def _engine(path: Path, begin: str) -> Engine:
@@ -151,8 +171,9 @@ def _engine(path: Path, begin: str) -> Engine:
 
 def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late for IMMEDIATE
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"cache_size=-{CACHE_KIB}"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
 
 def _alembic(connection: Connection) -> Config:

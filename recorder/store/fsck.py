@@ -1,4 +1,4 @@
-"""Checks the invariants of docs/storage.md, by number: 1 to 9 here, 10 in `verify`. Reads only.
+"""Checks the invariants of docs/storage.md, by number: 1 to 9 and 11 here, 10 in `verify`. Reads only.
 
 A finding names the invariant, the place and what is wrong there. Nothing is mended: who mends evidence, makes it.
 One damaged place never hides another: every check goes on behind what it found.
@@ -20,7 +20,7 @@ from config.times import format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
-from recorder.store import files, tables
+from recorder.store import files, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.layout import PART, VOLUME, segment_path
@@ -50,7 +50,7 @@ Check = Callable[[Store, Connection], Iterator[Finding]]
 
 
 def check(store: Store) -> list[Finding]:
-    """All findings of invariants 1 to 9, in order of their numbers."""
+    """All findings of invariants 1 to 9 and 11, in order of their numbers."""
     try:
         store.database.quick_check()
     except CatalogueCorrupt as err:
@@ -121,7 +121,7 @@ def items_touch(store: Store, connection: Connection) -> Iterator[Finding]:
 
 
 def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]:
-    """5: every item row equals its leaf, and every item leaf has its row."""
+    """5: every row of an item or a view equals its leaf, and every such leaf has its row."""
     state = store.ledger.state(connection)
     size, seen = state.size, 0
     for index, body in _bodies(store, connection, size):
@@ -138,9 +138,13 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
             yield from _compare(connection, index, body, leaf)
         elif leaf.type == "sm2" and index != state.sm2_leaf:
             yield Finding(5, f"log entry {index}", "it binds an SM2 key that the index does not know of")
+        elif leaf.type == "view":
+            yield from _compare_view(connection, index, leaf)
     indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
     for row in connection.execute(indexed):
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
+    for view_id in connection.execute(select(tables.views.c.id).where(tables.views.c.leaf_index >= size)).scalars():
+        yield Finding(5, f"view {view_id}", "its leaf lies behind the end of the log")
 
 
 def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
@@ -288,6 +292,36 @@ def _contradicted(store: Store, said: Checkpoint, signed: int) -> str | None:
     return None
 
 
+def records_are_whole(store: Store, connection: Connection) -> Iterator[Finding]:
+    """11: every side record that an entry names hashes to what it carries, or an entry says that it was erased."""
+    erased = {row["hash"]: row for row in connection.execute(select(tables.erasures)).mappings()}
+    for digest, row in erased.items():
+        leaf = _leaf(store, connection, row["audit_leaf"])
+        facts = {} if leaf is None or leaf.type != "audit" else leaf.fields
+        if (facts.get("what"), facts.get("erased")) != ("record_erased", digest):
+            yield Finding(11, f"log entry {row['leaf_index']}", "its record was erased, and no entry says so")
+    for row in connection.execution_options(yield_per=1000).execute(select(tables.records)).mappings():
+        is_blank = not any(row["salt"]) and not row["body"].strip()
+        if is_blank is not (row["hash"] in erased):
+            yield Finding(11, f"record {row['hash']}", "it is blank, and nobody erased it, or the other way round")
+        elif not is_blank and not sidecar.is_whole(row["salt"], row["body"], row["hash"]):
+            yield Finding(11, f"record {row['hash']}", "it is not the one that its entry names")
+    for name, column in _RECORDS:
+        both = column.table.outerjoin(tables.records, tables.records.c.hash == column)
+        missing = (
+            select(column.table.c.id).select_from(both).where(column.is_not(None), tables.records.c.hash.is_(None))
+        )
+        for number in connection.execute(missing).scalars():
+            yield Finding(11, f"{name} {number}", "its side record is not there")
+
+
+_RECORDS = (
+    ("view", tables.views.c.record),
+    ("hold", tables.holds.c.record),
+    ("release of hold", tables.holds.c.release_record),
+    ("export", tables.exports.c.record),
+)
+
 _CHECKS: tuple[Check, ...] = (
     rows_have_files,
     files_have_rows,
@@ -298,6 +332,7 @@ _CHECKS: tuple[Check, ...] = (
     deletions_were_lawful,
     deletions_are_told,
     anchors_verify,
+    records_are_whole,
 )
 
 
@@ -390,6 +425,19 @@ def _compare(connection: Connection, index: int, body: bytes, leaf: Leaf) -> Ite
     differing = sorted(key for key, value in _row_as_fields(row).items() if leaf.fields.get(key) != value)
     if differing or row["elapsed_us"] != leaf.elapsed_us:
         yield Finding(5, name, f"its row differs from log entry {index} in {', '.join(differing or ['elapsed_us'])}")
+
+
+def _compare_view(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    name = f"view {leaf.fields.get('view')}"
+    query = select(tables.views).where(tables.views.c.leaf_index == index)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        yield Finding(5, name, f"log entry {index} tells of it, but it has no row")
+        return
+    span = {"t0": format_us(row["t0_us"]), "t1": format_us(row["t1_us"])}
+    told = {"view": row["id"], "stream": row["stream_id"], "kind": row["kind"], **span, "record": row["record"]}
+    if told != dict(leaf.fields) or row["opened_us"] != leaf.at_us:
+        yield Finding(5, name, f"its row differs from log entry {index}")
 
 
 def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, func, select
 
 from recorder.errors import NotSignedYet
 from recorder.store import files, tables
@@ -52,7 +52,7 @@ class Proof:
     checkpoint_text: str
     checkpoint: Checkpoint
     leaves: tuple[ProvenLeaf, ...]
-    """In the order of the log: genesis, the camera's registration, items, beats, holds and discards."""
+    """In the order of the log: genesis, the camera's registration, items, beats, holds, discards, exports and views."""
     heads: Mapping[int, Mapping[str, list[int | str]]]
     """Head vectors of the beats that bind the first and the last item, by the index of the beat's leaf."""
     anchors: tuple[ProvenAnchor, ...] = ()
@@ -153,12 +153,22 @@ def _head_n(vector: Mapping[str, list[int | str]], stream_id: str) -> int:
 
 
 def _leaves_around(connection: Connection, stream_id: str, first_n: int, last_n: int) -> set[int]:
-    """Items, with what discarded them; the camera's registration; all holds; what was handed out of the stream."""
+    """Items, with what discarded them; the camera's registration; all holds; what was handed out of it."""
     items = select(_I.leaf_index, _I.del_leaf, _I.done_leaf).where(
         _I.stream_id == stream_id, _I.n.between(first_n, last_n)
     )
     camera = select(tables.cameras.c.leaf_index).where(tables.cameras.c.id == camera_of(stream_id))
     holds = select(tables.holds.c.leaf_index, tables.holds.c.release_leaf)  # all: a discard binds a hash over all
     exports = select(tables.exports.c.leaf_index).where(tables.exports.c.stream_id == stream_id)
-    found = [row for query in (items, camera, holds, exports) for row in connection.execute(query)]
+    queries = (items, camera, holds, exports, _views(connection, stream_id, first_n, last_n))
+    found = [row for query in queries for row in connection.execute(query)]
     return {int(index) for row in found for index in row if index is not None}
+
+
+def _views(connection: Connection, stream_id: str, first_n: int, last_n: int) -> Select[tuple[int]]:
+    """Entries that say that footage of these items was handed out."""
+    chosen = (_I.stream_id == stream_id) & _I.n.between(first_n, last_n)
+    begins_us, ends_us = connection.execute(select(func.min(_I.t0_us), func.max(_I.t1_us)).where(chosen)).one()
+    views = tables.views.c
+    overlaps = (views.t0_us < (ends_us or 0)) & (views.t1_us > (begins_us or 0))
+    return select(views.leaf_index).where((views.stream_id == stream_id) & overlaps)

@@ -235,6 +235,78 @@ class Hold:
     release_reason: str | None
 
 
+class ViewKind(StrEnum):
+    """How somebody was handed footage."""
+
+    MEDIA = "media"
+    """Bytes of a segment, all or some of them, with or without its sound."""
+    PLAYLIST = "playlist"
+    """What leads to them."""
+    STILL = "still"
+    """A picture of a camera, decoded."""
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who is handed footage, and why: what stands in the side record of a view, and nowhere else."""
+
+    who: str
+    """`token`, or `this machine` where none is asked for: there are no accounts yet."""
+    address: str
+    """The network address at the other end of the connection."""
+    forwarded: str = ""
+    """For whom that says it asks (`X-Forwarded-For`); nobody vouches for it."""
+    agent: str = ""
+    """What program it says it is."""
+    purpose: str = ""
+    """As it was given; empty: it was not."""
+
+
+@dataclass(frozen=True)
+class View:
+    """Footage that was handed out. `asker`: None once the record was erased."""
+
+    id: int
+    stream_id: str
+    kind: ViewKind
+    t0_us: int
+    t1_us: int
+    opened_us: int
+    leaf_index: int
+    asker: Asker | None
+    erased_us: int | None
+
+
+class ErasureRule(StrEnum):
+    """Under which rule a side record is erased (PIPL article 47, paragraph 1, items 1 to 5)."""
+
+    PURPOSE_OVER = "pipl-47-1"
+    """Its purpose is achieved, cannot be achieved, or no longer needs it."""
+    TIME_OVER = "pipl-47-2"
+    """The time for which it was to be kept is over."""
+    CONSENT_WITHDRAWN = "pipl-47-3"
+    """The person has withdrawn consent."""
+    UNLAWFUL = "pipl-47-4"
+    """It was written down against the law, or an agreement."""
+    OTHER_LAW = "pipl-47-5"
+    """Another law or regulation says so."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """A side record that was erased."""
+
+    leaf_index: int
+    """Of the entry whose record it was."""
+    kind: str
+    """That entry's type."""
+    erased_us: int
+    audit_leaf: int
+    """Of the entry that says so."""
+    is_gone: bool
+    """Whether no older page has it any more; else it stands in the write-ahead log until a reader has ended."""
+
+
 class ExportState(StrEnum):
     """How far an evidence package is."""
 

@@ -40,6 +40,7 @@ from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
 from recorder.store.database import Database
+from recorder.store.erasures import Erasures
 from recorder.store.exports import Exports
 from recorder.store.holds import Holds
 from recorder.store.layout import FORMAT, VOLUME, Layout
@@ -73,6 +74,7 @@ from recorder.store.segments import (
 )
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
+from recorder.store.views import Views
 
 LOW_SPACE_SHARE = 0.05
 """Below this share of free space a volume is `low`: there is still time to act."""
@@ -127,6 +129,8 @@ class Store:
         self.exports = Exports(self.database, self.ledger, clock, self.checkpoint)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
         self._proofs = Proofs(self.ledger, self.anchors, facts.origin, self.public_key)
+        self.views = Views(self.database, self.ledger, clock)
+        self.erasures = Erasures(layout, self.database, self.ledger, clock, self.checkpoint)
         self.sm2 = Sm2Key(layout, clock, is_on=sm)
         self._segments = Segments(
             layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint, with_sm3=sm
@@ -334,10 +338,15 @@ class Store:
             free_bytes = shutil.disk_usage(self.layout.root).free
         public = self._sm2_ready()
         with self.database.alone():
-            if public is not None:
-                with contextlib.suppress(Sm2Error):
-                    return self._sign(free_bytes, public)
-            return self._sign(free_bytes, None)
+            signed = self._signed(free_bytes, public)
+        self.erasures.finish()
+        return signed
+
+    def _signed(self, free_bytes: int, sm2_public: str | None) -> CheckpointRecord:
+        if sm2_public is not None:
+            with contextlib.suppress(Sm2Error):
+                return self._sign(free_bytes, sm2_public)
+        return self._sign(free_bytes, None)
 
     def _sm2_ready(self) -> str | None:
         if not self.sm2.is_on:

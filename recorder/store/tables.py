@@ -151,7 +151,17 @@ records = Table(
     # erased and the tree still verifies.
     Column("hash", String, primary_key=True),
     Column("salt", LargeBinary, nullable=False),
-    Column("body", Text, nullable=False),  # canonical JSON
+    Column("body", Text, nullable=False),  # canonical JSON; both as long as before and blank: it was erased
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    # Side records that were erased. Not columns of `records`: a row that keeps its length is overwritten where it lies.
+    Column("hash", String, ForeignKey("records.hash"), primary_key=True),
+    Column("leaf_index", BigInteger, nullable=False),  # of the leaf whose record it was
+    Column("erased_us", BigInteger, nullable=False),
+    Column("audit_leaf", BigInteger, nullable=False),  # index of the leaf that says so
 )
 
 holds = Table(
@@ -192,6 +202,23 @@ exports = Table(
     Column("problem_code", String),
     Column("problem_text", String),
     Column("ended_us", BigInteger),
+)
+
+views = Table(
+    "views",
+    metadata,
+    # Footage that was handed out through the interface. To whom and why stands in the side record alone.
+    Column("id", Integer, primary_key=True),
+    Column("stream_id", String, ForeignKey("streams.id"), nullable=False),
+    Column("kind", String, nullable=False),  # media | playlist | still
+    Column("t0_us", BigInteger, nullable=False),
+    Column("t1_us", BigInteger, nullable=False),
+    Column("record", String, nullable=False),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("leaf_index", BigInteger, nullable=False),
+    Index("views_by_time", "opened_us", "id"),
+    Index("views_by_stream", "stream_id", "opened_us", "id"),
+    Index("views_by_leaf", "leaf_index", unique=True),
 )
 
 anchors = Table(

@@ -218,9 +218,12 @@ def sm2_key(leaves: Iterable[tuple[int, Leaf]]) -> bytes | None:
 
 
 def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
-    """What was done with footage of this stream, as far as the log tells: entries as they are, one a line."""
-    return b"".join(leaf.body + b"\n" for leaf in leaves if b'"type":"export"' in leaf.body)
+    """Who was handed footage of this stream, as far as these entries tell: as they are, one a line."""
+    return b"".join(leaf.body + b"\n" for leaf in leaves if _HANDED_OUT.search(leaf.body))
 
+
+_HANDED_OUT = re.compile(rb'"type":"(export|view)"')
+"""Within a text the quotes of canonical JSON have a backslash before them: only the entry's own type is found."""
 
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig|\.tsr)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"

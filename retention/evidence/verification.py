@@ -343,7 +343,8 @@ class Verification:
         self, stream_id: str, start_us: int, end_us: int, *, floor_days: int, zone: ZoneInfo | None
     ) -> Judgement:
         """Every instant of an interval, by what was proved so far; see `completeness.judge`."""
-        if {*self._items, *self._receipts} - {stream_id}:
+        handed_out = {one.leaf.fields.get("stream") for kind in ("export", "view") for one in self._of(kind)}
+        if {*self._items, *self._receipts, *handed_out} - {stream_id}:
             self._object(_LEAVES, "There are entries of another stream.")
         if len(self._heads) < 2:
             self._object("proof/heads", "There are not two beats that bind the interval.")

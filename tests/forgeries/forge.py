@@ -205,6 +205,23 @@ def camera_registered_without_a_leaf(data: Path) -> None:
     sql(data, "UPDATE cameras SET leaf_hash = 'aa' WHERE id = 'gate'")
 
 
+def view_row_removed(data: Path) -> None:
+    sql(data, "DELETE FROM views WHERE id = 1")
+
+
+def view_moved_to_another_camera(data: Path) -> None:
+    sql(data, "UPDATE views SET stream_id = 'yard.main' WHERE id = 1")
+
+
+def viewer_renamed(data: Path) -> None:
+    sql(data, "UPDATE records SET body = replace(body, '192.0.2.7', '192.0.2.8') WHERE body LIKE '%192.0.2.7%'")
+
+
+def viewer_blanked(data: Path) -> None:
+    """As an erasure would, but for the entry that says so."""
+    sql(data, "UPDATE records SET salt = zeroblob(16), body = '   ' WHERE body LIKE '%192.0.2.7%'")
+
+
 def stranger_file_among_media(data: Path) -> None:
     (data / "media" / "main" / "note.txt").write_text(json.dumps({"hello": "there"}))
 
@@ -317,5 +334,9 @@ PLACES: dict[Forger, tuple[int, str]] = {
     checkpoint_of_another_box: (6, "checkpoint"),
     checkpoint_signed_with_another_key: (6, "checkpoint"),
     camera_registered_without_a_leaf: (3, "gate.main.0"),
+    view_row_removed: (5, "view 1"),
+    view_moved_to_another_camera: (5, "view 1"),
+    viewer_renamed: (11, "record "),
+    viewer_blanked: (11, "record "),
 }
 """Which invariant finds each forgery, and what its finding must name."""

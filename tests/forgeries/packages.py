@@ -330,6 +330,35 @@ def a_custody_that_says_something_else(folder: Path, key: Ed25519PrivateKey) -> 
     (folder / package.CUSTODY).write_text('{"type":"export"}\n')
 
 
+def a_view_is_missing_from_the_custody(folder: Path, key: Ed25519PrivateKey) -> None:
+    content = lines(folder / package.CUSTODY)
+    kept = [line for line in content if b'"type":"view"' not in line]
+    assert len(kept) < len(content)
+    put(folder / package.CUSTODY, kept)
+
+
+def a_view_is_told_in_another_way(folder: Path, key: Ed25519PrivateKey) -> None:
+    """It was footage, and is to have been a still."""
+    edit_entry(folder, entry(folder, "view"), b'"kind":"media"', b'"kind":"still"')
+    path = folder / package.CUSTODY
+    path.write_bytes(path.read_bytes().replace(b'"kind":"media"', b'"kind":"still"', 1))
+
+
+def a_view_is_told_of_somebody_else(folder: Path, key: Ed25519PrivateKey) -> None:
+    """With the hash of another side record."""
+    line = entry(folder, "view")
+    old = json.loads(lines(folder / package.LEAVES)[line])["record"].encode()
+    new = hashlib.sha256(b"somebody else").hexdigest().encode()
+    edit_entry(folder, line, old, new)
+    path = folder / package.CUSTODY
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+
+
+def a_view_is_invented(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.CUSTODY
+    path.write_bytes(path.read_bytes() + lines(path)[-1].replace(b'"view":1', b'"view":9') + b"\n")
+
+
 def a_second_film_of_another_name(folder: Path, key: Ed25519PrivateKey) -> None:
     path = media(folder)
     shutil.copy(path, folder / "真正的录像-play.mp4")
@@ -715,6 +744,10 @@ OWNED: dict[Owner, str] = {
     media_under_another_time: "media/gate.main/",
     media_behind_one_of_a_longer_name: ".bak",
     a_custody_that_says_something_else: package.CUSTODY,
+    a_view_is_missing_from_the_custody: package.CUSTODY,
+    a_view_is_told_in_another_way: package.LEAVES,
+    a_view_is_told_of_somebody_else: package.LEAVES,
+    a_view_is_invented: package.CUSTODY,
     a_second_film_of_another_name: "play.mp4",
     a_name_with_a_line_break: "media/gate.main/",
     the_list_of_files_leaves_one_out: package.FILES,

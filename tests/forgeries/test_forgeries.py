@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recorder.causes import Cause
+from recorder.store.records import Asker, ViewKind
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import new_store, record
@@ -34,6 +35,7 @@ def filled(folder: Path, *, sm: bool) -> Path:
     clock.advance(3)
     record(store, clock, SECOND * 8)
     record(store, clock, SECOND * 4, "yard")
+    store.views.note("gate.main", ViewKind.MEDIA, clock.read().utc_us, clock.read().utc_us, Asker("token", "192.0.2.7"))
     store.checkpoint()
     older = store.checkpoint_text()
     clock.advance(30)

@@ -17,10 +17,13 @@ from typing import Protocol
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import select
 
 from config.times import DAY_US
 from recorder.causes import Cause
+from recorder.store import proofs, tables
 from recorder.store.log.keys import load_key
+from recorder.store.records import Asker, ViewKind
 from recorder.store.store import Store
 from retention.evidence import package
 from retention.evidence.anchoring import Anchorer, Authorities
@@ -37,6 +40,10 @@ from tests.forgeries.packages import (
     SM,
     Forger,
     Owner,
+    entry,
+    leave_out,
+    lines,
+    put,
     resign,
     the_print_is_of_another_list,
     the_print_of_the_list_is_removed,
@@ -44,6 +51,7 @@ from tests.forgeries.packages import (
 )
 
 SECOND = "I" + "P" * 9
+VIEWER = Asker("token", "192.0.2.7", purpose="Theft at the gate")
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,8 @@ def packed(folder: Path, one: Authority | None = None, *, sm: bool = False) -> H
     clock = FakeClock()
     store = filled(folder, clock, one, sm=sm)
     begun_us = store.cameras.get("gate").registered_us
+    store.views.note("gate.main", ViewKind.MEDIA, begun_us + 6_000_000, begun_us + 7_000_000, VIEWER)
+    store.views.note("yard.main", ViewKind.MEDIA, begun_us + 6_000_000, begun_us + 7_000_000, VIEWER)
     store.exports.ask("gate.main", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7", "letter")
     wanted = Wanted("gate", begun_us + 5_000_000, clock.read().utc_us - 2_000_000, "case 7")
     stamper = None if one is None else anchorer(store, clock, one)
@@ -581,3 +591,33 @@ def test_a_discard_after_its_time_is_lawful_and_one_under_a_hold_is_not(tmp_path
     for verifier in VERIFIERS:
         good, said = verifier(tmp_path / "package", store.fingerprint)
         assert good, said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_a_view_that_is_left_out_is_not_noticed(honest: Honest, tmp_path: Path, verifier: Verifier) -> None:
+    """What docs/proof.md says of custody: each entry that is there is true; that all are there, a package does not
+    prove. Whoever has the key may leave one out; the box itself would find it (`custos fsck`, invariant 5)."""
+    folder = honest.copy(tmp_path)
+    line = entry(folder, "view")
+    told = lines(folder / package.LEAVES)[line]
+    leave_out(folder, line)
+    put(folder / package.CUSTODY, [one for one in lines(folder / package.CUSTODY) if one != told])
+    resign(folder, honest.key)
+    good, said = verifier(folder, honest.fingerprint)
+
+    assert good, said
+
+
+def test_a_view_of_another_stream_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package tells of one stream alone; the three verifiers agree."""
+    clock = FakeClock()
+    store = filled(tmp_path, clock)
+    begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000
+    store.views.note("yard.main", ViewKind.MEDIA, begun_us, begun_us + 1, VIEWER)
+    monkeypatch.setattr(proofs, "_views", lambda *_: select(tables.views.c.leaf_index))
+    export(store, Wanted("gate", begun_us + 1, end_us, "case 9"), tmp_path / "package", clock, "0.0.0")
+
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", store.fingerprint)
+        assert not good
+        assert "another stream" in said

@@ -688,13 +688,16 @@ def check(listed, sums):
     say_seen(seen, entries, heads, roots, made)
 
 
+OF_A_STREAM = ("seg", "gap", "del", "export", "view")
+
+
 def judge(claim, listed, entries, heads):
     check_tables(entries)
-    told = "".join(body + "\n" for _, one, body in entries.values() if one["type"] == "export")
+    told = "".join(body + "\n" for _, one, body in entries.values() if one["type"] in ("export", "view"))
     if read("custody.jsonl") != told.encode():
         fail("custody.jsonl", "It is not what the entries of the log say.")
     stream, start, end = claim["stream"], us(claim["start"]), us(claim["end"])
-    if any(one["stream"] != stream for _, one, _ in entries.values() if one["type"] in ("seg", "gap", "del")):
+    if any(one.get("stream") != stream for _, one, _ in entries.values() if one["type"] in OF_A_STREAM):
         fail("proof/leaves.jsonl", "There are entries of another stream.")
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
     camera = stream.rpartition(".")[0]

@@ -290,8 +290,9 @@ BEGIN {
     type = text("type")
     if ($1 == 0 && (type != "genesis" || text("key") != fingerprint || text("origin") != origin)) wrong = 1
     if ($1 == 0) { began = 1; if (text("box") != box) fail("claim.json", "It names another box than the log.") }
-    if ((type == "seg" || type == "gap" || type == "del") && text("stream") != stream) foreign = 1
-    if (type == "export") print entry >(temp "/custody.jsonl")
+    if ((type == "seg" || type == "gap" || type == "del" || type == "export" || type == "view") && \
+        text("stream") != stream) foreign = 1
+    if (type == "export" || type == "view") print entry >(temp "/custody.jsonl")
     if (type == "sm2") { sm2_bound++; sm2_public = text("public") }
     if (type == "beat" && index(entry, "\"sm2\":")) print text("sm2") >(temp "/sm2.named")
     if (type == "beat" && $1 == tree - 1) sm2_last = (index(entry, "\"sm2\":") ? "named" : "none")

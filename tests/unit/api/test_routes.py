@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.errors import MEDIA_TYPE
-from api.routes import cameras, exports, footage, health, holds, log, media
+from api.routes import cameras, exports, footage, health, holds, log, media, views
 from api.routes.media import Span, byte_range, matches_none
 from config.times import format_us
 from recorder.capture.recording import Recording
@@ -33,7 +33,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 
 SECOND = "I" + "P" * 9
-PAGES = (cameras, exports, footage, health, holds, log, media)
+PAGES = (cameras, exports, footage, health, holds, log, media, views)
 
 
 class Box:

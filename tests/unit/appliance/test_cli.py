@@ -17,7 +17,8 @@ from config import logs
 from config.clock import SystemClock
 from config.errors import ExitCode
 from config.verifier_keys import ED25519, parse_verifier_key
-from recorder.store.records import stream_of
+from recorder.store.erasures import REGISTER_DAYS
+from recorder.store.records import Asker, ViewKind, stream_of
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
 from tests.fakes.onvif_device import PASSWORD, USERNAME, OnvifDevice, served
@@ -115,6 +116,42 @@ def test_byte_of_footage_is_changed(run: Run, tmp_path: Path) -> None:
     assert found.code == ExitCode.FINDINGS
     (finding,) = json.loads(found.out)["findings"]
     assert (finding["invariant"], finding["where"].rpartition(".")[0]) == (10, stream_of("gate"))
+    assert run("fsck").code == 0
+
+
+def test_views_are_listed_and_one_is_erased(run: Run, tmp_path: Path) -> None:
+    """In both languages, and for programs; what was erased is shown as erased. What must be kept is refused."""
+    clock = FakeClock("2021-03-01T00:00:00Z")
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, "I" + "P" * 9)
+    for purpose in ("old [bold]", "older"):
+        first = segments(store, clock)[0]
+        asker = Asker("token", "192.0.2.7", purpose=purpose)
+        store.views.note("gate.main", ViewKind.MEDIA, first.t0_us, first.t1_us, asker)
+    clock.advance((REGISTER_DAYS + 1) * 86_400)
+    asker = Asker("token", "192.0.2.7", purpose="new")
+    store.views.note("gate.main", ViewKind.MEDIA, first.t0_us, first.t1_us, asker)
+    store.checkpoint()
+    store.close()
+    when = ("--start", "2021-02-28T00:00:00Z", "--end", "2021-03-02T00:00:00Z")
+    why = ("--rule", "pipl-47-2", "--reason", "kept for three years")
+
+    before = run("views", *when)
+    done = run("erase-record", "view:2", *why)
+    kept = run("erase-record", "view:3", *why)
+    after = run("views", *when, "--camera", "gate", "--showing", "2021-03-01T00:00:01Z")
+    page = json.loads(run("views", *when, "--limit", "1", "--json").out)
+
+    assert "old [bold]" in before.out
+    assert "older" in before.out
+    assert "media 录像" in before.out
+    assert (done.code, "已删除" in done.out, "log says so" in done.out) == (0, True, True)
+    assert (kept.code, "both clocks" in kept.err) == (ExitCode.REFUSED, True)
+    assert "erased 已删除" in after.out
+    assert "older" not in after.out
+    assert "old [bold]" in after.out
+    assert ([one["id"] for one in page["views"]], page["next"]) == ([1], 1)
+    assert "无人调阅" in run("views").out
     assert run("fsck").code == 0
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,9 +52,9 @@ class Box:
         await supervise(self.parts, self.stop)
 
 
-async def ask(port: int) -> bytes:
+async def ask(port: int, more: bytes = b"") -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + more + b"\r\n")
     answer = await reader.read()
     writer.close()
     return answer
@@ -82,6 +83,26 @@ async def test_duty_fails_again_and_again() -> None:
     assert box.outcomes.of("beat").failures >= 3
     assert box.outcomes.of("beat").code in ("bug", "storage_full")
     assert box.outcomes.of("sync").succeeded_us is not None
+
+
+async def test_nobody_passes_for_another_address() -> None:
+    """Who asks is who is connected, whatever a header says: it goes into the register of who was handed footage."""
+    seen: list[str] = []
+
+    async def look(
+        scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
+    ) -> None:
+        seen.append(scope["client"][0])
+        await answer(scope, receive, send)
+
+    box = Box()
+    box.parts = replace(box.parts, app=look)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await box.up.wait()
+        await ask(box.port, b"X-Forwarded-For: 203.0.113.9\r\n")
+        box.stop.set()
+    assert seen == ["127.0.0.1"]
 
 
 async def test_a_stop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
