@@ -21,6 +21,8 @@ from config.errors import CustosError
 from recorder.errors import (
     CatalogueError,
     MediaGone,
+    NoRoomForExport,
+    PackageRemoved,
     Refused,
     SourceError,
     StorageError,
@@ -89,6 +91,8 @@ STATUS: Mapping[type[CustosError], HTTPStatus] = {
     RangeRefused: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     Unknown: HTTPStatus.NOT_FOUND,
     MediaGone: HTTPStatus.GONE,
+    PackageRemoved: HTTPStatus.GONE,
+    NoRoomForExport: HTTPStatus.INSUFFICIENT_STORAGE,
     Refused: HTTPStatus.CONFLICT,
     SourceError: HTTPStatus.BAD_GATEWAY,
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,

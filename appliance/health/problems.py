@@ -209,8 +209,8 @@ _NOT_ANCHORED: Final = (
     "在此之前请将检查点抄入值班日志。",
 )
 _ANCHOR_LATE: Final = (
-    "{count} checkpoints of the log wait for their time stamp: {why} Recording goes on, and nothing is skipped; but "
-    "what came since the last stamp cannot be proved against who has the key.",
+    "Checkpoints of the log that wait for their time stamp: {count}. {why} Recording goes on, and nothing is skipped; "
+    "but what came since the last stamp cannot be proved against who has the key.",
     "{count} 个日志检查点尚未取得时间戳：{why}录像继续，且不会遗漏任何检查点；"
     "但最后一个时间戳之后的内容无法对密钥持有人举证。",
 )
@@ -256,8 +256,8 @@ _SHORT: Final = (
     "未到期录像不会被删除，届时录像将停止。",
 )
 _RESTARTED: Final = (
-    "A capture process of {cameras} cameras ended ({how}) and was started again; {count} times since the box was "
-    "started. Its cameras have a gap that says so. If it happens again, report it with the log.",
+    "A capture process ended ({how}) and was started again; cameras: {cameras}, restarts since the box was started: "
+    "{count}. Its cameras have a gap that says so. If it happens again, report it with the log.",
     "承载 {cameras} 台采集设备的采集进程结束（{how}）并已重新启动，本机启动以来共 {count} 次；相应缺失已记录。"
     "若再次发生，请附日志报告。",
 )

@@ -243,6 +243,7 @@ class ExportState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True)
