@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
 
+import structlog
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
@@ -16,6 +17,7 @@ from api.deps import Box, Ports, instant
 from api.errors import RequestRefused
 from api.routes.media import Span, byte_range, matches_none
 from api.schemas import ExportList, ExportNew, ExportOut
+from config.errors import CustosError
 from config.times import format_us
 from recorder.store.records import Export, ExportState, camera_of
 from retention.evidence import jobs
@@ -24,6 +26,8 @@ from retention.evidence.handing import Packed, pack, sent
 from retention.evidence.jobs import folder_of
 
 router = APIRouter(prefix="/api/v1/exports", tags=["exports"])
+
+log = structlog.get_logger("api")
 
 ExportId = Annotated[int, Path(ge=1, le=2**53, description="Its number, as it was answered when it was asked for.")]
 
@@ -86,6 +90,15 @@ class Sent(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._pieces.close()
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the pieces. After an error nothing says that the body is complete: so the server closes the connection,
+        and whoever listens has fewer bytes than were announced (ASGI; RFC 9112, 6.3).
+        """
+        try:
+            await super().stream_response(send)
+        except CustosError as err:
+            log.warning("a package broke off while it was handed out", code=err.code, reason=str(err))
 
 
 @router.head("/{export_id}/package.{form}", summary="Size and name of a package", responses=ANSWERS)

@@ -39,9 +39,6 @@ ETAG_SHOWN: Final = 16
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
 
-DOWNLOAD_BYTES: Final = 1024 * 1024
-"""Written at a time."""
-
 CONNECT_S: Final = 3.0
 """The box is on this machine, or near."""
 
@@ -236,7 +233,7 @@ def _part_of(target: Path, etag: str) -> Path:
 
 async def _written(answer: httpx.Response, part: Path, total: int, progress: Progress) -> None:
     with part.open("ab") as out:
-        async for piece in answer.aiter_raw(DOWNLOAD_BYTES):
+        async for piece in answer.aiter_raw():  # as it comes: what is gathered first is lost when it breaks off
             out.write(piece)
             progress(out.tell(), total)
         out.flush()

@@ -86,7 +86,7 @@ class Archive:
         padding: Callable[[int], int],
         tail: Callable[[Sequence[int]], bytes],
     ) -> None:
-        self._members = members
+        self.members = members
         self._head = head
         self._padding = padding
         self._starts = [0]
@@ -104,7 +104,7 @@ class Archive:
     def between(self, begin: int, end: int) -> Iterator[bytes | Slice]:
         """What lies between two bytes, the last one not included."""
         first = max(0, bisect_right(self._starts, begin) - 1)
-        for number in range(first, len(self._members) + 1):
+        for number in range(first, len(self.members) + 1):
             place = self._starts[number]
             for piece, size in self._pieces(number):
                 low, high = max(begin - place, 0), min(end - place, size)
@@ -115,10 +115,10 @@ class Archive:
                 return
 
     def _pieces(self, number: int) -> Iterator[tuple[bytes | Member, int]]:
-        if number == len(self._members):
+        if number == len(self.members):
             yield self._tail, len(self._tail)
             return
-        member = self._members[number]
+        member = self.members[number]
         header, padding = self._head(member), bytes(self._padding(member.bytes))
         yield header, len(header)
         yield member, member.bytes

@@ -11,6 +11,7 @@ import stat
 import zlib
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from recorder.errors import ExportNotDone, PackageDamaged, PackageRemoved, StorageError
@@ -21,6 +22,10 @@ from retention.evidence.archive import Archive, Form, Member, Slice, listed, pac
 
 READ_BYTES = 1024 * 1024
 """Read and sent at a time: large enough that a hop between threads costs nothing, small enough for many listeners."""
+
+
+ARCHIVES_KEPT = 4
+"""Lay-outs that are remembered for the next range: that of a month takes seconds to make, and 30 MB."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +80,21 @@ def pack(one: Export, folder: Path, form: Form) -> Packed:
     if one.state is not ExportState.DONE:
         raise ExportNotDone(f"Export {one.id} is {one.state.value}: there is a package once it is done.")
     try:
-        members = read_list(_text(list_of(folder)))
         claim = package.read_claim(_text(folder / package.CLAIM))
+        top = top_folder(claim.case, one.id)
+        archive = _archive(form, top, _text(list_of(folder)), claim.made_us)
     except ValueError as err:
         raise PackageDamaged(f"{PackageDamaged.sentence()} (export {one.id}: what it says of itself)") from err
-    for member in members:
+    for member in archive.members:
         _check(folder, member)
-    top = top_folder(claim.case, one.id)
-    archive = packed(form, top, members, claim.made_us)
     sums = _text(folder / package.SUMS)
     named = hashlib.sha256(f"{archive.digest} {hashlib.sha256(sums).hexdigest()}".encode()).hexdigest()
     return Packed(folder, archive, f"{top}.{form.value}", f'"{named}"', hashlib.sha256(sums).hexdigest())
+
+
+@lru_cache(maxsize=ARCHIVES_KEPT)
+def _archive(form: Form, top: str, text: bytes, made_us: int) -> Archive:
+    return packed(form, top, read_list(text), made_us)
 
 
 def _text(path: Path) -> bytes:
