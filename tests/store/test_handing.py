@@ -59,7 +59,8 @@ Unpack = Callable[[Path, Path], None]
 
 
 def run(*command: str | Path) -> None:
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    environ = {**os.environ, "LC_ALL": "C.UTF-8"}  # bsdtar leaves out names that the locale cannot write
+    subprocess.run(command, check=True, capture_output=True, timeout=120, env=environ)
 
 
 UNPACKERS: dict[str, tuple[Form, Unpack]] = {

@@ -249,13 +249,15 @@ class BreaksOff:
             await self._app(scope, receive, send)
             return
         self.ranges.append(dict(scope["headers"]).get(b"range", b"").decode())
-        breaks, self.left = self.left > 0, self.left - 1
+        breaks, self.left, pieces = self.left > 0, self.left - 1, 0
 
         async def shortened(message: Message) -> None:
-            if not breaks or message["type"] != "http.response.body":
+            nonlocal pieces
+            pieces += message["type"] == "http.response.body"
+            if not breaks or pieces < 3:
                 await send(message)
-            elif message["body"] and message.get("more_body"):
-                await send({**message, "body": message["body"][: len(message["body"]) // 2]})
+            elif pieces == 3:
+                await send({**message, "body": message["body"][: len(message["body"]) // 2], "more_body": True})
 
         await self._app(scope, receive, shortened)
 
