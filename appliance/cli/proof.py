@@ -71,7 +71,9 @@ def fsck(
 def verify(
     package: Annotated[
         Path | None,
-        typer.Argument(metavar="[PACKAGE]", help="An evidence package (a folder); without it, this box.", exists=True),
+        typer.Argument(
+            metavar="[PACKAGE]", help="An evidence package (a folder, ZIP or tar); without it, this box.", exists=True
+        ),
     ] = None,
     fingerprint: Annotated[
         str | None, typer.Option("--fingerprint", help="Of the key that signed the package, from the papers.")
@@ -139,9 +141,10 @@ def _sign(at: Desk) -> None:
 
 def _verify_package(at: Desk, package: Path, fingerprint: str | None) -> None:
     from retention.evidence.reading import verify_package
+    from retention.evidence.unpacking import verify_archive
 
     with _progress(at) as bar:
-        verdict = verify_package(package, fingerprint, bar)
+        verdict = (verify_archive if package.is_file() else verify_package)(package, fingerprint, bar)
     problems = [{"file": one.file, "what": one.what} for one in verdict.objections]
     stretches = () if verdict.judgement is None else verdict.judgement.stretches
     body = {"good": verdict.is_good, "problems": problems, "stretches": [_stretch(one) for one in stretches]}
