@@ -223,6 +223,12 @@ class ExportOver(Refused):
     code = "export_over"
 
 
+class ExportsWaiting(Refused):
+    """So many exports wait to be made that no more are taken: wait until some are done, or cancel some."""
+
+    code = "exports_waiting"
+
+
 class ExportNotDone(Refused):
     """That export is not done: there is no package of it."""
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from config.clock import Clock
 from config.times import HOUR_US, format_us
-from recorder.errors import ExportNotDone, ExportOver, ExportUnknown
+from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, ExportUnknown
 from recorder.store import sidecar, tables
 from recorder.store.database import Database
 from recorder.store.ledger import Ledger
 from recorder.store.records import Export, ExportState
+
+WAITING_LIMIT = 1000
+"""Exports that are not ended. A case asks for some dozens; more is a program that asks by mistake."""
 
 GOES_ON_US = HOUR_US
 """A range behind the first byte goes on with a download if there was one within this; else it is one by itself."""
@@ -38,8 +41,15 @@ class Exports:
         """Box time of the last download by export and form; forgotten with the process, which costs an entry more."""
 
     def ask(self, stream_id: str, t0_us: int, t1_us: int, case: str, reason: str) -> Export:
-        """Write down that an interval is to be handed out; signed by a checkpoint at once."""
+        """Write down that an interval is to be handed out; signed by a checkpoint at once.
+
+        Raises:
+            ExportsWaiting: as it says.
+        """
         with self._database.write() as connection:
+            waiting = select(func.count()).select_from(tables.exports).where(_E.state.in_(PENDING))
+            if connection.execute(waiting).scalar_one() >= WAITING_LIMIT:
+                raise ExportsWaiting
             record = sidecar.keep(connection, {"case": case, "reason": reason})
             known = connection.execute(select(_E.id).order_by(_E.id.desc()).limit(1)).scalar()
             export_id = (known or 0) + 1

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.times import SECOND_US
-from recorder.errors import ExportNotDone, ExportOver, NoRoomForExport
+from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, NoRoomForExport
+from recorder.store import exports
 from recorder.store.parts import Space
 from recorder.store.records import Export, ExportState
 from recorder.store.store import Store
@@ -187,6 +188,18 @@ def test_another_disk_for_packages_keeps_no_room_for_recording(
         Room(store, clock.utc_us).check(10**6 - segments(store, clock)[0].bytes)
     monkeypatch.setattr(Room, "_is_shared", lambda self, store: False)
     Room(store, clock.utc_us).check(10**6 - room.reserve_bytes(10**7))
+
+
+def test_more_exports_than_anybody_waits_for(store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that have ended do not count; one too many is refused, and stands nowhere."""
+    monkeypatch.setattr(exports, "WAITING_LIMIT", 2)
+    first, _ = asked(store, clock), asked(store, clock)
+    size = store.log_size
+    with pytest.raises(ExportsWaiting):
+        asked(store, clock)
+    assert store.log_size == size
+    store.exports.end(first.id, ExportState.CANCELLED)
+    assert asked(store, clock).id == 3
 
 
 def test_a_package_is_removed(store: Store, clock: FakeClock) -> None:
