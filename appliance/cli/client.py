@@ -140,8 +140,7 @@ class Box:
         Raises:
             FileStands, DownloadBroken, FileNotWritten: as they say. AnswerIsNo: the box's reason.
         """
-        if target.exists():
-            raise FileStands(f"{FileStands.sentence()} ({target})")
+        refuse_standing(target)
         try:
             self._runner.run(self._received(path, target, progress)).rename(target)
         except OSError as err:
@@ -221,6 +220,16 @@ class Box:
             return bool(answer.json()["box"]["id"] == box_id_of(self._desk.data_dir))
         except (ValueError, KeyError, TypeError):
             return False
+
+
+def refuse_standing(target: Path) -> None:
+    """Nothing of the caller's is overwritten.
+
+    Raises:
+        FileStands: there is a file of that name.
+    """
+    if target.exists():
+        raise FileStands(f"{FileStands.sentence()} ({target})")
 
 
 def _part_of(target: Path, etag: str) -> Path:

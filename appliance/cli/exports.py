@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from appliance.cli.client import Box
+from appliance.cli.client import Box, refuse_standing
 from appliance.cli.footage import interval
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
 from appliance.cli.words import local, size
@@ -54,6 +54,9 @@ def export(
         raise typer.BadParameter(f"{', '.join(missing)} is needed.")
     if not wait and (zip_file or tar_file):
         raise typer.BadParameter("--zip and --tar need an export that is done: leave --no-wait out.")
+    for target in (zip_file, tar_file):
+        if target is not None:
+            refuse_standing(target)  # before an hour of footage is copied in vain
     at = desk(config, data_dir, as_json)
     with Box(at, must_run=True) as box:
         body = {"camera": camera, **interval(at, start, end), "case": case, "reason": reason}

@@ -292,12 +292,15 @@ def test_package_is_saved(run: Run, tmp_path: Path) -> None:
         nowhere = run("export", "save", "1", "--zip", "no/p.zip")
         unsaid = run("export", "save", "1")
         unknown = run("export", "save", "2", "--zip", "q.zip")
+        span = ("--camera", "gate", "--from", "2h", "--to", "1h", "--case", "8", "--reason", "x")
+        early = run("export", *span, "--zip", "p.zip")
 
     assert (saved.code, "p.zip" in saved.err) == (0, True), saved.err
     assert good(tmp_path / "p.zip")
     with tarfile.open(tmp_path / "p.tar") as archive:
         assert "7-export-1/SHA256SUMS" in archive.getnames()
     assert (again.code, "already" in again.err) == (ExitCode.REFUSED, True)
+    assert (early.code, early.err) == (again.code, again.err.lstrip())
     assert (nowhere.code, unsaid.code, unknown.code) == (ExitCode.STORAGE, ExitCode.USAGE, ExitCode.REFUSED)
     assert "There is no export" in unknown.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "p.tar", "p.zip"]
