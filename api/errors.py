@@ -21,6 +21,8 @@ from config.errors import CustosError
 from recorder.errors import (
     CatalogueError,
     MediaGone,
+    NoRoomForExport,
+    PackageRemoved,
     Refused,
     SourceError,
     StorageError,
@@ -94,6 +96,8 @@ STATUS: Mapping[type[CustosError], HTTPStatus] = {
     Unknown: HTTPStatus.NOT_FOUND,
     MediaGone: HTTPStatus.GONE,
     TooManyViews: HTTPStatus.TOO_MANY_REQUESTS,
+    PackageRemoved: HTTPStatus.GONE,
+    NoRoomForExport: HTTPStatus.INSUFFICIENT_STORAGE,
     Refused: HTTPStatus.CONFLICT,
     SourceError: HTTPStatus.BAD_GATEWAY,
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,

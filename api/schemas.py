@@ -263,7 +263,7 @@ class ExportOut(BaseModel):
     case: str
     reason: str
     asked: Instant
-    state: Annotated[str, Field(description="`queued`, `running`, `done`, `failed` or `cancelled`.")]
+    state: Annotated[str, Field(description="`queued`, `running`, `done`, `failed`, `cancelled` or `removed`.")]
     done_bytes: int
     total_bytes: Annotated[int, Field(description="0 while nobody knows.")]
     folder: Annotated[str | None, Field(description="Where the package lies on the box, once it is done.")]

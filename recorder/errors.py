@@ -235,6 +235,36 @@ class ExportOver(Refused):
     code = "export_over"
 
 
+class ExportsWaiting(Refused):
+    """So many exports wait to be made that no more are taken: wait until some are done, or cancel some."""
+
+    code = "exports_waiting"
+
+
+class ExportNotDone(Refused):
+    """That export is not done: there is no package of it."""
+
+    code = "export_not_done"
+
+
+class PackageRemoved(StoreError):
+    """The package of that export was removed; its entries in the log remain."""
+
+    code = "package_removed"
+
+
+class PackageDamaged(StoreError):
+    """The package is not on the disk as it was written: ask for it anew, then check the disk."""
+
+    code = "package_damaged"
+
+
+class NoRoomForExport(StorageFull):
+    """The disk has no room for that package beside what recording needs: remove packages that nobody needs any more, or ask for a shorter interval."""  # noqa: E501 - one sentence
+
+    code = "no_room_for_export"
+
+
 class NotSignedYet(Refused):
     """That footage is not below a checkpoint of the log yet: ask again in a minute."""
 

@@ -23,6 +23,17 @@ def checkpoint(box: Box) -> Response:
     return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
+@router.post("/checkpoint", summary="Sign what was written so far", response_class=Response)
+def sign(box: Box) -> Response:
+    """The box signs every minute by itself; who needs a proof of the newest now asks for it. Where nothing was written
+    since the last one, that is answered.
+    """
+    latest = box.store.latest_checkpoint()
+    if latest is None or latest.size < box.store.log_size:
+        box.store.checkpoint()
+    return checkpoint(box)
+
+
 @router.get("/tile/{path:path}", summary="Hash tile or entry bundle", response_class=Response)
 def tile(path: str, box: Box) -> Response:
     """`tile/{L}/{N}` and `tile/entries/{N}`, partial ones with `.p/{W}`, as C2SP tlog-tiles names them."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.cli.client import Box
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, answer, desk
 from appliance.cli.proof import reading
-from appliance.cli.words import local, size
+from appliance.cli.words import count, local, size
 from appliance.wiring.program import version as program_version
 from config import logs
 from config.errors import ExitCode
@@ -158,7 +158,8 @@ def _show_up(out: Console, facts: UpFacts) -> None:
 def _show_status(at: Desk, body: dict[str, Any]) -> None:
     out = at.console
     colour = {"ok": "green", "degraded": "yellow", "failing": "red"}[body["state"]]
-    out.print(f"[{colour}]{body['state']}[/{colour}]  {body['box']['name']}, {len(body['problems'])} problems")
+    found = count(len(body["problems"]), "problem")
+    out.print(f"[{colour}]{body['state']}[/{colour}]  {body['box']['name']}, {found}")
     for problem in body["problems"]:
         out.print(f"  - {problem['text']}", markup=False)
     table = Table("camera", "name", "state", "last picture", "rate", "days held", "of", box=None)

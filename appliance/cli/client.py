@@ -7,7 +7,10 @@ inside this process, on a store opened for that one question; nothing is recorde
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -27,6 +30,15 @@ TOKEN_VARIABLE: Final = "CUSTOS_TOKEN"  # noqa: S105 - the name of the variable,
 ANSWER_S: Final = 30.0
 """A box that takes longer has stalled; no question of the command line needs more than a few seconds."""
 
+DOWNLOAD_TRIES: Final = 5
+"""A connection breaks once; what breaks five times breaks for a reason that the box's log tells."""
+
+ETAG_SHOWN: Final = 16
+"""Characters of an ETag in a file's name: enough that no two packages meet."""
+
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all."""
+
 CONNECT_S: Final = 3.0
 """The box is on this machine, or near."""
 
@@ -43,6 +55,26 @@ class BoxSilent(CustosError):
 
     code = "box_silent"
     exit_code = ExitCode.NOT_RUNNING
+
+
+class DownloadBroken(CustosError):
+    """The box broke off the download again and again: its log says why; the package may be damaged on its disk."""
+
+    code = "download_broken"
+    exit_code = ExitCode.STORAGE
+
+
+class FileStands(CustosError):
+    """There is a file of that name already; it was left as it is."""
+
+    code = "file_stands"
+
+
+class FileNotWritten(CustosError):
+    """The file cannot be written there."""
+
+    code = "file_not_written"
+    exit_code = ExitCode.STORAGE
 
 
 class AnswerIsNo(CustosError):
@@ -91,17 +123,61 @@ class Box:
         """Ask for something to be made."""
         return self._ask("POST", path, json=dict(body))
 
+    def sign(self) -> None:
+        """Have signed what was written so far."""
+        self._answered("POST", "/api/v1/log/checkpoint")
+
     def delete(self, path: str) -> Any:
         """Ask for something to be ended."""
         return self._ask("DELETE", path)
 
+    def save(self, path: str, target: Path, progress: Progress) -> None:
+        """Write an answer into a new file, under its name only when it is whole.
+
+        What breaks off lies beside it, named for the very bytes it is a part of, and is gone on with: at once, or by
+        whoever asks again.
+
+        Raises:
+            FileStands, DownloadBroken, FileNotWritten: as they say. AnswerIsNo: the box's reason.
+        """
+        refuse_standing(target)
+        try:
+            self._runner.run(self._received(path, target, progress)).rename(target)
+        except OSError as err:
+            raise FileNotWritten(f"{FileNotWritten.sentence()} ({target}: {err.strerror})") from err
+
+    async def _received(self, path: str, target: Path, progress: Progress) -> Path:
+        etag, part, total = "", target, 0
+        for _ in range(DOWNLOAD_TRIES):
+            have = part.stat().st_size if etag else 0
+            if etag and have == total:
+                return part
+            headers = {"Range": f"bytes={have}-", "If-Range": etag} if have else {}
+            with contextlib.suppress(httpx.TransportError):  # it broke off; how much is there says where to go on
+                async with self._client.stream("GET", path, headers=headers) as answer:
+                    if not answer.is_success:
+                        await answer.aread()
+                        raise AnswerIsNo(answer.status_code, _problem(answer))
+                    if answer.headers["etag"] != etag:
+                        etag, total = answer.headers["etag"], int(answer.headers["content-length"])
+                        part = _part_of(target, etag)
+                        if part.stat().st_size:
+                            continue
+                    await _written(answer, part, total, progress)
+                    return part
+        raise DownloadBroken
+
     def _ask(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = self._answered(method, path, **arguments)
+        return answer.json() if answer.content else None
+
+    def _answered(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             answer = self._runner.run(self._client.request(method, path, **arguments))
         except httpx.HTTPError as err:
             raise BoxSilent from err
         if answer.is_success:
-            return answer.json() if answer.content else None
+            return answer
         raise AnswerIsNo(answer.status_code, _problem(answer))
 
     def _connect(self) -> httpx.AsyncClient:
@@ -144,6 +220,33 @@ class Box:
             return bool(answer.json()["box"]["id"] == box_id_of(self._desk.data_dir))
         except (ValueError, KeyError, TypeError):
             return False
+
+
+def refuse_standing(target: Path) -> None:
+    """Nothing of the caller's is overwritten.
+
+    Raises:
+        FileStands: there is a file of that name.
+    """
+    if target.exists():
+        raise FileStands(f"{FileStands.sentence()} ({target})")
+
+
+def _part_of(target: Path, etag: str) -> Path:
+    """Where a file lies until it is whole, made if it is not there."""
+    name = etag.strip('"')[:ETAG_SHOWN]
+    part = target.with_name(f"{target.name}.{name}.part")
+    part.touch()
+    return part
+
+
+async def _written(answer: httpx.Response, part: Path, total: int, progress: Progress) -> None:
+    with part.open("ab") as out:
+        async for piece in answer.aiter_raw():  # as it comes: what is gathered first is lost when it breaks off
+            out.write(piece)
+            progress(out.tell(), total)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def exit_code_of(code: str) -> ExitCode | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from appliance.cli.client import Box
+from appliance.cli.client import Box, refuse_standing
 from appliance.cli.footage import interval
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
 from appliance.cli.words import local, size
@@ -21,7 +23,11 @@ app = typer.Typer(help="Evidence packages. 证据导出", invoke_without_command
 LOOK_S: Final = 0.5
 """How often the box is asked how far it is."""
 
-ENDED: Final = ("done", "failed", "cancelled")
+ENDED: Final = ("done", "failed", "cancelled", "removed")
+
+ExportId = Annotated[int, typer.Argument(metavar="ID", help="The export's number.")]
+ZipOption = Annotated[Path | None, typer.Option("--zip", dir_okay=False, help="Save the package as this ZIP file too.")]
+TarOption = Annotated[Path | None, typer.Option("--tar", dir_okay=False, help="Save the package as this tar file too.")]
 
 
 @app.callback()
@@ -33,6 +39,8 @@ def export(
     case: Annotated[str, typer.Option("--case", help="The case or order it belongs to.")] = "",
     reason: Annotated[str, typer.Option("--reason", help="Who asked for it, and why.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
+    zip_file: ZipOption = None,
+    tar_file: TarOption = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -44,14 +52,21 @@ def export(
     missing = [name for name, value in named.items() if not value]
     if missing:
         raise typer.BadParameter(f"{', '.join(missing)} is needed.")
+    if not wait and (zip_file or tar_file):
+        raise typer.BadParameter("--zip and --tar need an export that is done: leave --no-wait out.")
+    for target in (zip_file, tar_file):
+        if target is not None:
+            refuse_standing(target)  # before an hour of footage is copied in vain
     at = desk(config, data_dir, as_json)
     with Box(at, must_run=True) as box:
         body = {"camera": camera, **interval(at, start, end), "case": case, "reason": reason}
         made = box.post("/api/v1/exports", body)
         if wait:
             made = _waited(at, box, made)
-    if not at.answer(made):
-        _tell(at, made)
+        if not at.answer(made):
+            _tell(at, made)
+        if made["state"] == "done":
+            _save(at, box, made["id"], zip_file, tar_file)
     if wait and made["state"] != "done":
         raise typer.Exit(ExitCode.FINDINGS)
 
@@ -74,9 +89,42 @@ def list_exports(
         at.console.print(table if body["exports"] else "Nothing was exported.")
 
 
+@app.command("save")
+def save(
+    export_id: ExportId,
+    zip_file: ZipOption = None,
+    tar_file: TarOption = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the package of an export as one file; the log says that it was handed out. 保存为单个文件"""
+    if zip_file is None and tar_file is None:
+        raise typer.BadParameter("--zip or --tar is needed.")
+    at = desk(config, data_dir, as_json)
+    with Box(at, must_run=True) as box:
+        _save(at, box, export_id, zip_file, tar_file)
+        at.answer(box.get(f"/api/v1/exports/{export_id}"))
+
+
+@app.command("remove")
+def remove(
+    export_id: ExportId,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove the package of an export that is done; it may be the last copy of its footage. 删除证据包"""
+    at = desk(config, data_dir, as_json)
+    with Box(at) as box:
+        body = box.delete(f"/api/v1/exports/{export_id}/package")
+    if not at.answer(body):
+        at.console.print(f"The package of export [bold]{export_id}[/bold] is removed; the log says so.")
+
+
 @app.command("cancel")
 def cancel(
-    export_id: Annotated[int, typer.Argument(metavar="ID", help="The export's number.")],
+    export_id: ExportId,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -87,6 +135,20 @@ def cancel(
         body = box.delete(f"/api/v1/exports/{export_id}")
     if not at.answer(body):
         at.console.print(f"Export [bold]{export_id}[/bold] is cancelled.")
+
+
+def _save(at: Desk, box: Box, export_id: int, zip_file: Path | None, tar_file: Path | None) -> None:
+    with Progress(console=Console(stderr=True), transient=True, disable=at.as_json) as progress:
+        for form, target in (("zip", zip_file), ("tar", tar_file)):
+            if target is not None:
+                bar = progress.add_task(f"Saving {target.name} 正在保存", total=None)
+                show = partial(_show, progress, bar)
+                box.save(f"/api/v1/exports/{export_id}/package.{form}", target, show)
+                Console(stderr=True).print(f"Saved 已保存: {target}", markup=False, highlight=False)
+
+
+def _show(progress: Progress, bar: TaskID, done: int, total: int) -> None:
+    progress.update(bar, completed=done, total=total)
 
 
 def _waited(at: Desk, box: Box, made: dict[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,11 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
+def count(number: int, noun: str) -> str:
+    """How many of something, in English."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def span(seconds: float) -> str:
     """A length of time as people read it."""
     whole = round(seconds)

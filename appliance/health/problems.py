@@ -246,8 +246,8 @@ _WITNESS_CONTRADICTS: Final = (
     "是否恢复过数据目录的旧副本？若否，请保持磁盘原状、保留 log/anchors，并通知依赖该记录的各方。",
 )
 _ANCHOR_LATE: Final = (
-    "{count} checkpoints of the log wait for their time stamp: {why} Recording goes on, and nothing is skipped; but "
-    "what came since the last stamp cannot be proved against who has the key.",
+    "Checkpoints of the log that wait for their time stamp: {count}. {why} Recording goes on, and nothing is skipped; "
+    "but what came since the last stamp cannot be proved against who has the key.",
     "{count} 个日志检查点尚未取得时间戳：{why}录像继续，且不会遗漏任何检查点；"
     "但最后一个时间戳之后的内容无法对密钥持有人举证。",
 )
@@ -300,8 +300,8 @@ _SHORT: Final = (
     "未到期录像不会被删除，届时录像将停止。",
 )
 _RESTARTED: Final = (
-    "A capture process of {cameras} cameras ended ({how}) and was started again; {count} times since the box was "
-    "started. Its cameras have a gap that says so. If it happens again, report it with the log.",
+    "A capture process ended ({how}) and was started again; cameras: {cameras}, restarts since the box was started: "
+    "{count}. Its cameras have a gap that says so. If it happens again, report it with the log.",
     "承载 {cameras} 台采集设备的采集进程结束（{how}）并已重新启动，本机启动以来共 {count} 次；相应缺失已记录。"
     "若再次发生，请附日志报告。",
 )
@@ -371,6 +371,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "source_ended": "采集设备结束了码流。",
     "storage_error": "磁盘未能完成写入。",
     "storage_full": "磁盘已满：请清理空间或增加存储卷；之后自动恢复录像。",
+    "no_room_for_export": "磁盘须为录像留出空间，容不下该证据包：请删除不再需要的证据包，或缩短导出区间。",
     "storage_read_only": "文件系统变为只读：请查看内核日志中的磁盘错误，然后重新挂载。",
     "storage_failed": "磁盘读写错误：请检查接线与健康状态，并备好替换盘。",
     "volume_missing": "存储卷不存在，或该处挂载了另一块磁盘。",

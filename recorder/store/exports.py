@@ -8,15 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from config.clock import Clock
-from config.times import format_us
-from recorder.errors import ExportOver, ExportUnknown
+from config.times import HOUR_US, format_us
+from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, ExportUnknown
 from recorder.store import sidecar, tables
 from recorder.store.database import Database
 from recorder.store.ledger import Ledger
 from recorder.store.records import Export, ExportState
+
+WAITING_LIMIT = 1000
+"""Exports that are not ended. A case asks for some dozens; more is a program that asks by mistake."""
+
+GOES_ON_US = HOUR_US
+"""A range behind the first byte goes on with a download if there was one within this; else it is one by itself."""
 
 PENDING = (ExportState.QUEUED.value, ExportState.RUNNING.value)
 
@@ -31,10 +37,19 @@ class Exports:
         self._ledger = ledger
         self._clock = clock
         self._checkpoint = checkpoint
+        self._handed_us: dict[tuple[int, str], int] = {}
+        """Box time of the last download by export and form; forgotten with the process, which costs an entry more."""
 
     def ask(self, stream_id: str, t0_us: int, t1_us: int, case: str, reason: str) -> Export:
-        """Write down that an interval is to be handed out; signed by a checkpoint at once."""
+        """Write down that an interval is to be handed out; signed by a checkpoint at once.
+
+        Raises:
+            ExportsWaiting: as it says.
+        """
         with self._database.write() as connection:
+            waiting = select(func.count()).select_from(tables.exports).where(_E.state.in_(PENDING))
+            if connection.execute(waiting).scalar_one() >= WAITING_LIMIT:
+                raise ExportsWaiting
             record = sidecar.keep(connection, {"case": case, "reason": reason})
             known = connection.execute(select(_E.id).order_by(_E.id.desc()).limit(1)).scalar()
             export_id = (known or 0) + 1
@@ -83,6 +98,34 @@ class Exports:
         with self._database.write() as connection:
             if _export(connection, export_id).state.value not in PENDING:
                 raise ExportOver(f"{ExportOver.sentence()} (export {export_id})")
+            connection.execute(update(tables.exports).where(_E.id == export_id).values(**values))
+            return _export(connection, export_id)
+
+    def handed_out(self, export_id: int, form: str, sums_sha256: str, *, goes_on: bool) -> None:
+        """Write down that a package leaves the box, before its first byte does; the next checkpoint signs it.
+
+        `goes_on`: it is asked for from the middle on. One download is one entry, however often it broke off.
+        """
+        mono_us = self._clock.read().mono_us
+        before_us = self._handed_us.get((export_id, form))
+        self._handed_us[export_id, form] = mono_us
+        if goes_on and before_us is not None and mono_us - before_us < GOES_ON_US:
+            return
+        with self._database.write() as connection:
+            self._ledger.append(connection, "publish", {"export": export_id, "form": form, "files": sums_sha256})
+
+    def remove(self, export_id: int) -> Export:
+        """Its package goes: row and entry say so before any file does; it may be the last copy of that footage.
+
+        Raises:
+            ExportUnknown: there is none of that number. ExportNotDone: it has no package, or no more.
+        """
+        with self._database.write() as connection:
+            found = _export(connection, export_id)
+            if found.state is not ExportState.DONE:
+                raise ExportNotDone(f"Export {export_id} is {found.state.value}: there is no package to remove.")
+            self._ledger.append(connection, "audit", {"what": "package_removed", "export": export_id})
+            values = {"state": ExportState.REMOVED.value}
             connection.execute(update(tables.exports).where(_E.id == export_id).values(**values))
             return _export(connection, export_id)
 

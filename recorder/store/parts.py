@@ -121,12 +121,30 @@ def reserve_bytes(total_bytes: int) -> int:
     return min(RESERVE_BYTES, total_bytes // RESERVE_SHARE)
 
 
-def is_full(root: Path) -> bool:
-    """Whether a volume has no more than its reserve free.
+@dataclass(frozen=True)
+class Space:
+    """What a file system has."""
+
+    free_bytes: int
+    total_bytes: int
+
+
+def space_of(root: Path) -> Space:
+    """Of the file system on which a folder lies.
 
     Raises:
         StorageError: it cannot be asked; an error is not an answer about space.
     """
     with files.translated(root):
         usage = os.statvfs(root)
-    return usage.f_bavail * usage.f_frsize < reserve_bytes(usage.f_blocks * usage.f_frsize)
+    return Space(usage.f_bavail * usage.f_frsize, usage.f_blocks * usage.f_frsize)
+
+
+def is_full(root: Path) -> bool:
+    """Whether a volume has no more than its reserve free.
+
+    Raises:
+        StorageError: it cannot be asked.
+    """
+    found = space_of(root)
+    return found.free_bytes < reserve_bytes(found.total_bytes)

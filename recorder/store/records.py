@@ -315,6 +315,7 @@ class ExportState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,7 @@ exports = Table(
     Column("record", String, nullable=False),  # case and reason
     Column("asked_us", BigInteger, nullable=False),
     Column("leaf_index", BigInteger, nullable=False),
-    Column("state", String, nullable=False),  # queued | running | done | failed | cancelled
+    Column("state", String, nullable=False),  # queued | running | done | failed | cancelled | removed
     Column("done_bytes", BigInteger, nullable=False),
     Column("total_bytes", BigInteger, nullable=False),
     Column("problem_code", String),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -23,6 +24,7 @@ from recorder.store.records import MediaState, Segment, stream_of
 from recorder.store.store import Store
 from recorder.store.verify import sha256_of
 from retention.evidence import package
+from retention.evidence.handing import keep_list
 from retention.evidence.package import Claim
 from retention.evidence.timestamp import AuthorityError
 from retention.evidence.verification import heads_text
@@ -124,6 +126,7 @@ def export(
     claim = _claim(store, wanted, clock, program)
     _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
     _close(store, claim, stamper, writing)
+    keep_list(folder, writing.crc32s)
     size = sum(one.bytes for one in present)
     return Exported(folder, len(present), size, len(media) - len(present), altered)
 
@@ -157,6 +160,8 @@ class _Writing:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.digests: dict[str, str] = {}
+        self.crc32s: dict[str, int] = {}
+        """Of media that passed: an archive's headers have it (`retention.evidence.archive`)."""
 
     def text(self, name: str, content: bytes) -> None:
         """Write a file at once."""
@@ -190,11 +195,13 @@ class _Writing:
 
     def _written(self, name: str, pieces: Sequence[tuple[Path, int]], passed: Callable[[int], None]) -> None:
         """One file of others, each from a byte on; under its name only when it is whole and durable."""
-        digest = hashlib.sha256()
+        digest, crc32 = hashlib.sha256(), 0
 
         def seen(piece: bytes) -> None:
+            nonlocal crc32
             passed(len(piece))
             digest.update(piece)
+            crc32 = zlib.crc32(piece, crc32)
 
         target = self.folder / name
         part = target.with_name(target.name + PART)
@@ -203,6 +210,7 @@ class _Writing:
             files.copy(source, part, seen, begin)
         files.seal(part, target)
         self.digests[name] = digest.hexdigest()
+        self.crc32s[name] = crc32
 
     def close(self, store: Store, stamp: bytes | None) -> None:
         """The list of all files, the box's signature on it, and its stamp; what an attempt before left besides goes."""

@@ -13,15 +13,19 @@ import structlog
 
 from config.clock import Clock
 from config.errors import CustosError
-from recorder.errors import ExportOver, StorageFull
+from recorder.errors import ExportOver
 from recorder.store import files
-from recorder.store.parts import is_full
 from recorder.store.records import Export, ExportState, camera_of
 from recorder.store.store import Store
-from retention.evidence.export import Exported, Stamper, Wanted, export
+from retention.evidence.export import Exported, Stamper, Wanted, checked, export
+from retention.evidence.handing import list_of
+from retention.evidence.room import Room, needed_bytes
 
 TELL_BYTES = 32 * 1024 * 1024
 """How often progress is written down, and it is asked whether somebody cancelled."""
+
+GONE = (ExportState.CANCELLED, ExportState.FAILED, ExportState.REMOVED)
+"""States in which nothing of a package is left."""
 
 log = structlog.get_logger("exports")
 
@@ -45,10 +49,10 @@ class Exporter:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Make all that was asked for; what was cancelled while nobody made it goes."""
+        """Make all that was asked for; what was cancelled or removed while nobody could finish that goes."""
         for over in self._store.exports.all():
-            if over.state in (ExportState.CANCELLED, ExportState.FAILED):
-                files.remove_tree(folder_of(self._store, over))
+            if over.state in GONE:
+                _remove_files(self._store, over)
         while not self._stopping.is_set():
             one = self._store.exports.next()
             if one is None:
@@ -66,7 +70,7 @@ class Exporter:
         except _Stopped:
             return
         except _Cancelled:
-            files.remove_tree(folder)
+            _remove_files(self._store, one)
         except CustosError as err:
             log.warning("an export failed", export=one.id, code=err.code, reason=str(err))
             self._end(one, ExportState.FAILED, err.code, str(err))
@@ -84,10 +88,11 @@ class Exporter:
         except ExportOver:
             ended = ExportState.CANCELLED
         if ended is not ExportState.DONE:
-            files.remove_tree(folder_of(self._store, one))
+            _remove_files(self._store, one)
 
     def _written(self, one: Export, folder: Path) -> Exported:
         told = -TELL_BYTES
+        room, there = Room(self._store, self._clock.read().utc_us), _size_of(folder)
 
         def progress(done: int, total: int) -> None:
             nonlocal told
@@ -95,17 +100,49 @@ class Exporter:
                 raise _Stopped
             if done - told < TELL_BYTES and done < total:
                 return
-            told = done
+            told = done if total else -TELL_BYTES  # the first that tells how much there is to write is heard
             if not self._store.exports.progress(one.id, done, total):
                 raise _Cancelled
-            if is_full(self._store.layout.root):  # recording needs what is left
-                raise StorageFull
+            room.check(max(total - max(done, there), 0))
 
         progress(0, 0)
         wanted = Wanted(camera_of(one.stream_id), one.t0_us, one.t1_us, one.case)
         return export(
             self._store, wanted, folder, self._clock, self._program, progress, stamper=self._stamper, resume=True
         )
+
+
+def ask(store: Store, clock: Clock, camera_id: str, start_us: int, end_us: int, case: str, reason: str) -> Export:
+    """Have the package of an interval made, if it can be.
+
+    Raises:
+        CameraUnknown, NothingToExport: as they say. NoRoomForExport: the disk could not hold it; nothing was asked for.
+    """
+    stream_id = checked(store, camera_id, start_us, end_us)
+    Room(store, clock.read().utc_us).check(needed_bytes(store, stream_id, start_us, end_us))
+    return store.exports.ask(stream_id, start_us, end_us, case, reason)
+
+
+def remove(store: Store, export_id: int) -> Export:
+    """Remove the package of an export that is done; what the log says of it stays. What fails is finished by `run`.
+
+    Raises:
+        ExportUnknown, ExportNotDone: as they say. StorageError: the files cannot be removed now.
+    """
+    removed = store.exports.remove(export_id)
+    _remove_files(store, removed)
+    return removed
+
+
+def _remove_files(store: Store, one: Export) -> None:
+    folder = folder_of(store, one)
+    files.remove_copy(list_of(folder))  # first: without it nothing is handed out
+    files.remove_tree(folder)
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes that an attempt before left."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def folder_of(store: Store, one: Export) -> Path:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from config.times import SECOND_US
-from recorder.errors import ExportOver
+from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, NoRoomForExport
+from recorder.store import exports
+from recorder.store.parts import Space
 from recorder.store.records import Export, ExportState
 from recorder.store.store import Store
 from recorder.store.verify import verify
-from retention.evidence import jobs
+from retention.evidence import jobs, room
+from retention.evidence.handing import list_of
 from retention.evidence.jobs import Exporter, folder_of
 from retention.evidence.reading import verify_package
+from retention.evidence.room import Room
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
 
@@ -108,14 +113,147 @@ def test_one_that_the_disk_has_no_room_for_fails_and_the_next_is_made(
 ) -> None:
     """What is left belongs to recording: the export gives its room back and says why."""
     first, second = asked(store, clock), asked(store, clock)
-    answers = iter([True])
-    monkeypatch.setattr(jobs, "is_full", lambda root: next(answers, False))
+    plenty, little = Space(10**12, 10**13), Space(10**6, 10**13)
+    answers = iter([plenty, little])  # when it looks around, and before the first byte
+    monkeypatch.setattr(room, "space_of", lambda root: next(answers, plenty))
     Exporter(store, clock, "0").run()
 
     failed = store.exports.get(first.id)
-    assert (failed.state, failed.problem_code) == (ExportState.FAILED, "storage_full")
+    assert (failed.state, failed.problem_code) == (ExportState.FAILED, "no_room_for_export")
     assert not folder_of(store, first).exists()
     assert store.exports.get(second.id).state is ExportState.DONE
+
+
+def test_recording_that_needs_the_disk_meanwhile_ends_an_export(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked all along, not only before; what was written goes at once, and the reason has its numbers."""
+    monkeypatch.setattr(jobs, "TELL_BYTES", 1)
+    one = asked(store, clock)
+    total = 1000 * 10**9
+    kept = room.kept_bytes(total, *[sum(part.bytes for part in segments(store, clock))] * 2)
+    written = []
+
+    def shrinking(root: Path) -> Space:
+        written.append(sum(path.stat().st_size for path in folder_of(store, one).rglob("*.mp4")))
+        return Space(kept + 100_000 if len(written) < 5 else kept - 1, total)
+
+    monkeypatch.setattr(room, "space_of", shrinking)
+    Exporter(store, clock, "0").run()
+
+    failed = store.exports.get(one.id)
+    assert (failed.state, failed.problem_code) == (ExportState.FAILED, "no_room_for_export")
+    assert "MB are free" in str(failed.problem_text)
+    assert written[-1] > 0
+    assert not folder_of(store, one).exists()
+    assert not list_of(folder_of(store, one)).exists()
+
+
+def test_one_that_goes_on_needs_no_room_for_what_is_there(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk with just enough for a package has enough for the rest of it after a restart."""
+    one = asked(store, clock)
+    Exporter(store, clock, "0").run()
+    size = store.exports.get(one.id).total_bytes
+    again = asked(store, clock)
+    copied = folder_of(store, again)
+    shutil.copytree(folder_of(store, one) / "media", copied / "media")
+    monkeypatch.setattr(room, "space_of", lambda root: Space(size // 2, 10**4))
+    monkeypatch.setattr(room, "kept_bytes", lambda *facts: 0)
+    Exporter(store, clock, "0").run()
+
+    assert store.exports.get(again.id).state is ExportState.DONE
+
+
+def test_what_the_disk_cannot_hold_is_not_asked_for(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is refused at once, and nothing stands in the log of it."""
+    monkeypatch.setattr(room, "space_of", lambda root: Space(10**6, 10**13))
+    size = store.log_size
+    begun_us = store.cameras.get("gate").registered_us
+    with pytest.raises(NoRoomForExport):
+        jobs.ask(store, clock, "gate", begun_us, segments(store, clock)[-1].t1_us, "7", "letter")
+
+    assert (store.log_size, store.exports.all()) == (size, [])
+
+
+def test_another_disk_for_packages_keeps_no_room_for_recording(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recording does not write there; the reserve stays all the same."""
+    monkeypatch.setattr(room, "space_of", lambda root: Space(10**6, 10**7))
+    with pytest.raises(NoRoomForExport):
+        Room(store, clock.utc_us).check(10**6 - segments(store, clock)[0].bytes)
+    monkeypatch.setattr(Room, "_is_shared", lambda self, store: False)
+    Room(store, clock.utc_us).check(10**6 - room.reserve_bytes(10**7))
+
+
+def test_more_exports_than_anybody_waits_for(store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that have ended do not count; one too many is refused, and stands nowhere."""
+    monkeypatch.setattr(exports, "WAITING_LIMIT", 2)
+    first, _ = asked(store, clock), asked(store, clock)
+    size = store.log_size
+    with pytest.raises(ExportsWaiting):
+        asked(store, clock)
+    assert store.log_size == size
+    store.exports.end(first.id, ExportState.CANCELLED)
+    assert asked(store, clock).id == 3
+
+
+def test_a_package_is_removed(store: Store, clock: FakeClock) -> None:
+    """Its files go; row and log keep that it was, and that it is no more. It can be asked for anew."""
+    one = asked(store, clock)
+    with pytest.raises(ExportNotDone):
+        jobs.remove(store, one.id)
+    Exporter(store, clock, "0").run()
+    size = store.log_size
+
+    assert jobs.remove(store, one.id).state is ExportState.REMOVED
+    assert not folder_of(store, one).exists()
+    assert not list_of(folder_of(store, one)).exists()
+    ((_, leaf),) = store.leaves(size, store.log_size)
+    assert (leaf.type, leaf.fields) == ("audit", {"what": "package_removed", "export": one.id})
+    with pytest.raises(ExportNotDone):
+        jobs.remove(store, one.id)
+    again = asked(store, clock)
+    Exporter(store, clock, "0").run()
+    assert verify_package(folder_of(store, again), store.fingerprint).is_good
+    assert verify(store) == []
+
+
+def test_a_removal_that_broke_off_is_finished(store: Store, clock: FakeClock) -> None:
+    """The row says so before any file goes; the next start removes what is left."""
+    one = asked(store, clock)
+    Exporter(store, clock, "0").run()
+    store.exports.remove(one.id)
+    assert folder_of(store, one).exists()
+    Exporter(store, clock, "0").run()
+
+    assert not folder_of(store, one).exists()
+
+
+def test_a_download_is_an_entry_however_often_it_breaks_off(store: Store, clock: FakeClock) -> None:
+    """From the beginning it is one each time; from the middle on only where there was none of it within an hour."""
+    one = asked(store, clock)
+    begun = store.log_size
+
+    def handed(form: str, *, goes_on: bool) -> int:
+        store.exports.handed_out(one.id, form, "ab" * 32, goes_on=goes_on)
+        return store.log_size - begun
+
+    assert handed("zip", goes_on=True) == 1
+    assert handed("zip", goes_on=True) == 1
+    assert handed("tar", goes_on=True) == 2
+    assert handed("zip", goes_on=False) == 3
+    clock.advance(3599)
+    assert handed("zip", goes_on=True) == 3
+    clock.advance(3600)
+    assert handed("zip", goes_on=True) == 4
+    leaf = next(leaf for _, leaf in store.leaves(begun, store.log_size))
+    assert (leaf.type, leaf.fields) == ("publish", {"export": one.id, "form": "zip", "files": "ab" * 32})
+    assert verify(store) == []
 
 
 def test_altered_footage_is_handed_out_and_called_that(store: Store, clock: FakeClock) -> None:

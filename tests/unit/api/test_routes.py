@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 
 from api.app import create_app
 from api.errors import MEDIA_TYPE
@@ -24,13 +25,17 @@ from recorder.store.boxes import init_of
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
-from recorder.store.records import CodecName
+from recorder.store.parts import Space
+from recorder.store.records import CodecName, ExportState
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
+from retention.evidence import room
+from retention.evidence.jobs import Exporter
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
 from tests.fakes.camera import packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
+from tests.fakes.serving import serving
 
 SECOND = "I" + "P" * 9
 PAGES = (cameras, exports, footage, health, holds, log, media, views)
@@ -403,6 +408,125 @@ async def test_an_export_of_what_is_not_there(box: Box) -> None:
     ):
         is_problem(await box.ask("POST", "/api/v1/exports", json=body | change), status, code)
     assert box.exports == 0
+
+
+async def exported_package(box: Box, case: str = "2026-114") -> str:
+    """Ask for a package, and make it; its path."""
+    begun, ended = box.store.cameras.get("gate").registered_us, box.clock.utc_us
+    body = {"camera": "gate", "start": format_us(begun), "end": format_us(ended), "case": case, "reason": "Letter"}
+    made = (await box.ask("POST", "/api/v1/exports", json=body)).json()
+    Exporter(box.store, box.clock, "0").run()
+    return f"/api/v1/exports/{made['id']}/package"
+
+
+def handed_out(box: Box) -> int:
+    return sum(leaf.type == "publish" for _, leaf in box.store.leaves(0, box.store.log_size))
+
+
+@pytest.mark.parametrize(("form", "kind"), [("zip", "application/zip"), ("tar", "application/x-tar")])
+async def test_a_package_is_one_file(box: Box, form: str, kind: str) -> None:
+    """With its length before its bytes, its name, and a name for its very bytes; and the log says that it went out."""
+    path = f"{await exported_package(box)}.{form}"
+    told = await box.ask("HEAD", path)
+    assert (told.status_code, told.content, handed_out(box)) == (200, b"", 0)
+    whole = await box.ask("GET", path)
+
+    assert (whole.status_code, whole.headers["content-type"]) == (200, kind)
+    assert whole.headers["content-disposition"] == f'attachment; filename="2026-114-export-1.{form}"'
+    assert int(told.headers["content-length"]) == int(whole.headers["content-length"]) == len(whole.content)
+    assert told.headers["etag"] == whole.headers["etag"]
+    assert handed_out(box) == 1
+    same = await box.ask("GET", path, headers={"If-None-Match": whole.headers["etag"]})
+    assert (same.status_code, same.content, handed_out(box)) == (304, b"", 1)
+
+
+async def test_a_download_goes_on_where_it_broke_off(box: Box) -> None:
+    """By ranges of the same bytes, in one entry of the log; of other bytes it is begun anew."""
+    path = f"{await exported_package(box)}.zip"
+    whole = await box.ask("GET", path)
+    etag, size = whole.headers["etag"], len(whole.content)
+
+    rest = await box.ask("GET", path, headers={"Range": "bytes=1000-", "If-Range": etag})
+    last = await box.ask("GET", path, headers={"Range": "bytes=-22"})
+    other = await box.ask("GET", path, headers={"Range": "bytes=1000-", "If-Range": '"another"'})
+
+    assert (rest.status_code, rest.content) == (206, whole.content[1000:])
+    assert rest.headers["content-range"] == f"bytes 1000-{size - 1}/{size}"
+    assert last.content == whole.content[-22:]
+    assert (other.status_code, other.content) == (200, whole.content)
+    assert handed_out(box) == 2
+    is_problem(await box.ask("GET", path, headers={"Range": f"bytes={size}-"}), 416, "range_not_satisfiable")
+
+
+async def test_a_case_in_chinese_names_the_file(box: Box) -> None:
+    """In its script where it is understood (RFC 8187), and in letters of ASCII where not."""
+    path = f"{await exported_package(box, '案件 7')}.zip"
+    told = (await box.ask("HEAD", path)).headers["content-disposition"]
+
+    assert told == (
+        'attachment; filename="__-7-export-1.zip"; '
+        "filename*=UTF-8''%E6%A1%88%E4%BB%B6-7-export-1.zip"
+    )  # fmt: skip
+
+
+async def test_a_package_that_cannot_be_handed_out(box: Box) -> None:
+    """There is none of that number, of that form, it is not done, not whole, or removed: each has its name."""
+    is_problem(await box.ask("GET", "/api/v1/exports/1/package.zip"), 404, "export_unknown")
+    begun, ended = box.store.cameras.get("gate").registered_us, box.clock.utc_us
+    box.store.exports.ask("gate.main", begun, ended, "7", "Letter")
+    is_problem(await box.ask("GET", "/api/v1/exports/1/package.zip"), 409, "export_not_done")
+    is_problem(await box.ask("DELETE", "/api/v1/exports/1/package"), 409, "export_not_done")
+    is_problem(await box.ask("GET", "/api/v1/exports/1/package.rar"), 422, "invalid_request")
+    box.store.exports.end(1, ExportState.CANCELLED)
+    is_problem(await box.ask("GET", "/api/v1/exports/1/package.tar"), 409, "export_not_done")
+    path = await exported_package(box)
+    next((box.store.layout.exports / "2").rglob("play-*.mp4")).unlink()
+    is_problem(await box.ask("GET", f"{path}.zip"), 500, "package_damaged")
+    assert (await box.ask("HEAD", f"{path}.zip")).status_code == 500
+    assert handed_out(box) == 0
+    removed = await box.ask("DELETE", path)
+    assert (removed.status_code, removed.json()["state"], removed.json()["folder"]) == (200, "removed", None)
+    is_problem(await box.ask("GET", f"{path}.zip"), 410, "package_removed")
+    is_problem(await box.ask("DELETE", path), 409, "export_not_done")
+
+
+async def test_a_package_that_is_damaged_never_looks_whole(box: Box) -> None:
+    """A file that is not what was written breaks the connection before the announced length, over a real one."""
+    path = f"{await exported_package(box)}.zip"
+    damaged = next((box.store.layout.exports / "1").rglob("play-*.mp4"))
+    content = bytearray(damaged.read_bytes())
+    content[7] ^= 1
+    damaged.write_bytes(content)
+
+    def download(url: str) -> None:
+        with httpx.stream("GET", f"{url}{path}", trust_env=False) as answer:
+            assert answer.status_code == 200
+            answer.read()
+
+    with serving(box.app) as url, pytest.raises(httpx.RemoteProtocolError):
+        await run_in_threadpool(download, url)
+
+
+async def test_an_export_that_the_disk_cannot_hold(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """507, with what to do; nobody is called."""
+    monkeypatch.setattr(room, "space_of", lambda root: Space(10**6, 10**13))
+    begun, ended = box.store.cameras.get("gate").registered_us, box.clock.utc_us
+    body = {"camera": "gate", "start": format_us(begun), "end": format_us(ended), "case": "7", "reason": "Letter"}
+
+    is_problem(await box.ask("POST", "/api/v1/exports", json=body), 507, "no_room_for_export")
+    assert box.exports == 0
+
+
+async def test_the_log_is_signed_when_somebody_asks(box: Box) -> None:
+    """What was written down since is below the new checkpoint; where nothing was, the old one is answered."""
+    box.store.note("audit", {"what": "test"})
+    signed = (await box.ask("POST", "/api/v1/log/checkpoint")).text
+    size = box.store.log_size
+
+    assert open_checkpoint(signed, box.store.origin, box.store.public_key).size == size
+    assert (await box.ask("POST", "/api/v1/log/checkpoint")).text == signed
+    assert (await box.ask("GET", "/api/v1/log/checkpoint")).text == signed
+    assert box.store.log_size == size
 
 
 def test_every_page_has_its_routes() -> None:

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import sys
+import tarfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.app import create_app
 from appliance import cli
-from appliance.cli.client import AnswerIsNo, exit_code_of
+from appliance.cli.client import DOWNLOAD_TRIES, AnswerIsNo, exit_code_of
+from appliance.wiring.running import write_running
 from config import logs
 from config.clock import SystemClock
 from config.errors import ExitCode
+from config.times import format_us
 from config.verifier_keys import ED25519, parse_verifier_key
 from recorder.store.erasures import REGISTER_DAYS
 from recorder.store.records import Asker, ViewKind, stream_of
+from retention.evidence.jobs import Exporter
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
 from tests.fakes.onvif_device import PASSWORD, USERNAME, OnvifDevice, served
+from tests.fakes.ports import ports_of
 from tests.fakes.rtsp_camera import BasicOnly, Behaviour, camera
+from tests.fakes.serving import serving
 
 
 class Ended(NamedTuple):
@@ -292,3 +303,116 @@ def test_key_of_the_log_is_shown(run: Run) -> None:
     key = parse_verifier_key(shown["key"], ED25519)
     assert (key.name, shown["fingerprint"]) == (made["origin"], made["fingerprint"])
     assert shown["key"] in run("log", "key").out
+
+
+def test_completeness_of_what_is_not_signed_yet(run: Run, tmp_path: Path) -> None:
+    """The newest of it is below no checkpoint: the box signs it, and nobody is told to come back."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    clock.advance(2)
+    record(store, clock, ("I" + "P" * 9) * 6)
+    begun, ended = (format_us(one) for one in (segments(store, clock)[0].t0_us, segments(store, clock)[-1].t1_us))
+    store.close()
+
+    found = run("completeness", "gate", "--start", begun, "--end", ended, "--json")
+
+    assert (found.code, found.err) == (0, "")
+    assert json.loads(found.out)["complete"] is True
+
+
+class BreaksOff:
+    """An application whose first answers to downloads end too early, as over a bad line."""
+
+    def __init__(self, app: ASGIApp, breaks: int) -> None:
+        self._app = app
+        self.left = breaks
+        self.ranges: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "package." not in scope.get("path", ""):
+            await self._app(scope, receive, send)
+            return
+        self.ranges.append(dict(scope["headers"]).get(b"range", b"").decode())
+        breaks, self.left, pieces = self.left > 0, self.left - 1, 0
+
+        async def shortened(message: Message) -> None:
+            nonlocal pieces
+            pieces += message["type"] == "http.response.body"
+            if not breaks or pieces < 3:
+                await send(message)
+            elif pieces == 3:
+                await send({**message, "body": message["body"][: len(message["body"]) // 2], "more_body": True})
+
+        await self._app(scope, receive, shortened)
+
+
+@contextlib.contextmanager
+def package(tmp_path: Path, breaks: int = 0) -> Iterator[BreaksOff]:
+    """A box that answers, with an export that is done."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    clock.advance(2)
+    record(store, clock, ("I" + "P" * 9) * 6)
+    found = segments(store, clock)
+    store.exports.ask("gate.main", found[0].t0_us, found[-1].t1_us, "7", "letter")
+    Exporter(store, clock, "0").run()
+    app = BreaksOff(create_app(ports_of(store, clock)), breaks)
+    with serving(app) as url:
+        write_running(tmp_path / "data", url, os.getpid())
+        yield app
+    store.close()
+
+
+def good(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return archive.testzip() is None
+
+
+def test_package_is_saved(run: Run, tmp_path: Path) -> None:
+    """As one file in either form, whole; a file that stands there already is left as it is."""
+    with package(tmp_path):
+        saved = run("export", "save", "1", "--zip", "p.zip", "--tar", "p.tar")
+        again = run("export", "save", "1", "--zip", "p.zip")
+        nowhere = run("export", "save", "1", "--zip", "no/p.zip")
+        unsaid = run("export", "save", "1")
+        unknown = run("export", "save", "2", "--zip", "q.zip")
+        span = ("--camera", "gate", "--from", "2h", "--to", "1h", "--case", "8", "--reason", "x")
+        early = run("export", *span, "--zip", "p.zip")
+
+    assert (saved.code, "p.zip" in saved.err) == (0, True), saved.err
+    assert good(tmp_path / "p.zip")
+    with tarfile.open(tmp_path / "p.tar") as archive:
+        assert "7-export-1/SHA256SUMS" in archive.getnames()
+    assert (again.code, "already" in again.err) == (ExitCode.REFUSED, True)
+    assert (early.code, early.err) == (again.code, again.err.lstrip())
+    assert (nowhere.code, unsaid.code, unknown.code) == (ExitCode.STORAGE, ExitCode.USAGE, ExitCode.REFUSED)
+    assert "There is no export" in unknown.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "p.tar", "p.zip"]
+
+
+def test_saving_breaks_off(run: Run, tmp_path: Path) -> None:
+    """It goes on where it was: at once, and when it is asked for again; what is saved is whole."""
+    with package(tmp_path, breaks=DOWNLOAD_TRIES + 1) as app:
+        broken = run("export", "save", "1", "--zip", "p.zip")
+        (part,) = tmp_path.glob("p.zip.*.part")
+        size = part.stat().st_size
+        saved = run("export", "save", "1", "--zip", "p.zip")
+
+    assert (broken.code, saved.code) == (ExitCode.STORAGE, 0)
+    assert app.ranges[0] == ""
+    assert all(one.startswith("bytes=") for one in app.ranges[1:DOWNLOAD_TRIES])
+    assert f"bytes={size}-" in app.ranges[DOWNLOAD_TRIES:]
+    assert good(tmp_path / "p.zip")
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_package_is_removed_and_listed(run: Run, tmp_path: Path) -> None:
+    """It can be removed once, by a box that does not even run."""
+    with package(tmp_path):
+        pass
+    removed = run("export", "remove", "1")
+    again = run("export", "remove", "1")
+
+    assert (removed.code, "is removed" in removed.out) == (0, True)
+    assert (again.code, "there is no package" in again.err) == (ExitCode.REFUSED, True)
+    assert "removed" in run("export", "list").out

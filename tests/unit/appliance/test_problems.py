@@ -287,6 +287,6 @@ def test_an_authority_that_does_not_do_its_work() -> None:
     late = replace(WELL, anchors=waiting, now_us=601_000_000)
     assert [one.code for one in problems_of(late)] == ["anchor_late"]
     assert state_of(problems_of(late)) == "degraded"
-    assert "3 checkpoints" in problems_of(late)[0].text
+    assert "time stamp: 3." in problems_of(late)[0].text
     assert "It is silent." in problems_of(late)[0].text
     assert "时间戳服务没有应答" in problems_of(late, "zh-CN")[0].text

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from appliance.cli.words import EXIT_CODES, InstantUnclear, instant_us, language_of, local, size, span
+from appliance.cli.words import EXIT_CODES, InstantUnclear, count, instant_us, language_of, local, size, span
 from config.errors import ExitCode
 from config.times import parse_us
 
@@ -51,6 +51,11 @@ def test_answer_is_read() -> None:
     assert local(None, SHANGHAI) == "-"
     assert [size(5), size(1500), size(2_000_000), size(3.2e12)] == ["5 B", "1.5 kB", "2.0 MB", "3.2 TB"]
     assert [span(61), span(90_000)] == ["0:01:01", "1 d 1:00:00"]
+
+
+def test_one_is_not_many() -> None:
+    """The status says "1 problem", not "1 problems"."""
+    assert [count(number, "problem") for number in (0, 1, 2)] == ["0 problems", "1 problem", "2 problems"]
 
 
 def test_exit_codes_are_told() -> None:

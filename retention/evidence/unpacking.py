@@ -1,0 +1,110 @@
+"""Checks an evidence package that is one file: what `custos verify FILE.zip` does. It is unpacked beside the file,
+checked as a folder, and what was unpacked goes again.
+
+Whoever made the file may have wished us ill: nothing is written but files of the names that a package has, once each.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO
+
+from recorder.store import files
+from retention.evidence import package
+from retention.evidence.reading import Progress, Verdict, verify_package
+from retention.evidence.verification import Problem
+
+Entry = tuple[str, int, IO[bytes]]
+"""Name, size, content."""
+
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
+"""What the readers say of a file that is damaged, encrypted, or of a kind of compression they do not know."""
+
+
+class _Odd(Exception):
+    """The archive has something that no package has."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.problem = Problem(name, what)
+
+
+def verify_archive(
+    path: Path,
+    expected_fingerprint: str | None = None,
+    progress: Progress = lambda done, total: None,
+    *,
+    roots: bytes | None = None,
+) -> Verdict:
+    """Check a package in a ZIP or tar file, whole; see `verify_package`.
+
+    Raises:
+        StorageError: it cannot be read, or not be unpacked for want of space. RootsInvalid: what was given is no
+            certificate.
+    """
+    # Where the archive had room is likely room for what is in it; a disc that cannot be written to has none.
+    place = path.absolute().parent if os.access(path.absolute().parent, os.W_OK) else None
+    with files.translated(path), tempfile.TemporaryDirectory(prefix=".custos-verify-", dir=place) as folder:
+        try:
+            with _opened(path) as entries:
+                _unpack(entries, Path(folder))
+        except _Odd as err:
+            return Verdict((err.problem,), None, None)
+        except DAMAGED as err:
+            return Verdict((Problem(path.name, f"It cannot be unpacked ({type(err).__name__}: {err})."),), None, None)
+        return verify_package(Path(folder), expected_fingerprint, progress, roots=roots)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Iterator[Entry]]:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive, closing(_of_zip(archive)) as entries:
+            yield entries
+    elif tarfile.is_tarfile(path):
+        with tarfile.open(path, "r:") as tar, closing(_of_tar(tar)) as entries:
+            yield entries
+    else:
+        raise _Odd(path.name, "It is neither a ZIP nor a tar file.")
+
+
+def _of_zip(archive: zipfile.ZipFile) -> Generator[Entry]:
+    for info in archive.infolist():
+        if not info.is_dir():
+            with archive.open(info) as stream:
+                yield info.filename, info.file_size, stream
+
+
+def _of_tar(archive: tarfile.TarFile) -> Generator[Entry]:
+    for info in archive:
+        if info.isdir():
+            continue
+        stream = archive.extractfile(info) if info.isreg() else None
+        if stream is None:
+            raise _Odd(info.name, "It is neither a file nor a folder.")
+        yield info.name, info.size, stream
+
+
+def _unpack(entries: Iterator[Entry], folder: Path) -> None:
+    tops = set()
+    for full, size, stream in entries:
+        top, _, name = full.partition("/")
+        tops.add(top)
+        if not package.NAMES.fullmatch(name):
+            raise _Odd(full, "No file of a package has such a name.")
+        if len(tops) > 1:
+            raise _Odd(full, "A package has one folder, and this lies in another.")
+        target = folder / name
+        if target.exists():
+            raise _Odd(full, "It is there twice.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as out:
+            shutil.copyfileobj(stream, out, files.COPY_BYTES)
+            if out.tell() != size:
+                raise _Odd(full, "It ends too early.")
