@@ -103,12 +103,6 @@ class Database:
         with translated(), self._reader.connect() as connection:
             yield connection
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep every other writer out over several transactions."""
-        with self._lock:
-            yield
-
     def _refuse_newer(self, connection: Connection) -> None:
         if not inspect(connection).has_table("alembic_version"):
             return

@@ -22,10 +22,13 @@ from recorder.store import tables
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.layout import PART, VOLUME, segment_path
 from recorder.store.ledger import heads, heads_hash
+from recorder.store.log.keys import load_public
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import Checkpoint, open_checkpoint
+from recorder.store.log.note import Checkpoint
+from recorder.store.log.succession import LEAF
 from recorder.store.log.tree import Frontier, leaf_hash
 from recorder.store.records import MediaState, camera_of, segment_id_of
+from recorder.store.rotation import check_chain
 from recorder.store.store import Store
 
 
@@ -131,6 +134,8 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
         seen += 1
         if leaf.type in ("seg", "gap"):
             yield from _compare(connection, index, body, leaf)
+        elif leaf.type == LEAF:
+            yield from _key_is_known(connection, index, leaf)
     indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
     for row in connection.execute(indexed):
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
@@ -146,7 +151,7 @@ def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
         with store.database.read() as connection:
             state = store.ledger.state(connection)
             try:
-                signed = open_checkpoint(store.checkpoint_text(), store.origin, store.public_key)
+                signed = store.keys.opened(store.checkpoint_text())
             except CustosError as err:
                 yield Finding(6, "checkpoint", str(err))
                 return
@@ -158,6 +163,21 @@ def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
                 yield from _tree_hashes(store, connection, signed)
                 return
     yield Finding(6, "checkpoint", f"it signs {signed.size} leaves; the log has {state.size}")
+
+
+def keys_are_chained(store: Store, connection: Connection) -> Iterator[Finding]:
+    """6: the log's keys follow each other from genesis on; the files of those that went before are still there."""
+    try:
+        known = store.keys.keys(connection)
+        check_chain(store.ledger, connection, store.origin, known)
+        for one in known[:-1]:
+            path = store.layout.earlier_key(one.number)
+            if load_public(path) != one.key:
+                yield Finding(6, f"keys/{path.name}", "it is not the key of that number that the log names")
+        if load_public(store.layout.public_key) not in [one.key for one in known]:  # the last comes a moment later
+            yield Finding(6, f"keys/{store.layout.public_key.name}", "it is no key of this log")
+    except CustosError as err:
+        yield Finding(6, "keys", str(err))
 
 
 def _tree_hashes(store: Store, connection: Connection, signed: Checkpoint) -> Iterator[Finding]:
@@ -219,6 +239,7 @@ _CHECKS: tuple[Check, ...] = (
     items_touch,
     rows_equal_leaves,
     tree_is_signed,
+    keys_are_chained,
     deletions_were_lawful,
     deletions_are_told,
     anchors_verify,
@@ -286,6 +307,12 @@ def _bodies(store: Store, connection: Connection, size: int) -> Iterator[tuple[i
             yield index, body
     except CustosError:
         yield index + 1, None
+
+
+def _key_is_known(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    query = select(tables.log_keys.c.key).where(tables.log_keys.c.leaf_index == index)
+    if connection.execute(query).scalar() != leaf.fields.get("new_key"):
+        yield Finding(5, f"log entry {index}", "it names a new key of the log, of which there is no such row")
 
 
 def _leaf(store: Store, connection: Connection, index: int | None) -> Leaf | None:

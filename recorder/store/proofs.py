@@ -14,10 +14,11 @@ from sqlalchemy import Connection, select
 
 from recorder.errors import NotSignedYet
 from recorder.store import files, tables
+from recorder.store.keyring import KeyRing
 from recorder.store.ledger import Ledger, heads
 from recorder.store.log.errors import TileMissing
 from recorder.store.log.leaves import decode_leaf
-from recorder.store.log.note import Checkpoint, open_checkpoint
+from recorder.store.log.note import Checkpoint
 from recorder.store.log.tree import inclusion_proof
 from recorder.store.records import camera_of
 
@@ -43,18 +44,20 @@ class Proof:
     checkpoint_text: str
     checkpoint: Checkpoint
     leaves: tuple[ProvenLeaf, ...]
-    """In the order of the log: genesis, the camera's registration, items, beats, holds and discards."""
+    """In the order of the log: genesis and what names later keys, the camera's registration, items, beats, holds and
+    discards."""
     heads: Mapping[int, Mapping[str, list[int | str]]]
     """Head vectors of the beats that bind the first and the last item, by the index of the beat's leaf."""
+    keys: tuple[Ed25519PublicKey, ...]
+    """Of the log, the first one first; the last one signed the checkpoint."""
 
 
 class Proofs:
     """Makes proofs from the log and the catalogue of one box."""
 
-    def __init__(self, ledger: Ledger, origin: str, key: Ed25519PublicKey) -> None:
+    def __init__(self, ledger: Ledger, keys: KeyRing) -> None:
         self._ledger = ledger
-        self._origin = origin
-        self._key = key
+        self._keys = keys
 
     def of(self, connection: Connection, stream_id: str, first_n: int, last_n: int) -> Proof:
         """Of the items from one number to another, both included, and of what lies around them.
@@ -71,14 +74,17 @@ class Proofs:
         behind = self._beat(connection, range(last + 1, checkpoint.size))
         vectors = {index: heads(connection, index) for index in (before, behind)}
         numbers = [_head_n(vectors[index], stream_id) for index in (before, behind)]
-        wanted = {0, before, behind, *_leaves_around(connection, stream_id, numbers[0] + 1, numbers[1])}
+        keys = self._keys.at(checkpoint.size)
+        wanted = {before, behind, *_leaves_around(connection, stream_id, numbers[0] + 1, numbers[1])}
+        wanted |= {one.since for one in keys}  # genesis, and each leaf that names a later one
         signed = sorted(index for index in wanted if index < checkpoint.size)
-        return Proof(text, checkpoint, tuple(self._proven(connection, signed, checkpoint.size)), vectors)
+        leaves = tuple(self._proven(connection, signed, checkpoint.size))
+        return Proof(text, checkpoint, leaves, vectors, tuple(one.key for one in keys))
 
     def _signed(self) -> tuple[str, Checkpoint]:
         with files.translated(self._ledger.checkpoint_path):
             text = self._ledger.checkpoint_path.read_text(encoding="utf-8")
-        return text, open_checkpoint(text, self._origin, self._key)
+        return text, self._keys.opened(text)
 
     def _leaf_of(self, connection: Connection, stream_id: str, n: int) -> int:
         query = select(_I.leaf_index).where(_I.stream_id == stream_id, _I.n == n)

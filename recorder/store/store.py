@@ -6,11 +6,13 @@ that keep the promises are `segments` (footage), `ledger` (the log), `cameras`, 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,9 +43,11 @@ from recorder.store.catalogue import Catalogue
 from recorder.store.database import Database
 from recorder.store.exports import Exports
 from recorder.store.holds import Holds
+from recorder.store.keyring import KeyRing
 from recorder.store.layout import FORMAT, VOLUME, Layout
 from recorder.store.ledger import Ledger
-from recorder.store.log.keys import create_key, fingerprint, load_key
+from recorder.store.log.errors import KeyUnavailable, LeafMalformed, TileMissing
+from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.parts import FinishedPart, PartFile, reserve_bytes
 from recorder.store.proofs import Proof, Proofs
@@ -59,6 +63,7 @@ from recorder.store.records import (
     VolumeState,
     camera_of,
 )
+from recorder.store.rotation import Rotated, check_chain, rotate
 from recorder.store.segments import (
     LEGAL_FLOOR_DAYS,
     DiscardReport,
@@ -101,7 +106,9 @@ class BoxFacts:
 class Store:
     """An open data directory."""
 
-    def __init__(self, layout: Layout, facts: BoxFacts, clock: Clock, zone: ZoneInfo, floor_days: int) -> None:
+    def __init__(
+        self, layout: Layout, facts: BoxFacts, clock: Clock, zone: ZoneInfo, floor_days: int, key_url: str | None = None
+    ) -> None:
         """Use `Store.open`: it checks the directory and takes the lock."""
         self.layout = layout
         self.facts = facts
@@ -109,25 +116,30 @@ class Store:
         self.floor_days = floor_days
         self._clock = clock
         self._lock: int | None = None
-        key = load_key(layout.key)
-        self.public_key: Ed25519PublicKey = key.public_key()
+        self._signing = threading.RLock()
+        self._unsettled = False
+        """Whether a private key that is over may still lie there."""
         self.database = Database(layout.catalogue)
-        self.ledger = Ledger(self.database, clock, layout.log, facts.origin, key)
+        self.keys = KeyRing(layout, self.database, facts.origin, key_url)
+        self.ledger = Ledger(self.database, clock, layout.log, facts.origin, self.keys)
         self.cameras = Cameras(layout, self.database, self.ledger, clock)
-        self.holds = Holds(self.database, self.ledger, self.checkpoint)
+        self.holds = Holds(self.database, self.ledger, self._checkpoint_if_possible)
         self.catalogue = Catalogue(self.database)
-        self.exports = Exports(self.database, self.ledger, clock, self.checkpoint)
+        self.exports = Exports(self.database, self.ledger, clock, self._checkpoint_if_possible)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
-        self._proofs = Proofs(self.ledger, facts.origin, self.public_key)
+        self._proofs = Proofs(self.ledger, self.keys)
         self._segments = Segments(layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint)
 
     # -- opening and closing
 
     @staticmethod
-    def create(data_dir: Path, name: str, clock: Clock, version: str) -> InitReport:
+    def create(data_dir: Path, name: str, clock: Clock, version: str, *, key_url: str | None = None) -> InitReport:
         """Make a new box in an empty or missing folder: identity, key, catalogue, genesis, first checkpoint.
 
+        `key_url`: of a token (RFC 7512) in which its key is to lie; None: in a file.
+
         Raises:
+            KeyUnavailable: the token cannot be asked.
             DataDirNotEmpty, DataDirUnwritable, DataDirReadOnly, StorageError: as they say.
         """
         with _opening(data_dir):
@@ -139,19 +151,21 @@ class Store:
         layout = Layout(data_dir.absolute())
         box_id = secrets.token_hex(8)
         facts = BoxFacts(box_id, name, f"custos/{box_id}")
-        key = create_key(layout.key)
+        database = Database(layout.catalogue)
+        keys = KeyRing(layout, database, facts.origin, key_url)
+        key = keys.create().public_key()
         token = access.renew(layout)
         files.write_atomically(layout.volume_file(), _json({"volume": VOLUME, "box": box_id}))
-        database = Database(layout.catalogue)
         database.prepare()
-        ledger = Ledger(database, clock, layout.log, facts.origin, key)
-        _genesis(database, ledger, clock, facts, fingerprint(key.public_key()), version)
+        ledger = Ledger(database, clock, layout.log, facts.origin, keys)
+        _genesis(database, ledger, clock, facts, keys, version)
+        keys.close()
         database.close()
         # Last: a directory without it is not a box yet, and a crash before this line leaves none that looks like one.
         files.write_atomically(
             layout.box, _json({"format": FORMAT, "box": box_id, "origin": facts.origin, "name": name})
         )
-        return InitReport(box_id, facts.origin, fingerprint(key.public_key()), token)
+        return InitReport(box_id, facts.origin, fingerprint(key), token)
 
     @staticmethod
     def open(
@@ -161,11 +175,15 @@ class Store:
         time_zone: str = "Asia/Shanghai",
         floor_days: int = LEGAL_FLOOR_DAYS,
         exclusive: bool = True,
+        key_url: str | None = None,
     ) -> Store:
         """Open a box; `exclusive` takes the lock and is needed for everything that writes.
 
+        `key_url`: where its key is to lie (`[proof] key`). A token is not asked before there is something to sign.
+
         Raises:
             DataDirError: one of its kinds. CatalogueError, LogError: the index or the key is damaged.
+            KeyForeign, LinkBroken: the log does not lead to the key that is here.
         """
         layout = Layout(data_dir.absolute())
         facts = _read_box(layout)
@@ -176,9 +194,10 @@ class Store:
             held = files.lock(layout.box)
             _probe_writing(layout)
         try:
-            store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days)
+            store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days, key_url)
             if exclusive:
                 store.database.prepare()
+                store._check_keys()
         except BaseException:
             if held is not None:
                 os.close(held)
@@ -187,7 +206,8 @@ class Store:
         return store
 
     def close(self) -> None:
-        """Give back the catalogue and the lock."""
+        """Give back the catalogue, the token and the lock."""
+        self.keys.close()
         self.database.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -233,9 +253,19 @@ class Store:
         return self.facts.origin
 
     @property
+    def public_key(self) -> Ed25519PublicKey:
+        """The key of the log that is in force."""
+        return self.keys.all()[-1].key
+
+    @property
     def fingerprint(self) -> str:
-        """Of the log's public key: what the acceptance report carries."""
+        """Of the key that is in force."""
         return fingerprint(self.public_key)
+
+    @property
+    def first_fingerprint(self) -> str:
+        """Of the log's first key: what the acceptance report carries, and what stays good whatever key follows."""
+        return fingerprint(self.keys.all()[0].key)
 
     def token_matches(self, token: str) -> bool:
         """Whether this is the access token."""
@@ -311,11 +341,45 @@ class Store:
         """Append a beat and sign the tree that it closes."""
         with files.translated(self.layout.root):
             free_bytes = shutil.disk_usage(self.layout.root).free
-        with self.database.alone():
+        with self._signing:
             with self.database.write() as connection:
                 facts = {"holds": holds_hash(connection), "floor_days": self.floor_days, "free_bytes": free_bytes}
-                self.ledger.beat(connection, facts)
-            return self.ledger.sign()
+                beat = self.ledger.beat(connection, facts)
+            record = self.ledger.sign(beat.index + 1)
+            if self._unsettled:
+                self._unsettled = not self.keys.settle()
+            return record
+
+    def _checkpoint_if_possible(self) -> None:
+        """What was appended stands already, and is signed as soon as there is a key: who asked must not ask again."""
+        with contextlib.suppress(KeyUnavailable):  # the beat, which fails likewise, says so each minute
+            self.checkpoint()
+
+    def rotate_key(self) -> Rotated:
+        """Put a new key in force, where the settings say; see `rotation`.
+
+        Raises:
+            KeyInForce, KeyUnavailable, StorageError, CatalogueError: as they say.
+        """
+        with self._signing:
+            self._unsettled = True
+            return rotate(self.database, self.ledger, self.keys, self.origin, self.checkpoint)
+
+    def _check_keys(self) -> None:
+        """The log leads to the key that is here; what an earlier run left of a rotation is finished or undone.
+
+        A log that cannot be read keeps nobody from recording: `fsck` speaks of it.
+        """
+        with self.database.read() as connection:
+            known = self.keys.keys(connection)
+            with contextlib.suppress(LeafMalformed, TileMissing):
+                check_chain(self.ledger, connection, self.origin, known)
+            if known[-1].kind == "file":
+                self.keys.signer(connection)
+        try:
+            self._unsettled = not self.keys.settle()
+        except StorageError:  # behind the next checkpoint, then; opening works on a disk that takes nothing
+            self._unsettled = True
 
     def latest_checkpoint(self) -> CheckpointRecord | None:
         """The newest signed tree."""
@@ -336,12 +400,15 @@ class Store:
         with self.database.read() as connection:
             return self._proofs.of(connection, stream_id, first_n, last_n)
 
-    def sign(self, text: bytes) -> bytes:
-        """The box's signature (Ed25519, 64 bytes) on the list of what it hands out.
+    def sign(self, text: bytes, by: Ed25519PublicKey) -> bytes:
+        """The box's signature (Ed25519, 64 bytes) on the list of what it hands out, with the key that it names.
 
         No such list is a checkpoint: its lines begin with 64 hex digits and two spaces, and it has no empty line.
+
+        Raises:
+            KeyReplaced: that key is not in force any more. KeyUnavailable: the token cannot be asked.
         """
-        return self.ledger.sign_text(text)
+        return self.ledger.sign_text(text, by)
 
     @property
     def log_size(self) -> int:
@@ -438,7 +505,8 @@ def _volume_state(usage: os.statvfs_result, free_bytes: int, total_bytes: int) -
     return "low" if free_bytes < total_bytes * LOW_SPACE_SHARE else "ok"
 
 
-def _genesis(database: Database, ledger: Ledger, clock: Clock, facts: BoxFacts, key: str, version: str) -> None:
+def _genesis(database: Database, ledger: Ledger, clock: Clock, facts: BoxFacts, keys: KeyRing, version: str) -> None:
+    key = keys.all()[-1].key
     with database.write() as connection:
         start = {"id": 1, "size": 0, "elapsed_us": 0, "boot": clock.boot_id(), "mono_us": clock.read().mono_us}
         signed = {"checkpoint_size": 0, "checkpoint_root": "", "checkpoint_us": 0}
@@ -446,10 +514,11 @@ def _genesis(database: Database, ledger: Ledger, clock: Clock, facts: BoxFacts, 
         ledger.append(
             connection,
             "genesis",
-            {"box": facts.box_id, "origin": facts.origin, "key": key, "program": version},
+            {"box": facts.box_id, "origin": facts.origin, "key": fingerprint(key), "program": version},
         )
-        ledger.beat(connection, {"holds": holds_hash(connection)})
-    ledger.sign()
+        keys.remember(connection, 0, 0, key)
+        beat = ledger.beat(connection, {"holds": holds_hash(connection)})
+    ledger.sign(beat.index + 1)
 
 
 def _read_box(layout: Layout) -> BoxFacts:

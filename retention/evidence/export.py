@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.clock import Clock
 from config.times import format_us
 from recorder.errors import Refused, StorageError
 from recorder.store import files
+from recorder.store.log.keys import fingerprint, public_pem
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof
 from recorder.store.records import MediaState, Segment, stream_of
@@ -82,6 +83,7 @@ def export(
 
     Raises:
         NothingToExport, PackageExists: as they say. StorageError: it cannot be read or written.
+        KeyUnavailable, KeyReplaced: it could not be signed with the key that it holds.
     """
     stream_id = checked(store, wanted.camera_id, wanted.start_us, wanted.end_us)
     numbers = _numbers(store, stream_id, wanted)
@@ -95,9 +97,9 @@ def export(
     media = [one for one in items if isinstance(one, Segment)]
     present = [one for one in media if one.state is MediaState.PRESENT]
     altered = _media(store, present, writing, progress)
-    claim = _claim(store, wanted, clock, program)
+    claim = _claim(store, wanted, fingerprint(proof.keys[-1]), clock, program)
     _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
-    writing.close(store)
+    writing.close(store, proof.keys[-1])
     size = sum(one.bytes for one in present)
     return Exported(folder, len(present), size, len(media) - len(present), altered)
 
@@ -178,14 +180,15 @@ class _Writing:
         files.seal(part, target)
         self.digests[name] = digest.hexdigest()
 
-    def close(self, store: Store) -> None:
-        """The list of all files, and the box's signature on it; what an attempt before left besides goes."""
+    def close(self, store: Store, key: Ed25519PublicKey) -> None:
+        """The list of all files, and its signature by the key that the package holds; what an attempt before left
+        besides goes."""
         for path in self.folder.rglob("*"):
             if path.is_file() and path.relative_to(self.folder).as_posix() not in self.digests:
                 files.remove_copy(path)
         sums = package.sums(self.digests)
         files.write_atomically(self.folder / package.SUMS, sums)
-        files.write_atomically(self.folder / package.SUMS_SIGNATURE, store.sign(sums))
+        files.write_atomically(self.folder / package.SUMS_SIGNATURE, store.sign(sums, key))
 
 
 def _media(store: Store, segments: list[Segment], writing: _Writing, progress: Progress) -> tuple[str, ...]:
@@ -212,7 +215,7 @@ def media_name(segment: Segment) -> str:
     return f"{package.MEDIA}/{segment.stream_id}/{Path(segment.path).name}"
 
 
-def _claim(store: Store, wanted: Wanted, clock: Clock, program: str) -> Claim:
+def _claim(store: Store, wanted: Wanted, key: str, clock: Clock, program: str) -> Claim:
     return Claim(
         stream=stream_of(wanted.camera_id),
         start_us=wanted.start_us,
@@ -220,7 +223,7 @@ def _claim(store: Store, wanted: Wanted, clock: Clock, program: str) -> Claim:
         case=wanted.case,
         box=store.box_id,
         origin=store.origin,
-        fingerprint=store.fingerprint,
+        fingerprint=key,
         floor_days=store.floor_days,
         time_zone=store.zone.key,
         program=program,
@@ -231,7 +234,9 @@ def _claim(store: Store, wanted: Wanted, clock: Clock, program: str) -> Claim:
 def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writing: _Writing) -> None:
     leaves = [(one.index, decode_leaf(one.body)) for one in proof.leaves]
     writing.text(package.CLAIM, claim.text())
-    writing.text(package.KEY, store.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    for number, key in enumerate(proof.keys):
+        name = package.KEY if key is proof.keys[-1] else package.EARLIER_KEY.format(number=number)
+        writing.text(name, public_pem(key))
     writing.text(package.CHECKPOINT, proof.checkpoint_text.encode())
     writing.text(package.LEAVES, package.leaves_text(proof.leaves))
     writing.text(package.PATHS, package.paths_text(proof.leaves))

@@ -27,6 +27,9 @@ TIMELINE = "timeline.csv"
 CLOCK = "clock.csv"
 FILES = "files.csv"
 KEY = "keys/log.pub.pem"
+EARLIER_KEY = "keys/log-{number}.pub.pem"
+"""Those that the log was signed with before; 0 is the first."""
+
 CHECKPOINT = "proof/checkpoint"
 LEAVES = "proof/leaves.jsonl"
 PATHS = "proof/paths.txt"
@@ -181,7 +184,7 @@ def custody(leaves: Iterable[ProvenLeaf]) -> bytes:
 
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
-    r"|keys/log\.pub\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json)"
+    r"|keys/log(-(0|[1-9][0-9]{0,3}))?\.pub\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json)"
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
 )
 """The names that files of a package have; there are no others."""

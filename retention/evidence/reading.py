@@ -80,6 +80,9 @@ class _Reading:
         if not self._has_files_alone():
             return Verdict(tuple(checked.problems), None, None)
         checked.key(package.KEY, self._read(package.KEY))
+        for path in sorted((self._folder / "keys").glob("log-*")):
+            name = f"keys/{path.name}"
+            checked.earlier_key(name, int(path.name.split(".")[0].partition("-")[2]), self._read(name))
         checked.listed(
             package.SUMS, self._read(package.SUMS), package.SUMS_SIGNATURE, self._read(package.SUMS_SIGNATURE)
         )
@@ -136,7 +139,7 @@ class _Reading:
         except (ValueError, LogError) as err:
             self._checked.problems.append(Problem(package.PATHS, f"Entries and their paths cannot be read: {err}"))
             return
-        self._checked.genesis(package.LEAVES)
+        self._checked.genesis(package.LEAVES, package.KEY)
         made = {package.TIMELINE: package.timeline(self._leaves), package.CLOCK: package.clock(self._leaves)}
         for name, text in {**made, package.CUSTODY: package.custody(proven)}.items():
             self._checked.table(name, self._read(name), text)

@@ -2,11 +2,12 @@
 
 The steps build on each other, in the order in which they stand here::
 
-    key          the box's key is the one that the papers name                 (law-and-evidence 3.3, trust root)
+    key          the box's key, and those that the log had before it
     listed       the list of files was signed with it                          (criminal procedure 2021, article 111)
     file         each file is listed, and is what was listed
     checkpoint   the log had this size and root                                (C2SP tlog-checkpoint)
     leaf         this entry stands in that log                                 (RFC 6962, 2.1.1)
+    genesis      the keys follow each other, and the papers name one of them   (law-and-evidence 3.3, trust root)
     heads        a beat binds where every stream's chain stood                 (3.7)
     media        this file is the one that an entry tells of
     judgement    every instant of an interval accounted for                    (order 168, article 28: complete)
@@ -35,6 +36,7 @@ from recorder.store.log.errors import LogError
 from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.note import Checkpoint, open_checkpoint, origin_of
+from recorder.store.log.succession import LEAF, read_link, walk
 from recorder.store.log.tree import leaf_hash, verify_inclusion
 from recorder.store.records import camera_of
 from retention.evidence.completeness import Judgement, Proven, ProvenHold, ProvenItem, Receipt, Tie, judge
@@ -63,12 +65,14 @@ class Verification:
     """What was handed over, as far as it has been checked."""
 
     def __init__(self, expected_fingerprint: str | None = None) -> None:
-        """`expected_fingerprint`: of the box's key, from the acceptance papers; None: any key, which proves less."""
+        """`expected_fingerprint`: of one of the log's keys, from the papers; None: any key, which proves less."""
         self.problems: list[Problem] = []
         self.media_digests: dict[str, dict[int, str]] = {}
         """Hex SHA-256 of the files, by stream and number."""
         self._expected = expected_fingerprint
         self._key: Ed25519PublicKey | None = None
+        self._earlier: dict[int, tuple[str, str]] = {}
+        """Names and fingerprints of earlier keys, by number."""
         self._last_index = -1
         self._box = ""
         self._listed: dict[str, str] = {}
@@ -83,18 +87,25 @@ class Verification:
     # -- the files
 
     def key(self, name: str, pem: bytes) -> None:
-        """The box's public key (PEM, Ed25519): the one that the papers name."""
+        """The public key (PEM, Ed25519) that signed what was handed over."""
+        self._key = self._public(name, pem)
+
+    def earlier_key(self, name: str, number: int, pem: bytes) -> None:
+        """One that signed the log before; 0 is the first."""
+        found = self._public(name, pem)
+        if found is not None:
+            self._earlier[number] = (name, fingerprint(found))
+
+    def _public(self, name: str, pem: bytes) -> Ed25519PublicKey | None:
         try:
             key = load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm):
-            return self._object(name, "It is no public key.")
+            self._object(name, "It is no public key.")
+            return None
         if not isinstance(key, Ed25519PublicKey):
-            return self._object(name, "It is no Ed25519 key.")
-        found = fingerprint(key)
-        if self._expected is not None and found != re.sub("[: ]", "", self._expected).lower():
-            return self._object(name, f"The key's fingerprint is {found}: not that of the papers.")
-        self._key = key
-        return None
+            self._object(name, "It is no Ed25519 key.")
+            return None
+        return key
 
     def listed(self, name: str, text: bytes, signature_name: str, signature: bytes) -> None:
         """The list of all other files, as ``sha256sum`` writes it, and its signature (Ed25519, 64 bytes)."""
@@ -161,15 +172,38 @@ class Verification:
         self._heads[index] = json.loads(text)
         return None
 
-    def genesis(self, name: str) -> None:
-        """Entry 0 names the key and the log that all of this is signed with."""
+    def genesis(self, name: str, key_name: str) -> None:
+        """Entry 0 names the first key and the log; each `key` entry the next one, signed for by both; the last key is
+        the one that is here, and the papers name one of them."""
         if self._key is None or self._checkpoint is None:
             return
         first = self._entries.get(0)
         facts = {} if first is None or first.leaf.type != "genesis" else first.leaf.fields
-        if (facts.get("key"), facts.get("origin")) != (fingerprint(self._key), self._checkpoint.origin):
-            self._object(name, "The log does not begin with this key and this name: it is another box's.")
+        keys = self._chain(name, self._checkpoint.origin, str(facts.get("key")))
+        if (keys[-1], facts.get("origin")) != (fingerprint(self._key), self._checkpoint.origin):
+            self._object(name, "The log does not lead from its beginning to this key and name: it is another box's.")
         self._box = str(facts.get("box"))
+        self._papers(key_name, keys)
+        there = {number: found for number, (_, found) in self._earlier.items()}
+        for number in sorted({*there, *range(len(keys) - 1)}):
+            if there.get(number) not in keys[:-1][number : number + 1]:
+                told = self._earlier[number][0] if number in there else name
+                self._object(told, f"Key {number} is not the one that the log had, or is not there.")
+
+    def _chain(self, name: str, origin: str, first: str) -> list[str]:
+        """The fingerprints of the log's keys, as far as they follow each other."""
+        try:
+            links = [read_link(origin, one.leaf.fields) for one in self._of(LEAF)]
+            return [first, *map(fingerprint, walk(first, links)[1:])]
+        except LogError as err:
+            self._object(name, str(err))
+            return [first]
+
+    def _papers(self, name: str, keys: Sequence[str]) -> None:
+        wanted = None if self._expected is None else re.sub("[: ]", "", self._expected).lower()
+        if wanted is not None and wanted not in keys:
+            told = f"The key's fingerprint is {keys[-1]}: not that of the papers"
+            self._object(name, f"{told}." if len(keys) == 1 else f"{told}, nor is that of any key before it.")
 
     def claimed(self, name: str, key_fingerprint: str, origin: str, box: str) -> None:
         """Whose key, log and box somebody says that this is."""

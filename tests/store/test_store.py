@@ -538,7 +538,7 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 
 
 def without_later_tables(connection: sqlite3.Connection) -> None:
-    for name in ("exports", "anchors"):
+    for name in ("exports", "anchors", "log_keys"):
         connection.execute(f"DROP TABLE {name}")
 
 

@@ -42,6 +42,7 @@ TYPES = frozenset(
         "clock",
         "finding",
         "anchor",
+        "key",
         "breach",
         "doc",
     ]

@@ -17,9 +17,10 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from recorder.store.log.errors import CheckpointForeign, CheckpointMalformed, SignatureInvalid
 from recorder.store.log.tree import HASH_BYTES
@@ -30,6 +31,18 @@ NOTE_LIMIT_BYTES = 64 * 1024
 
 _LINE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class SigningKey(Protocol):
+    """A key that signs: of a file (`Ed25519PrivateKey` is one), or of a token."""
+
+    def public_key(self) -> Ed25519PublicKey:
+        """Its public half."""
+        ...
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The signature (Ed25519, 64 bytes)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ def verifier_key(name: str, key: Ed25519PublicKey) -> str:
     return f"{name}+{key_id(name, key).hex()}+{public}"
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
+def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
     """The signed note."""
     body = checkpoint.body()
     signature = key_id(checkpoint.origin, key.public_key()) + key.sign(body.encode())
@@ -71,6 +84,12 @@ def body_of(text: str) -> str:
 def origin_of(text: str) -> str:
     """Whose checkpoint a note says that it is: its first line, not yet believed."""
     return text.partition("\n")[0]
+
+
+def size_of(text: str) -> int:
+    """Of how many leaves a note says that it is, not yet believed; 0 where it says nothing of the kind."""
+    told = text.split("\n", 2)[1:2]
+    return int(told[0]) if told and _SIZE.fullmatch(told[0]) else 0
 
 
 def open_checkpoint(text: str, origin: str, key: Ed25519PublicKey) -> Checkpoint:
