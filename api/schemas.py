@@ -294,7 +294,10 @@ class BoxStatus(BaseModel):
     started: Instant
     now: Instant
     time_zone: str
-    fingerprint: Annotated[str, Field(description="SHA-256 of the log's public key: compare with the papers.")]
+    fingerprint: Annotated[str, Field(description="SHA-256 of the public key that signs the log now.")]
+    first_fingerprint: Annotated[
+        str, Field(description="Of the log's first key: what the papers carry; it stays good whatever key follows.")
+    ] = ""
 
 
 class CameraStatus(BaseModel):
@@ -348,6 +351,20 @@ class LogStatus(BaseModel):
         Instant | None, Field(description="The newest stamp of an authority, by its time; null: there is none.")
     ] = None
     anchors_waiting: Annotated[int, Field(description="Checkpoints that wait for their stamp.")] = 0
+    key_kind: Annotated[
+        Literal["file", "token"], Field(description="Where the key lies: in a file (software), or in a token.")
+    ] = "file"
+
+
+class KeyRotated(BaseModel):
+    """A new key that signs the log."""
+
+    number: Annotated[int, Field(description="1 for the one after the first.")]
+    leaf_index: Annotated[int, Field(description="Trees that hold this leaf are signed with it.")]
+    kind: Literal["file", "token"]
+    fingerprint: str
+    old_fingerprint: str
+    first_fingerprint: Annotated[str, Field(description="What the papers carry stays good.")]
 
 
 class RetentionStatus(BaseModel):

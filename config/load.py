@@ -33,6 +33,8 @@ _SAID = {
     "url_scheme": ("that is not the URL of a camera", "不是采集设备的地址"),
     "url_secret": ("the URL contains a user name or password", "地址中含有用户名或密码"),
     "authority_scheme": ("that is not the URL of an authority", "不是时间戳服务的地址"),
+    "key_url": ("that names no key in a token", "不是令牌中密钥的地址"),
+    "key_secret": ("the URL contains the PIN itself", "地址中含有 PIN"),
     "tsa_without_roots": ("tsa_urls stands there without tsa_ca_file", "设置了 tsa_urls 但没有 tsa_ca_file"),
     "target_below_floor": ("target_days lies below floor_days", "target_days 小于 floor_days"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts
+from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts, KeyFacts
 from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
@@ -42,10 +42,12 @@ class Gatherer:
         terms: Terms,
         workers: Callable[[], Sequence[WorkerFacts]] = tuple,
         anchors: Callable[[], AnchorFacts] = AnchorFacts,
+        key: Callable[[], KeyFacts] = KeyFacts,
     ) -> None:
         self._store = store
         self._workers = workers
         self._anchors = anchors
+        self._key = key
         self._snapshot = snapshot
         self._survey = survey
         self._outcomes = outcomes
@@ -84,6 +86,7 @@ class Gatherer:
             log_size=self._store.log_size,
             checkpoint=checkpoint,
             anchors=self._anchors(),
+            key=self._key(),
             bytes_a_day=float(sum(rates.values())) if rates else None,
             days_to_full=days_to_full,
         )

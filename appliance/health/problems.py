@@ -19,6 +19,7 @@ from typing import Final, Literal
 from appliance.health.facts import Facts
 from config.times import HOUR_US, MINUTE_US
 from recorder.errors import SourceError, StorageError
+from recorder.store.log.errors import KeyUnavailable
 from retention.evidence.timestamp import AuthorityError
 
 MEDIA_LATE_S: Final = 15.0
@@ -104,6 +105,8 @@ def _of_log(facts: Facts, chinese: bool) -> Iterator[Problem]:
         why = _reason(anchors.problem_code or "", anchors.problem_text, chinese)
         text = _ANCHOR_LATE[chinese].format(count=anchors.waiting, why=why)
         yield Problem("anchor_late", text, Weight.DEGRADED)
+    if not facts.key.is_as_told:
+        yield Problem("key_not_rotated", _KEY_ELSEWHERE[chinese], Weight.NOTICE)
 
 
 def _of_duties(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -213,6 +216,12 @@ _ANCHOR_LATE: Final = (
     "what came since the last stamp cannot be proved against who has the key.",
     "{count} 个日志检查点尚未取得时间戳：{why}录像继续，且不会遗漏任何检查点；"
     "但最后一个时间戳之后的内容无法对密钥持有人举证。",
+)
+
+_KEY_ELSEWHERE: Final = (
+    "The log is not signed with the key that [proof] key names, but with the one from before: "
+    "`custos log rotate-key` puts the other in force.",
+    "校验日志仍由原密钥签名，而非 [proof] key 所指的密钥：运行 custos log rotate-key 即可启用后者。",
 )
 
 _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
@@ -333,6 +342,17 @@ CHINESE: Final[Mapping[str, str]] = {
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
     "catalogue_error": "目录库（索引数据库）没有应答。",
     "catalogue_corrupt": "目录库文件已损坏：请停止本机，保留该文件，并从备份恢复。",
+    "key_unavailable": "目前无法使用签名密钥。",
+    "key_foreign": "签名密钥不是日志所指的密钥：请恢复正确的密钥，或在 [proof] key 中写明。",
+    "token_module_missing": "PKCS #11 模块不存在或无法加载：请安装硬件令牌的软件，或更正 module-path。",
+    "token_missing": "存放签名密钥的硬件令牌不在：请插入硬件令牌，之后自动恢复签名。",
+    "token_pin_unreadable": "硬件令牌 PIN 文件无法读取、为空，或他人可读：请将其权限设为 0600。",
+    "token_pin_wrong": "硬件令牌拒绝了 PIN。为避免硬件令牌锁死，在 PIN 文件被更改之前不再尝试。",
+    "token_pin_locked": "硬件令牌的 PIN 已锁定、已过期、从未设置或只剩一次尝试：请使用硬件令牌自带的工具处理。",
+    "token_key_missing": "硬件令牌中没有这样的密钥，或不止一个：请更正 [proof] key 中的 object 或 id。",
+    "token_key_unfit": "该密钥或硬件令牌不能进行 Ed25519 签名（CKM_EDDSA）：请更换硬件令牌，或将密钥保存在文件中。",
+    "token_failed": "硬件令牌出错或被拔出：请重新插入，之后自动恢复签名。",
+    "token_silent": "硬件令牌没有应答：请重新插入；若无效，请重新启动本机。",
     "tsa_error": "无法使用时间戳服务。",
     "tsa_silent": "时间戳服务没有应答：请检查其地址以及本机能否访问。",
     "tsa_refused": "时间戳服务有应答，但没有签发时间戳。",
@@ -347,7 +367,7 @@ CHINESE: Final[Mapping[str, str]] = {
 def codes_to_translate() -> set[str]:
     """The codes of everything that can stop a camera or a stamp: each has a Chinese sentence, and a test says so."""
 
-    def below(base: type[SourceError] | type[StorageError] | type[AuthorityError]) -> set[str]:
+    def below(base: type[SourceError | StorageError | AuthorityError | KeyUnavailable]) -> set[str]:
         return {base.code}.union(*(below(child) for child in base.__subclasses__()))
 
-    return below(SourceError) | below(StorageError) | below(AuthorityError)
+    return below(SourceError) | below(StorageError) | below(AuthorityError) | below(KeyUnavailable)

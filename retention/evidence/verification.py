@@ -71,8 +71,8 @@ class Verification:
         """Hex SHA-256 of the files, by stream and number."""
         self._expected = expected_fingerprint
         self._key: Ed25519PublicKey | None = None
-        self._earlier: dict[int, tuple[str, str]] = {}
-        """Names and fingerprints of earlier keys, by number."""
+        self._earlier: dict[int, str] = {}
+        """Fingerprints of earlier keys, by number."""
         self._last_index = -1
         self._box = ""
         self._listed: dict[str, str] = {}
@@ -94,7 +94,7 @@ class Verification:
         """One that signed the log before; 0 is the first."""
         found = self._public(name, pem)
         if found is not None:
-            self._earlier[number] = (name, fingerprint(found))
+            self._earlier[number] = fingerprint(found)
 
     def _public(self, name: str, pem: bytes) -> Ed25519PublicKey | None:
         try:
@@ -184,11 +184,9 @@ class Verification:
             self._object(name, "The log does not lead from its beginning to this key and name: it is another box's.")
         self._box = str(facts.get("box"))
         self._papers(key_name, keys)
-        there = {number: found for number, (_, found) in self._earlier.items()}
-        for number in sorted({*there, *range(len(keys) - 1)}):
-            if there.get(number) not in keys[:-1][number : number + 1]:
-                told = self._earlier[number][0] if number in there else name
-                self._object(told, f"Key {number} is not the one that the log had, or is not there.")
+        for number in sorted({*self._earlier, *range(len(keys) - 1)}):
+            if self._earlier.get(number) not in keys[:-1][number : number + 1]:
+                self._object(f"keys/log-{number}.pub.pem", "It is not there, or not the key that the log had then.")
 
     def _chain(self, name: str, origin: str, first: str) -> list[str]:
         """The fingerprints of the log's keys, as far as they follow each other."""

@@ -656,7 +656,7 @@ def a_link_that_says_more(folder: Path, keys: Keys) -> None:
 
 
 def a_key_of_a_stranger_follows(folder: Path, keys: Keys) -> None:
-    """A thief of the last key rotates on; the papers name none but the first. The checkpoint is his, the link is not."""
+    """A thief who never had a key of the log: the checkpoint is his, and the link from the second key is not."""
     thief = Ed25519PrivateKey.generate()
     origin = origin_of((folder / package.CHECKPOINT).read_text())
     rebuilt(folder, relinked(folder, 1, sign_link(origin, 2, thief, thief)), thief)

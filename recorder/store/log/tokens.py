@@ -53,6 +53,9 @@ ED25519_OID: Final = "1.3.101.112"
 
 KEY_BYTES: Final = 32
 
+STOPPED: Final = TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_FINAL_TRY
+"""Flags of a token that the next wrong PIN locks for good, or that is locked."""
+
 _KINDS: Final[Mapping[type[exceptions.PKCS11Error], type[KeyUnavailable]]] = {
     exceptions.NoSuchToken: TokenMissing,
     exceptions.MultipleTokensReturned: TokenMissing,
@@ -94,7 +97,8 @@ class TokenKey:
         self.url = url
         self._refused = refused
         self._refused_now: dict[str, Any] | None = None
-        self._lock = Lock()
+        self._begun = 0
+        """How often the module had begun when the session was opened; see `_library`."""
         self._hanging: Future[Any] | None = None
         self._session: pkcs11.Session | None = None
         self._private: Any = None
@@ -135,13 +139,13 @@ class TokenKey:
 
     def close(self) -> None:
         """Log out."""
-        with self._lock:
+        with _ONE_AT_A_TIME:
             self._drop()
 
     # -- inside; everything below runs in a thread that nobody waits for longer than `ANSWER_S`
 
     def _within(self, work: Callable[[], T]) -> T:
-        with self._lock:
+        with _ONE_AT_A_TIME:
             if self._hanging is not None and not self._hanging.done():
                 raise TokenSilent
             future: Future[T] = Future()
@@ -169,6 +173,8 @@ class TokenKey:
             raise
 
     def _open(self) -> None:
+        if self._begun != _begun.get(self.url.module):
+            self._session = self._private = None  # not closed: its handle may be another's by now
         if self._private is not None:
             return
         try:
@@ -213,7 +219,7 @@ class TokenKey:
     def _logged_in(self, *, rw: bool) -> pkcs11.Session:
         pin = self._pin()
         token = self._token()
-        if token.flags & (TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_FINAL_TRY):
+        if token.flags & STOPPED:
             raise TokenPinLocked
         try:
             with translated():
@@ -224,6 +230,7 @@ class TokenKey:
 
     def _token(self) -> pkcs11.Token:
         library = _library(self.url.module)
+        self._begun = _begun[self.url.module]
         wanted: dict[str, Any] = {}
         if self.url.token is not None:
             wanted["token_label"] = self.url.token
@@ -238,7 +245,7 @@ class TokenKey:
 
     def _drop(self) -> None:
         session, self._session, self._private = self._session, None, None
-        if session is not None:
+        if session is not None and self._begun == _begun.get(self.url.module):
             with contextlib.suppress(exceptions.PKCS11Error):  # it may have ended with its token
                 session.close()
 
@@ -291,14 +298,23 @@ def _settle(future: Future[T], work: Callable[[], T]) -> None:
 _libraries: dict[Path, Any] = {}
 """Loaded once in a process: PKCS #11, 5.4 (C_Initialize) knows no second user beside the first."""
 
+_begun: dict[Path, int] = {}
+"""How often each was begun. When one begins anew, all its sessions are over, and their handles are given out again: a
+key that went on with its old ones could sign with another key."""
+
+_ONE_AT_A_TIME = Lock()
+"""For all keys: two of them may lie behind one module."""
+
 
 def _library(module: Path) -> Any:
     """The module, begun anew where it was in use before: some see only the tokens that were there when they began."""
     try:
         if module in _libraries:
+            _begun[module] += 1  # even if it fails: the old sessions are over
             _libraries[module].reinitialize()
         else:
             _libraries[module] = pkcs11.lib(str(module))
+            _begun[module] = 1
     except exceptions.PKCS11Error as err:
         if module in _libraries:
             raise TokenFailed(f"{TokenFailed.sentence()} ({type(err).__name__})") from None

@@ -233,7 +233,9 @@ def check_succession(listed, entries, origin, present, expected):
         if json.loads(body).get("old") != keys[number - 1][1]:
             fail(files[number - 1], "It is not there, or not the key that the log had then.")
         if not is_link(body, origin, number, keys[number - 1], keys[number]):
-            fail("proof/leaves.jsonl", f"Key {number} of the log does not follow the one before it, signed for by both.")
+            fail(
+                "proof/leaves.jsonl", f"Key {number} of the log does not follow the one before it, signed for by both."
+            )
     first = entries.get(0, ("", {}, ""))[1]
     if (first.get("type"), first.get("key"), first.get("origin")) != ("genesis", keys[0][1], origin):
         fail("proof/leaves.jsonl", "The log does not begin with this key and name: it is another box's.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,5 @@ def test_a_pin_in_the_url_is_refused_and_not_shown() -> None:
 def test_any_text_is_a_key_or_refused(rest: str) -> None:
     """Never anything else."""
     for text in (rest, f"pkcs11:{rest}", f"pkcs11:token=a;object={rest}{QUERY}"):
-        try:
+        with contextlib.suppress(TokenUrlInvalid):
             assert isinstance(parse(text), TokenUrl)
-        except TokenUrlInvalid as err:
-            assert str(err)
