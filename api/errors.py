@@ -27,6 +27,7 @@ from recorder.errors import (
     StoreError,
     Unknown,
 )
+from recorder.store.log.errors import KeyUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -93,6 +94,7 @@ STATUS: Mapping[type[CustosError], HTTPStatus] = {
     SourceError: HTTPStatus.BAD_GATEWAY,
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
     CatalogueError: HTTPStatus.SERVICE_UNAVAILABLE,
+    KeyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """The nearest base class that stands here decides."""

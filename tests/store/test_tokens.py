@@ -9,6 +9,8 @@ from threading import Event
 
 import pytest
 
+from appliance.wiring.box import RecordingBox
+from config.settings import BoxSettings, ProofSettings, Settings
 from config.token_url import parse
 from recorder.store.log import tokens
 from recorder.store.log.errors import (
@@ -309,6 +311,25 @@ def test_recording_goes_on_while_the_token_is_away(token: SoftToken, tmp_path: P
     signed = store.checkpoint()
 
     assert signed.size == store.log_size
+    assert verify(store) == []
+
+
+def test_a_box_starts_and_ends_while_its_token_is_away(token: SoftToken, tmp_path: Path, clock: FakeClock) -> None:
+    """Its record begins; that it is not signed is told by each beat, and what is signed later is all of it."""
+    store = box(tmp_path, clock, token.url())
+    token.pull()
+    told = ProofSettings(key=token.url())
+    running = RecordingBox(Settings(box=BoxSettings(data_dir=tmp_path / "data"), proof=told), clock, store, demo=False)
+    running.begin()
+    with pytest.raises(KeyUnavailable):
+        running._beat()
+    facts = running._gatherer.facts()
+    running.end()
+    token.put_back()
+    store.checkpoint()
+
+    assert (facts.key.kind, facts.key.is_as_told, facts.key.fingerprint) == ("token", True, store.fingerprint)
+    assert "boot" in [leaf.type for _, leaf in store.leaves(0, store.log_size)]
     assert verify(store) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.errors import ExitCode
-from recorder.errors import StoreError
+from recorder.errors import Refused, StoreError
 
 
 class LogError(StoreError):
@@ -88,18 +88,16 @@ class LinkBroken(LogError):
     code = "key_link_broken"
 
 
-class KeyInForce(LogError):
+class KeyInForce(Refused):
     """The key that [proof] key names signs the log already: name another one, which is made if it is not there."""
 
     code = "key_in_force"
-    exit_code = ExitCode.REFUSED
 
 
-class KeyReplaced(LogError):
+class KeyReplaced(Refused):
     """The signing key was replaced meanwhile, and the old one is gone: ask again."""
 
     code = "key_replaced"
-    exit_code = ExitCode.REFUSED
 
 
 class KeyUnavailable(LogError):
