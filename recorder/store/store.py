@@ -145,10 +145,10 @@ class Store:
         with _opening(data_dir):
             if (data_dir / "box.json").exists():
                 raise DataDirNotEmpty(f"There is a box in this folder already; it was left as it is. ({data_dir})")
-            if data_dir.exists() and any(data_dir.iterdir()):
+            layout = Layout(data_dir.absolute())
+            if data_dir.exists() and not _is_unused(layout):
                 raise DataDirNotEmpty(f"{DataDirNotEmpty.sentence()} ({data_dir})")
             files.make_folders(data_dir.absolute())
-        layout = Layout(data_dir.absolute())
         box_id = secrets.token_hex(8)
         facts = BoxFacts(box_id, name, f"custos/{box_id}")
         database = Database(layout.catalogue)
@@ -526,8 +526,7 @@ def _read_box(layout: Layout) -> BoxFacts:
         if not layout.root.is_dir():
             raise DataDirMissing(f"{DataDirMissing.sentence()} ({layout.root})")
         if not layout.box.exists():
-            empty = not any(layout.root.iterdir())
-            kind = DataDirMissing if empty else DataDirForeign
+            kind = DataDirMissing if _is_unused(layout) else DataDirForeign
             raise kind(f"{kind.sentence()} ({layout.root})")
         text = layout.box.read_bytes()
     try:
@@ -538,6 +537,13 @@ def _read_box(layout: Layout) -> BoxFacts:
     if version > FORMAT:
         raise DataDirTooNew
     return facts
+
+
+def _is_unused(layout: Layout) -> bool:
+    """Nothing lies there, but what an attempt to make a box may have written down of a PIN that was refused."""
+    return all(
+        path == layout.keys and [*path.iterdir()] == [layout.refused_pin] for path in sorted(layout.root.iterdir())
+    )
 
 
 def _probe_writing(layout: Layout) -> None:

@@ -12,6 +12,7 @@ import pytest
 from appliance.wiring.box import RecordingBox
 from config.settings import BoxSettings, ProofSettings, Settings
 from config.token_url import parse
+from recorder.errors import DataDirMissing
 from recorder.store.log import tokens
 from recorder.store.log.errors import (
     KeyForeign,
@@ -288,6 +289,24 @@ def test_a_new_box_has_its_key_in_the_token(token: SoftToken, tmp_path: Path, cl
 
     assert verify(reader) == []
     assert verify_package(tmp_path / "package", reader.fingerprint).is_good
+
+
+def test_a_box_is_made_once_its_tokens_pin_is_right(
+    token: SoftToken, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong one is tried once, however often somebody tries to make the box; the folder can be used afterwards."""
+    token.pin_file.write_text("0000\n")
+    tried = refusals(monkeypatch)
+    for _ in range(3):
+        with pytest.raises(TokenPinWrong):
+            Store.create(tmp_path / "data", "test", clock, "0", key_url=token.url())
+        with pytest.raises(DataDirMissing):
+            Store.open(tmp_path / "data", clock)
+    token.pin_file.write_text(f"{PIN}\n")
+    Store.create(tmp_path / "data", "test", clock, "0", key_url=token.url())
+
+    assert tried[0] == "0000"
+    assert set(tried[1:]) == {PIN}
 
 
 def test_recording_goes_on_while_the_token_is_away(token: SoftToken, tmp_path: Path, clock: FakeClock) -> None:
