@@ -23,9 +23,12 @@ from sqlalchemy import Connection
 from recorder.store.database import Database
 from recorder.store.keyring import KeyKind, KeyRing, KnownKey
 from recorder.store.ledger import Ledger
-from recorder.store.log.errors import KeyForeign, KeyInForce, LinkBroken
+from recorder.store.log.errors import KeyForeign, KeyInForce, KeysTooMany, LinkBroken
 from recorder.store.log.keys import fingerprint
 from recorder.store.log.succession import LEAF, read_link, sign_link, walk
+
+KEYS_LIMIT = 1000
+"""Of one log: every package holds them all. A key a month is eighty years; whoever asks for more is no operator."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,15 @@ def rotate(database: Database, ledger: Ledger, keys: KeyRing, origin: str, check
     """Put a new key in force. The caller keeps other signers out.
 
     Raises:
-        KeyInForce: the settings name the key that is in force already.
+        KeyInForce: the settings name the key that is in force already. KeysTooMany: as it says.
         KeyUnavailable: a token cannot be asked. StorageError, CatalogueError: the disk did not do it. Which key is in
             force afterwards the log says; to be asked again.
     """
     keys.settle()
     with database.read() as connection:
         old, known = keys.signer(connection), keys.keys(connection)
+    if len(known) >= KEYS_LIMIT:
+        raise KeysTooMany
     new = keys.create_next()
     if new.public_key() == old.public_key():
         raise KeyInForce

@@ -13,8 +13,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from recorder.errors import StoreError
+from recorder.store import rotation
 from recorder.store.fsck import check
-from recorder.store.log.errors import CheckpointForeign, KeyForeign, KeyReplaced, LinkBroken
+from recorder.store.log.errors import CheckpointForeign, KeyForeign, KeyReplaced, KeysTooMany, LinkBroken
 from recorder.store.log.keys import create_key, fingerprint, load_key, load_public, public_pem
 from recorder.store.log.note import open_checkpoint, origin_of
 from recorder.store.store import Store
@@ -233,6 +234,17 @@ def test_checks_find_what_is_wrong_with_keys(store: Store) -> None:
 
     assert [one for one in found if one.invariant == 5 and "log entry" in one.where]
     assert "checkpoint" in [one.where for one in found if one.invariant == 6]
+
+
+def test_a_log_has_no_more_keys_than_a_package_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused changes nothing."""
+    monkeypatch.setattr(rotation, "KEYS_LIMIT", 2)
+    done = store.rotate_key()
+    with pytest.raises(KeysTooMany):
+        store.rotate_key()
+
+    assert store.fingerprint == done.fingerprint
+    assert check(store) == []
 
 
 def test_nothing_is_signed_with_a_key_that_was_replaced_meanwhile(store: Store) -> None:

@@ -94,6 +94,12 @@ class KeyInForce(Refused):
     code = "key_in_force"
 
 
+class KeysTooMany(Refused):
+    """The log has had more keys than evidence packages can hold: its key is not replaced any more."""
+
+    code = "keys_too_many"
+
+
 class KeyReplaced(Refused):
     """The signing key was replaced meanwhile, and the old one is gone: ask again."""
 
