@@ -182,6 +182,8 @@ class Verification:
         keys = self._chain(name, self._checkpoint.origin, str(facts.get("key")))
         if (keys[-1], facts.get("origin")) != (fingerprint(self._key), self._checkpoint.origin):
             self._object(name, "The log does not lead from its beginning to this key and name: it is another box's.")
+        if keys[-1] != fingerprint(self._key):
+            self._object(key_name, "It is not the key to which the log leads.")
         self._box = str(facts.get("box"))
         self._papers(key_name, keys)
         for number in sorted({*self._earlier, *range(len(keys) - 1)}):
