@@ -30,6 +30,7 @@ from recorder.errors import (
     TooManyViews,
     Unknown,
 )
+from recorder.store.log.errors import KeyUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -102,6 +103,7 @@ STATUS: Mapping[type[CustosError], HTTPStatus] = {
     SourceError: HTTPStatus.BAD_GATEWAY,
     StorageError: HTTPStatus.SERVICE_UNAVAILABLE,
     CatalogueError: HTTPStatus.SERVICE_UNAVAILABLE,
+    KeyUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """The nearest base class that stands here decides."""

@@ -349,7 +349,10 @@ class BoxStatus(BaseModel):
     started: Instant
     now: Instant
     time_zone: str
-    fingerprint: Annotated[str, Field(description="SHA-256 of the log's public key: compare with the papers.")]
+    fingerprint: Annotated[str, Field(description="SHA-256 of the public key that signs the log now.")]
+    first_fingerprint: Annotated[
+        str, Field(description="Of the log's first key: what the papers carry; it stays good whatever key follows.")
+    ] = ""
 
 
 class CameraStatus(BaseModel):
@@ -415,6 +418,20 @@ class LogStatus(BaseModel):
         str | None, Field(description="SHA-256 of the SM2 key that the log binds; null: it binds none.")
     ] = None
     witnesses: list[WitnessStatus] = []
+    key_kind: Annotated[
+        Literal["file", "token"], Field(description="Where the key lies: in a file (software), or in a token.")
+    ] = "file"
+
+
+class KeyRotated(BaseModel):
+    """A new key that signs the log."""
+
+    number: Annotated[int, Field(description="1 for the one after the first.")]
+    leaf_index: Annotated[int, Field(description="Trees that hold this leaf are signed with it.")]
+    kind: Literal["file", "token"]
+    fingerprint: str
+    old_fingerprint: str
+    first_fingerprint: Annotated[str, Field(description="What the papers carry stays good.")]
 
 
 class RetentionStatus(BaseModel):

@@ -33,6 +33,8 @@ _SAID = {
     "url_scheme": ("that is not the URL of a camera", "不是采集设备的地址"),
     "url_secret": ("the URL contains a user name or password", "地址中含有用户名或密码"),
     "authority_scheme": ("that is not a URL that begins with http or https", "不是以 http 或 https 开头的地址"),
+    "key_url": ("that names no key in a token", "不是令牌中密钥的地址"),
+    "key_secret": ("the URL contains the PIN itself", "地址中含有 PIN"),
     "tsa_without_roots": ("tsa_urls stands there without tsa_ca_file", "设置了 tsa_urls 但没有 tsa_ca_file"),
     "witness_key": ("that is not the verifier key of a witness", "不是见证服务的验证公钥"),
     "witness_twice": ("a witness stands twice", "见证服务重复"),

@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.logs import carries_credentials
 from config.terms import AudioName, TransportName
+from config.token_url import TokenUrlInvalid, TokenUrlSecret
+from config.token_url import parse as parse_token_url
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 
 LEGAL_FLOOR_DAYS = 30
@@ -58,6 +60,16 @@ def _witness_key(text: str) -> str:
         return parse_verifier_key(text, COSIGNATURE).text
     except ValueError as err:
         raise PydanticCustomError("witness_key", "that is not the verifier key of a witness") from err
+
+
+def _key_url(url: str) -> str:
+    try:
+        parse_token_url(url)
+    except TokenUrlSecret as err:  # not shown: the PIN stands in it
+        raise PydanticCustomError("key_secret", "the URL contains a PIN") from err
+    except TokenUrlInvalid as err:
+        raise PydanticCustomError("key_url", "that names no key in a token") from err
+    return url
 
 
 class Section(BaseModel):
@@ -140,6 +152,9 @@ class ProofSettings(Section):
     """Time-stamping authorities (RFC 3161), asked in this order. None: nobody vouches for the log against its owner."""
     tsa_ca_file: Path | None = None
     """Whom to believe about their stamps: certificates as PEM. Relative to the configuration file."""
+    key: Annotated[str, AfterValidator(_key_url)] | None = None
+    """Where the key that signs the log is to lie: a PKCS #11 URL of a token (RFC 7512). None: in a file, which whoever
+    is root can copy. A box whose key lies elsewhere goes on with that one until `custos log rotate-key`."""
     anchor_minutes: Annotated[int, Field(ge=5, le=1440)] = 60
     """How often a checkpoint is stamped: what the owner of the key did since the last one, nobody can prove."""
     sm: bool = False
@@ -235,6 +250,12 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
         "至多 8 个以 http 或 https 开头的时间戳服务（RFC 3161）地址",
     ),
     ("proof", "tsa_ca_file"): ("a file with certificates as PEM", "可读取的 PEM 证书文件"),
+    ("proof", "key"): (
+        "a PKCS #11 URL (RFC 7512) such as pkcs11:token=custos;object=log?module-path=/usr/lib/token.so"
+        "&pin-source=file:/etc/custos/pin, with the PIN in that file",
+        "PKCS #11 地址（RFC 7512），例如 pkcs11:token=custos;object=log?module-path=/usr/lib/token.so"
+        "&pin-source=file:/etc/custos/pin，PIN 写在该文件中",
+    ),
     ("proof", "anchor_minutes"): ("a whole number of minutes from 5 to 1440", "5 至 1440 的整数分钟数"),
     ("proof", "sm"): ("true or false", "true 或 false"),
     ("proof", "witnesses"): (

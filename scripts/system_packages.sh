@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The Debian packages that tests need: a browser, media tools, and RTSP servers that this project did not write.
+# The Debian packages that tests need: a browser, media tools, RTSP servers that this
+# project did not write, and a token in software.
 # Installs them, or only those that are named, where it may; says which are missing where it may not.
 set -euo pipefail
 
@@ -8,6 +9,7 @@ packages=(
   python3-gi glib-networking gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   vlc-bin vlc-plugin-base
+  softhsm2
 )
 if [ $# -gt 0 ]; then
   packages=("$@")

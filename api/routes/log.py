@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter, Response
 
 from api.deps import Box
+from api.schemas import KeyRotated
 from recorder.errors import Unknown
 
 router = APIRouter(prefix="/api/v1/log", tags=["log"])
@@ -43,3 +46,11 @@ def tile(path: str, box: Box) -> Response:
     # Full or partial, a tile of that name never changes.
     headers = {"Cache-Control": "private, max-age=31536000, immutable"}
     return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.post("/rotate-key", summary="Replace the key")
+def rotate_key(box: Box) -> KeyRotated:
+    """A new key, where the settings say, signs the log from the next checkpoint on. Both keys sign the entry that says
+    so; the old private key is destroyed, and what the papers carry stays good.
+    """
+    return KeyRotated(**asdict(box.store.rotate_key()))

@@ -39,11 +39,13 @@ def init(
     from recorder.store.store import Store
 
     at = desk(config, data_dir, as_json)
-    report = Store.create(at.data_dir, at.settings.box.name, at.clock, program_version())
+    key_url = at.settings.proof.key
+    report = Store.create(at.data_dir, at.settings.box.name, at.clock, program_version(), key_url=key_url)
     body = {
         "box": report.box_id,
         "origin": report.origin,
         "fingerprint": report.fingerprint,
+        "first_fingerprint": report.fingerprint,
         "token": report.token,
         "data_dir": str(at.data_dir.absolute()),
     }
@@ -138,7 +140,7 @@ def show_new_box(out: Console, at: Desk, report: InitReport) -> None:
     """What a new box tells its owner, once."""
     out.print(
         f"A new box was made in {at.data_dir.absolute()}.  新的数据目录已建立\n"
-        f"  fingerprint of its log's key 日志公钥指纹  {report.fingerprint}\n"
+        f"  fingerprint of its log's first key, for the papers 日志首个公钥指纹，写入验收文件  {report.fingerprint}\n"
         f"  access token, shown this once 访问令牌，仅显示一次  {report.token}",
         markup=False,
     )
@@ -146,10 +148,13 @@ def show_new_box(out: Console, at: Desk, report: InitReport) -> None:
 
 def _show_up(out: Console, facts: UpFacts) -> None:
     names = ", ".join(facts.cameras) or "none yet: add one with `custos camera add rtsp://… --id gate`"
+    prints = facts.fingerprint
+    if facts.first_fingerprint != prints:
+        prints += f"\n  first fingerprint, as on the papers 首个公钥指纹  {facts.first_fingerprint}"
     out.print(
         f"Custos {program_version()} is running 正在运行  {facts.url}\n"
         f"  data directory 数据目录  {facts.data_dir}\n"
-        f"  fingerprint 公钥指纹  {facts.fingerprint}\n"
+        f"  fingerprint 公钥指纹  {prints}\n"
         f"  cameras 采集设备  {names}",
         markup=False,
     )
@@ -174,6 +179,10 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         out.print(f"volume {volume['name']}: {volume['state']}, {room}", markup=False)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
+    lies = {"file": "in a file, software key 软件密钥", "token": "in a token 硬件令牌"}[log["key_kind"]]
+    out.print(f"key: {lies}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)
+    if body["box"]["first_fingerprint"] != body["box"]["fingerprint"]:
+        out.print(f"     first, as on the papers 首个公钥指纹 {body['box']['first_fingerprint']}", markup=False)
     if log.get("sm2_fingerprint"):
         out.print(f"SM2 key 国密公钥指纹: {log['sm2_fingerprint']}", markup=False)
     for one in log.get("witnesses", []):

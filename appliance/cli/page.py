@@ -66,12 +66,11 @@ def log_page(
 
 def _print(at: Desk, store: Store, out: Path | None) -> None:
     from recorder.store import files
-    from recorder.store.log.note import open_checkpoint
     from retention.evidence.dutypage import Facts, duty_page
 
     now_us = at.clock.read().utc_us
     note = store.checkpoint_text()
-    checkpoint = open_checkpoint(note, store.origin, store.public_key)
+    checkpoint = store.keys.opened(note)
     remembered = store.latest_checkpoint()
     facts = Facts(
         box=store.box_id,
@@ -101,7 +100,7 @@ def _check(at: Desk, store: Store, name: str) -> None:
     from retention.evidence.scanning import read_page
 
     note = read_page(_read(name))
-    told = compare(note, store.checkpoint_text(), store.origin, store.public_key, store.root_at)
+    told = compare(note, store.checkpoint_text(), store.keys.opened, store.root_at)
     if not at.answer(_body(told)):
         at.console.print(SENTENCES[told.outcome], markup=False)
         if told.page is not None and told.now is not None:

@@ -298,6 +298,31 @@ def log_key(
         )
 
 
+@log_app.command("rotate-key")
+def log_rotate_key(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace the key that signs the log; the new one is made where [proof] key says. 更换日志签名密钥
+
+    What the papers carry stays good.
+    """
+    at = desk(config, data_dir, as_json)
+    with Box(at) as box:
+        body = box.post("/api/v1/log/rotate-key", {})
+    if at.answer(body):
+        return
+    lies = {"file": "in a file 软件密钥", "token": "in a token 硬件令牌"}[body["kind"]]
+    at.console.print(
+        f"Key {body['number']}, {lies}, signs the log from entry {body['leaf_index']} on.\n"
+        f"  fingerprint 公钥指纹  {body['fingerprint']}\n"
+        f"  before 原公钥指纹  {body['old_fingerprint']}\n"
+        f"  first; it stays good on all papers 首个公钥指纹，验收文件继续有效  {body['first_fingerprint']}",
+        markup=False,
+    )
+
+
 def _leaf(index: int, leaf: Leaf) -> dict[str, Any]:
     return {
         "index": index,

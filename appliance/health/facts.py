@@ -115,6 +115,18 @@ class Sm2Facts:
 
 
 @dataclass(frozen=True)
+class KeyFacts:
+    """The key that signs the log."""
+
+    fingerprint: str = ""
+    first_fingerprint: str = ""
+    """Of the key that the box was made with: the one on the papers."""
+    kind: Literal["file", "token"] = "file"
+    is_as_told: bool = True
+    """Whether it lies where `[proof] key` says."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the judgement is made from."""
 
@@ -134,6 +146,7 @@ class Facts:
     checkpoint: CheckpointRecord | None = None
     anchors: AnchorFacts = AnchorFacts()
     sm2: Sm2Facts = Sm2Facts()
+    key: KeyFacts = KeyFacts()
     bytes_a_day: float | None = None
     """What all cameras together need; None while that is not known."""
     days_to_full: float | None = None

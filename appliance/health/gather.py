@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts, Sm2Facts
+from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts, KeyFacts, Sm2Facts
 from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
@@ -43,11 +43,13 @@ class Gatherer:
         workers: Callable[[], Sequence[WorkerFacts]] = tuple,
         anchors: Callable[[], AnchorFacts] = AnchorFacts,
         sm2: Callable[[], Sm2Facts] = Sm2Facts,
+        key: Callable[[], KeyFacts] = KeyFacts,
     ) -> None:
         self._store = store
         self._workers = workers
         self._anchors = anchors
         self._sm2 = sm2
+        self._key = key
         self._snapshot = snapshot
         self._survey = survey
         self._outcomes = outcomes
@@ -87,6 +89,7 @@ class Gatherer:
             checkpoint=checkpoint,
             anchors=self._anchors(),
             sm2=self._sm2(),
+            key=self._key(),
             bytes_a_day=float(sum(rates.values())) if rates else None,
             days_to_full=days_to_full,
         )

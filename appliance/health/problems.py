@@ -20,7 +20,7 @@ from appliance.health.facts import Facts, WitnessFacts
 from config.errors import CustosError
 from config.times import HOUR_US, MINUTE_US
 from recorder.errors import SourceError, StorageError
-from recorder.store.log.errors import Sm2Error
+from recorder.store.log.errors import KeyUnavailable, Sm2Error
 from retention.evidence.cosigning import WitnessError
 from retention.evidence.timestamp import AuthorityError
 
@@ -110,6 +110,8 @@ def _of_log(facts: Facts, chinese: bool) -> Iterator[Problem]:
     if facts.sm2.is_configured and facts.sm2.problem_code is not None:
         why = _reason(facts.sm2.problem_code, facts.sm2.problem_text, chinese)
         yield Problem("sm2_unsigned", _SM2_UNSIGNED[chinese].format(why=why), Weight.DEGRADED)
+    if not facts.key.is_as_told:
+        yield Problem("key_not_rotated", _KEY_ELSEWHERE[chinese], Weight.NOTICE)
     for witness in anchors.witnesses:
         yield from _of_witness(witness, facts, chinese)
 
@@ -258,6 +260,11 @@ _SM2_UNSIGNED: Final = (
     "校验日志没有 SM2 签名：{why}Ed25519 签名照常，证据不受影响；每分钟重试 SM2 签名，"
     "日志写明每个检查点是否具有两种签名。",
 )
+_KEY_ELSEWHERE: Final = (
+    "The log is not signed with the key that [proof] key names, but with the one from before: "
+    "`custos log rotate-key` puts the other in force.",
+    "校验日志仍由原密钥签名，而非 [proof] key 所指的密钥：运行 custos log rotate-key 即可启用后者。",
+)
 
 _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
     "beat": (
@@ -384,6 +391,17 @@ CHINESE: Final[Mapping[str, str]] = {
     "sm2_silent": "本机的 openssl 签名耗时过长：请检查本机负载。",
     "sm2_key_lost": "日志所绑定的 SM2 密钥不存在或已被替换：请从备份恢复 keys/log.sm2。",
     "sm2_key_open": "他人可以读取 SM2 密钥：请将其文件权限设为 0600，并视该密钥为已泄露。",
+    "key_unavailable": "目前无法使用签名密钥。",
+    "key_foreign": "签名密钥不是日志所指的密钥：请恢复正确的密钥，或在 [proof] key 中写明。",
+    "token_module_missing": "PKCS #11 模块不存在或无法加载：请安装硬件令牌的软件，或更正 module-path。",
+    "token_missing": "存放签名密钥的硬件令牌不在：请插入硬件令牌，之后自动恢复签名。",
+    "token_pin_unreadable": "硬件令牌 PIN 文件无法读取、为空，或他人可读：请将其权限设为 0600。",
+    "token_pin_wrong": "硬件令牌拒绝了 PIN。为避免硬件令牌锁死，在 PIN 文件被更改之前不再尝试。",
+    "token_pin_locked": "硬件令牌的 PIN 已锁定、已过期、从未设置或只剩一次尝试：请使用硬件令牌自带的工具处理。",
+    "token_key_missing": "硬件令牌中没有这样的密钥，或不止一个：请更正 [proof] key 中的 object 或 id。",
+    "token_key_unfit": "该密钥或硬件令牌不能进行 Ed25519 签名（CKM_EDDSA）：请更换硬件令牌，或将密钥保存在文件中。",
+    "token_failed": "硬件令牌出错或被拔出：请重新插入，之后自动恢复签名。",
+    "token_silent": "硬件令牌没有应答：请重新插入；若无效，请重新启动本机。",
     "tsa_error": "无法使用时间戳服务。",
     "tsa_silent": "时间戳服务没有应答：请检查其地址以及本机能否访问。",
     "tsa_refused": "时间戳服务有应答，但没有签发时间戳。",
@@ -410,5 +428,5 @@ def codes_to_translate() -> set[str]:
     def below(base: type[CustosError]) -> set[str]:
         return {base.code}.union(*(below(child) for child in base.__subclasses__()))
 
-    bases = (SourceError, StorageError, AuthorityError, WitnessError, Sm2Error)
+    bases = (SourceError, StorageError, AuthorityError, WitnessError, Sm2Error, KeyUnavailable)
     return set().union(*(below(base) for base in bases))

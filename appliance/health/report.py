@@ -28,7 +28,6 @@ class Identity:
     name: str
     program: str
     time_zone: str
-    fingerprint: str
     origin: str
 
 
@@ -44,7 +43,8 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
             started=format_us(facts.started_us),
             now=format_us(facts.now_us),
             time_zone=identity.time_zone,
-            fingerprint=identity.fingerprint,
+            fingerprint=facts.key.fingerprint,
+            first_fingerprint=facts.key.first_fingerprint,
         ),
         state=state_of(problems),
         problems=[ProblemOut(code=one.code, text=one.text, camera=one.camera) for one in problems],
@@ -55,6 +55,7 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
         ],
         log=LogStatus(
             origin=identity.origin,
+            key_kind=facts.key.kind,
             size=facts.log_size,
             root=checkpoint.root if checkpoint else None,
             checkpoint_at=_instant(checkpoint.at_us if checkpoint else None),

@@ -28,7 +28,7 @@ import uvloop
 from api.app import create_app
 from api.auth import is_loopback
 from api.deps import Ports
-from appliance.health.facts import AnchorFacts, Sm2Facts, WitnessFacts
+from appliance.health.facts import AnchorFacts, KeyFacts, Sm2Facts, WitnessFacts
 from appliance.health.gather import Gatherer, Terms
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
@@ -55,6 +55,8 @@ from recorder.causes import Cause
 from recorder.errors import DataDirMissing, StorageError
 from recorder.store import files
 from recorder.store.log import sm2
+from recorder.store.log.errors import KeyUnavailable
+from recorder.store.log.keys import fingerprint
 from recorder.store.records import Camera, ManagedBy
 from recorder.store.store import InitReport, Store
 from retention.evidence.anchoring import Anchorer, Authorities
@@ -104,6 +106,7 @@ class UpFacts:
     url: str
     data_dir: Path
     fingerprint: str
+    first_fingerprint: str
     cameras: tuple[str, ...]
 
 
@@ -138,7 +141,8 @@ def run(
             with _reported("the box's address could not be written down"):
                 write_running(Path(settings.box.data_dir), url, os.getpid())
             names = tuple(camera.id for camera in store.cameras.all() if camera.retired_us is None)
-            up(UpFacts(url, Path(settings.box.data_dir).absolute(), store.fingerprint, names))
+            prints = (store.fingerprint, store.first_fingerprint)
+            up(UpFacts(url, Path(settings.box.data_dir).absolute(), *prints, names))
 
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -220,19 +224,13 @@ class RecordingBox:
             self._fleet.workers,
             self._anchor_facts,
             self._sm2_facts,
+            self._key_facts,
         )
         self.app = create_app(self._ports())
 
     def _ports(self) -> Ports:
         settings, store = self._settings, self._store
-        identity = Identity(
-            store.box_id,
-            settings.box.name,
-            version(),
-            settings.box.time_zone,
-            store.fingerprint,
-            store.origin,
-        )
+        identity = Identity(store.box_id, settings.box.name, version(), settings.box.time_zone, store.origin)
         facts = self._gatherer.facts
         return Ports(
             store=store,
@@ -278,7 +276,8 @@ class RecordingBox:
         self._store.note("boot", boot_fields(self._clock))
         self._tell_configuration()
         self._bring_cameras_together()
-        self._store.checkpoint()
+        with _reported("the log could not be signed; it is tried again every minute"):
+            self._store.checkpoint()
         self._begun = True
 
     def end(self) -> None:
@@ -395,6 +394,11 @@ class RecordingBox:
             problem_code=None if problem is None else problem.code,
             problem_text="" if problem is None else str(problem),
         )
+
+    def _key_facts(self) -> KeyFacts:
+        known = self._store.keys.all()
+        prints = (fingerprint(known[-1].key), fingerprint(known[0].key))
+        return KeyFacts(*prints, known[-1].kind, self._store.keys.is_as_told())
 
     def _ask_for_stamp(self, reason: str) -> None:
         """A hold or an export: what was said then is stamped and cosigned at once, not only when it is due."""
@@ -544,7 +548,8 @@ def _opened(settings: Settings, clock: Clock, made: Callable[[InitReport], None]
     try:
         store = _open(settings, clock)
     except DataDirMissing:
-        made(Store.create(Path(settings.box.data_dir), settings.box.name, clock, version()))
+        key_url = settings.proof.key
+        made(Store.create(Path(settings.box.data_dir), settings.box.name, clock, version(), key_url=key_url))
         store = _open(settings, clock)
     try:
         _refuse_faults(settings, store)
@@ -560,6 +565,7 @@ def _open(settings: Settings, clock: Clock) -> Store:
         time_zone=settings.box.time_zone,
         floor_days=settings.retention.floor_days,
         sm=settings.proof.sm,
+        key_url=settings.proof.key,
     )
 
 
@@ -613,8 +619,8 @@ def _read_json(path: Path) -> Mapping[str, Any]:
 
 @contextlib.contextmanager
 def _reported(what: str) -> Iterator[None]:
-    """A fault of the disk that must not keep the box from answering: it is logged, and seen in the status."""
+    """A fault of disk or token that must not keep the box from answering: it is logged, and seen in the status."""
     try:
         yield
-    except StorageError as err:
+    except (StorageError, KeyUnavailable) as err:
         log.warning(what, code=err.code, why=str(err))

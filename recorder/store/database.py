@@ -107,12 +107,6 @@ class Database:
         with translated(), self._reader.connect() as connection:
             yield connection
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep every other writer out over several transactions."""
-        with self._lock:
-            yield
-
     def forget(self) -> bool:
         """Bring all pages of the WAL into the file, and cut the WAL to nothing; false: a reader still needs it.
 

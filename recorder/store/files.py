@@ -243,6 +243,33 @@ def unlink(path: Path) -> None:
             sync_folder(path.parent)
 
 
+def replace(path: Path, name: Path) -> None:
+    """Give a file another name, durably, in place of what has that name; what is there is overwritten first.
+
+    Called for private keys: what a disk remaps or a file system copies is out of our hands, the rest is gone.
+    """
+    with translated(path):
+        if name.exists():
+            _overwrite(name)
+        path.rename(name)
+        sync_folder(name.parent)
+
+
+def destroy(path: Path) -> None:
+    """Overwrite a private key's file and remove it, durably; gone already is gone. Never called for the record."""
+    with translated(path):
+        if path.exists():
+            _overwrite(path)
+            path.unlink()
+            sync_folder(path.parent)
+
+
+def _overwrite(path: Path) -> None:
+    with path.open("r+b", buffering=0) as stream:
+        write_all(stream.fileno(), os.urandom(path.stat().st_size))
+        os.fsync(stream.fileno())
+
+
 def sync_volume(root: Path) -> None:
     """One ``syncfs(2)`` for all files of the volume, rather than one fsync a camera."""
     with translated(root):

@@ -27,10 +27,13 @@ from recorder.store.layout import PART, VOLUME, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
 from recorder.store.log import sm2
 from recorder.store.log.cosignature import cosigned_at_s
+from recorder.store.log.keys import load_public
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, read_body, signatures_by
+from recorder.store.log.note import Checkpoint, body_of, read_body, signatures_by
+from recorder.store.log.succession import LEAF
 from recorder.store.log.tree import Frontier, leaf_hash, restore
 from recorder.store.records import AnchorKind, MediaState, Outsider, camera_of, segment_id_of
+from recorder.store.rotation import check_chain
 from recorder.store.store import Store
 
 
@@ -140,6 +143,8 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
             yield Finding(5, f"log entry {index}", "it binds an SM2 key that the index does not know of")
         elif leaf.type == "view":
             yield from _compare_view(connection, index, leaf)
+        elif leaf.type == LEAF:
+            yield from _key_is_known(connection, index, leaf)
     indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
     for row in connection.execute(indexed):
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
@@ -158,7 +163,7 @@ def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
             state = store.ledger.state(connection)
             try:
                 text = store.checkpoint_text()
-                signed = open_checkpoint(text, store.origin, store.public_key)
+                signed = store.keys.opened(text)
             except CustosError as err:
                 yield Finding(6, "checkpoint", str(err))
                 return
@@ -170,6 +175,21 @@ def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
                 yield from _tree_hashes(store, connection, signed, text)
                 return
     yield Finding(6, "checkpoint", f"it signs {signed.size} leaves; the log has {state.size}")
+
+
+def keys_are_chained(store: Store, connection: Connection) -> Iterator[Finding]:
+    """6: the log's keys follow each other from genesis on; the files of those that went before are still there."""
+    try:
+        known = store.keys.keys(connection)
+        check_chain(store.ledger, connection, store.origin, known)
+        for one in known[:-1]:
+            path = store.layout.earlier_key(one.number)
+            if load_public(path) != one.key:
+                yield Finding(6, f"keys/{path.name}", "it is not the key of that number that the log names")
+        if load_public(store.layout.public_key) not in [one.key for one in known]:  # the last comes a moment later
+            yield Finding(6, f"keys/{store.layout.public_key.name}", "it is no key of this log")
+    except CustosError as err:
+        yield Finding(6, "keys", str(err))
 
 
 def _tree_hashes(store: Store, connection: Connection, signed: Checkpoint, text: str) -> Iterator[Finding]:
@@ -262,7 +282,7 @@ def _anchored_tree_stands(store: Store, known: Set[str]) -> Iterator[Finding]:
     folder = store.layout.log / "anchors"
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
     try:  # behind the listing: a box that runs has by then signed at least what is anchored there
-        signed = open_checkpoint(store.checkpoint_text(), store.origin, store.public_key).size
+        signed = store.keys.opened(store.checkpoint_text()).size
     except CustosError:
         return  # invariant 6 speaks of it
     for path in paths:
@@ -329,6 +349,7 @@ _CHECKS: tuple[Check, ...] = (
     items_touch,
     rows_equal_leaves,
     tree_is_signed,
+    keys_are_chained,
     deletions_were_lawful,
     deletions_are_told,
     anchors_verify,
@@ -397,6 +418,12 @@ def _bodies(store: Store, connection: Connection, size: int) -> Iterator[tuple[i
             yield index, body
     except CustosError:
         yield index + 1, None
+
+
+def _key_is_known(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    query = select(tables.log_keys.c.key).where(tables.log_keys.c.leaf_index == index)
+    if connection.execute(query).scalar() != leaf.fields.get("new_key"):
+        yield Finding(5, f"log entry {index}", "it names a new key of the log, of which there is no such row")
 
 
 def _leaf(store: Store, connection: Connection, index: int | None) -> Leaf | None:

@@ -26,6 +26,9 @@ class Layout:
         self.key = self.keys / "log.ed25519"
         self.sm2_key = self.keys / "log.sm2"
         self.sm2_public = self.keys / "log.sm2.pub.pem"
+        self.next_key = self.keys / "next.ed25519"
+        self.public_key = self.keys / "log.pub.pem"
+        self.refused_pin = self.keys / "refused-pin.json"
         self.token = self.keys / "token.sha256"
         self.passwords = self.keys / "cameras"
         self.log = root / "log"
@@ -33,6 +36,10 @@ class Layout:
         self.damaged = root / "spool" / "damaged"
         self.empty = root / "spool" / "empty"
         self.exports = root / "exports"
+
+    def earlier_key(self, number: int) -> Path:
+        """The public half of an earlier key of the log: 0 is the first."""
+        return self.keys / f"log-{number}.pub.pem"
 
     def volume(self, name: str = VOLUME) -> Path:
         """The folder of a volume."""

@@ -22,13 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import rfc8785
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, delete, insert, select, update
 
 from config.clock import Clock
 from recorder.store import tables
 from recorder.store.database import Database
 from recorder.store.files import write_atomically
+from recorder.store.keyring import KeyRing
+from recorder.store.log.errors import KeyReplaced
 from recorder.store.log.leaves import Leaf, decode_leaf, encode_leaf
 from recorder.store.log.note import Checkpoint, sign_checkpoint
 from recorder.store.log.tiles import TileStore
@@ -70,11 +72,11 @@ Cosign = Callable[[bytes], str]
 class Ledger:
     """The log of one box."""
 
-    def __init__(self, database: Database, clock: Clock, log_dir: Path, origin: str, key: Ed25519PrivateKey) -> None:
+    def __init__(self, database: Database, clock: Clock, log_dir: Path, origin: str, keys: KeyRing) -> None:
         self._database = database
         self._clock = clock
         self._origin = origin
-        self._key = key
+        self._keys = keys
         self._boot = clock.boot_id()
         self.tiles = TileStore(log_dir)
         self.checkpoint_path = log_dir / "checkpoint"
@@ -127,29 +129,42 @@ class Ledger:
             entry = self.append(connection, "sm2", {"public": public})
             connection.execute(update(tables.log_state).values(sm2_public=public, sm2_leaf=entry.index))
 
-    def sign(self, cosign: Cosign | None = None) -> CheckpointRecord:
-        """Steps 2 to 5 for the leaves as they stand. The caller keeps other writers out and has appended a beat.
+    def sign(self, size: int, cosign: Cosign | None = None) -> CheckpointRecord:
+        """Steps 2 to 5 for that many leaves, the last of which is a beat. The caller keeps other signers out.
 
-        `cosign`: what makes a second signature line, where that beat says that there is one.
+        Writers are not kept out: what they append meanwhile lies behind, and a token may take its time. `cosign`: what
+        makes a second signature line, where that beat says that there is one.
+
+        Raises:
+            KeyUnavailable: the token cannot be asked; what was appended stands, and the next checkpoint signs it.
         """
         with self._database.read() as connection:
             state = self.state(connection)
             first = 0 if state.checkpoint is None else state.checkpoint.size
-            for batch in _batches(connection, first, state.size):
+            for batch in _batches(connection, first, size):
                 self.tiles.append(batch[0][0], [body for _, body in batch])
-        root = self.tiles.frontier(state.size).root()
-        checkpoint = Checkpoint(self._origin, state.size, root)
+            key = self._keys.signer(connection)
+        root = self.tiles.frontier(size).root()
+        checkpoint = Checkpoint(self._origin, size, root)
         second = "" if cosign is None else cosign(checkpoint.body().encode())
-        text = sign_checkpoint(checkpoint, self._key) + second
+        text = sign_checkpoint(checkpoint, key) + second
         write_atomically(self.checkpoint_path, text.encode())
-        record = CheckpointRecord(state.size, root.hex(), self._clock.read().utc_us)
+        record = CheckpointRecord(size, root.hex(), self._clock.read().utc_us)
         self._remember(record)
         self.tiles.forget_partials(record.size)
         return record
 
-    def sign_text(self, text: bytes) -> bytes:
-        """The signature of this log's key on something that is no checkpoint."""
-        return self._key.sign(text)
+    def sign_text(self, text: bytes, by: Ed25519PublicKey) -> bytes:
+        """The signature of that key of this log on something that is no checkpoint.
+
+        Raises:
+            KeyReplaced: another key is in force since. KeyUnavailable: the token cannot be asked.
+        """
+        with self._database.read() as connection:
+            key = self._keys.signer(connection)
+        if key.public_key() != by:
+            raise KeyReplaced
+        return key.sign(text)
 
     def leaf(self, connection: Connection, index: int) -> Leaf:
         """One leaf, from the tiles or from those that wait for them."""

@@ -15,10 +15,11 @@ from sqlalchemy import Connection, Select, func, select
 from recorder.errors import NotSignedYet
 from recorder.store import files, tables
 from recorder.store.anchors import Anchors
+from recorder.store.keyring import KeyRing
 from recorder.store.ledger import Ledger, heads
 from recorder.store.log.errors import ProofInvalid, TileMissing
 from recorder.store.log.leaves import decode_leaf
-from recorder.store.log.note import Checkpoint, open_checkpoint
+from recorder.store.log.note import Checkpoint
 from recorder.store.log.tree import consistency_proof, inclusion_proof, restore, verify_consistency
 from recorder.store.records import KeptAnchor, camera_of
 
@@ -52,9 +53,12 @@ class Proof:
     checkpoint_text: str
     checkpoint: Checkpoint
     leaves: tuple[ProvenLeaf, ...]
-    """In the order of the log: genesis, the camera's registration, items, beats, holds, discards, exports and views."""
+    """In the order of the log: genesis and what names later keys, the camera's registration, items, beats, holds,
+    discards, exports and views."""
     heads: Mapping[int, Mapping[str, list[int | str]]]
     """Head vectors of the beats that bind the first and the last item, by the index of the beat's leaf."""
+    keys: tuple[Ed25519PublicKey, ...]
+    """Of the log, the first one first; the last one signed the checkpoint."""
     anchors: tuple[ProvenAnchor, ...] = ()
     """Those nearest to the items: at most one from before them, and one of a tree with all of them."""
 
@@ -62,11 +66,10 @@ class Proof:
 class Proofs:
     """Makes proofs from the log and the catalogue of one box."""
 
-    def __init__(self, ledger: Ledger, anchors: Anchors, origin: str, key: Ed25519PublicKey) -> None:
+    def __init__(self, ledger: Ledger, anchors: Anchors, keys: KeyRing) -> None:
         self._ledger = ledger
         self._anchors = anchors
-        self._origin = origin
-        self._key = key
+        self._keys = keys
 
     def of(self, connection: Connection, stream_id: str, first_n: int, last_n: int) -> Proof:
         """Of the items from one number to another, both included, and of what lies around them.
@@ -85,12 +88,15 @@ class Proofs:
         numbers = [_head_n(vectors[index], stream_id) for index in (before, behind)]
         first = self._leaf_of(connection, stream_id, numbers[0] + 1)
         anchors = self._anchors.around(connection, first, behind)
-        wanted = {0, before, behind, *_leaves_around(connection, stream_id, numbers[0] + 1, numbers[1])}
+        keys = self._keys.at(checkpoint.size)
+        wanted = {before, behind, *_leaves_around(connection, stream_id, numbers[0] + 1, numbers[1])}
+        wanted |= {one.since for one in keys}  # genesis, and each leaf that names a later one
         wanted |= {one.leaf_index for one in anchors}
         wanted |= self._about_sm2(connection, checkpoint.size)
         signed = sorted(index for index in wanted if index < checkpoint.size)
         leaves = tuple(self._proven(connection, signed, checkpoint.size))
-        return Proof(text, checkpoint, leaves, vectors, tuple(self._anchored(anchors, checkpoint.size)))
+        anchored = tuple(self._anchored(anchors, checkpoint.size))
+        return Proof(text, checkpoint, leaves, vectors, tuple(one.key for one in keys), anchored)
 
     def consistency(self, old: int, checkpoint: Checkpoint) -> tuple[bytes, ...]:
         """That the log of that size goes on to the checkpoint (RFC 6962, 2.1.2), checked before it is handed out.
@@ -112,7 +118,7 @@ class Proofs:
     def _signed(self) -> tuple[str, Checkpoint]:
         with files.translated(self._ledger.checkpoint_path):
             text = self._ledger.checkpoint_path.read_text(encoding="utf-8")
-        return text, open_checkpoint(text, self._origin, self._key)
+        return text, self._keys.opened(text)
 
     def _about_sm2(self, connection: Connection, size: int) -> set[int]:
         """The leaf that binds the SM2 key, and the beat that says whether the checkpoint is signed with it."""

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,13 +44,13 @@ from recorder.store.database import Database
 from recorder.store.erasures import Erasures
 from recorder.store.exports import Exports
 from recorder.store.holds import Holds
+from recorder.store.keyring import KeyRing
 from recorder.store.layout import FORMAT, VOLUME, Layout
 from recorder.store.ledger import Ledger
 from recorder.store.log import sm2
-from recorder.store.log.errors import Sm2Error
-from recorder.store.log.keys import create_key, fingerprint, load_key
+from recorder.store.log.errors import KeyUnavailable, LeafMalformed, Sm2Error, TileMissing
+from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
-from recorder.store.log.note import open_checkpoint
 from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, reserve_bytes
 from recorder.store.proofs import Proof, Proofs
@@ -65,6 +66,7 @@ from recorder.store.records import (
     VolumeState,
     camera_of,
 )
+from recorder.store.rotation import Rotated, check_chain, rotate
 from recorder.store.segments import (
     LEGAL_FLOOR_DAYS,
     DiscardReport,
@@ -110,7 +112,15 @@ class Store:
     """An open data directory."""
 
     def __init__(
-        self, layout: Layout, facts: BoxFacts, clock: Clock, zone: ZoneInfo, floor_days: int, *, sm: bool = False
+        self,
+        layout: Layout,
+        facts: BoxFacts,
+        clock: Clock,
+        zone: ZoneInfo,
+        floor_days: int,
+        *,
+        key_url: str | None = None,
+        sm: bool = False,
     ) -> None:
         """Use `Store.open`: it checks the directory and takes the lock."""
         self.layout = layout
@@ -119,16 +129,18 @@ class Store:
         self.floor_days = floor_days
         self._clock = clock
         self._lock: int | None = None
-        key = load_key(layout.key)
-        self.public_key: Ed25519PublicKey = key.public_key()
+        self._signing = threading.RLock()
+        self._unsettled = False
+        """Whether a private key that is over may still lie there."""
         self.database = Database(layout.catalogue)
-        self.ledger = Ledger(self.database, clock, layout.log, facts.origin, key)
+        self.keys = KeyRing(layout, self.database, facts.origin, key_url)
+        self.ledger = Ledger(self.database, clock, layout.log, facts.origin, self.keys)
         self.cameras = Cameras(layout, self.database, self.ledger, clock)
-        self.holds = Holds(self.database, self.ledger, self.checkpoint)
+        self.holds = Holds(self.database, self.ledger, self._checkpoint_if_possible)
         self.catalogue = Catalogue(self.database)
-        self.exports = Exports(self.database, self.ledger, clock, self.checkpoint)
+        self.exports = Exports(self.database, self.ledger, clock, self._checkpoint_if_possible)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
-        self._proofs = Proofs(self.ledger, self.anchors, facts.origin, self.public_key)
+        self._proofs = Proofs(self.ledger, self.anchors, self.keys)
         self.views = Views(self.database, self.ledger, clock)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, self.checkpoint)
         self.sm2 = Sm2Key(layout, clock, is_on=sm)
@@ -139,34 +151,39 @@ class Store:
     # -- opening and closing
 
     @staticmethod
-    def create(data_dir: Path, name: str, clock: Clock, version: str) -> InitReport:
+    def create(data_dir: Path, name: str, clock: Clock, version: str, *, key_url: str | None = None) -> InitReport:
         """Make a new box in an empty or missing folder: identity, key, catalogue, genesis, first checkpoint.
 
+        `key_url`: of a token (RFC 7512) in which its key is to lie; None: in a file.
+
         Raises:
+            KeyUnavailable: the token cannot be asked.
             DataDirNotEmpty, DataDirUnwritable, DataDirReadOnly, StorageError: as they say.
         """
         with _opening(data_dir):
             if (data_dir / "box.json").exists():
                 raise DataDirNotEmpty(f"There is a box in this folder already; it was left as it is. ({data_dir})")
-            if data_dir.exists() and any(data_dir.iterdir()):
+            layout = Layout(data_dir.absolute())
+            if data_dir.exists() and not _is_unused(layout):
                 raise DataDirNotEmpty(f"{DataDirNotEmpty.sentence()} ({data_dir})")
             files.make_folders(data_dir.absolute())
-        layout = Layout(data_dir.absolute())
         box_id = secrets.token_hex(8)
         facts = BoxFacts(box_id, name, f"custos/{box_id}")
-        key = create_key(layout.key)
+        database = Database(layout.catalogue)
+        keys = KeyRing(layout, database, facts.origin, key_url)
+        key = keys.create().public_key()
         token = access.renew(layout)
         files.write_atomically(layout.volume_file(), _json({"volume": VOLUME, "box": box_id}))
-        database = Database(layout.catalogue)
         database.prepare()
-        ledger = Ledger(database, clock, layout.log, facts.origin, key)
-        _genesis(database, ledger, clock, facts, fingerprint(key.public_key()), version)
+        ledger = Ledger(database, clock, layout.log, facts.origin, keys)
+        _genesis(database, ledger, clock, facts, keys, version)
+        keys.close()
         database.close()
         # Last: a directory without it is not a box yet, and a crash before this line leaves none that looks like one.
         files.write_atomically(
             layout.box, _json({"format": FORMAT, "box": box_id, "origin": facts.origin, "name": name})
         )
-        return InitReport(box_id, facts.origin, fingerprint(key.public_key()), token)
+        return InitReport(box_id, facts.origin, fingerprint(key), token)
 
     @staticmethod
     def open(
@@ -177,14 +194,17 @@ class Store:
         floor_days: int = LEGAL_FLOOR_DAYS,
         exclusive: bool = True,
         sm: bool = False,
+        key_url: str | None = None,
     ) -> Store:
         """Open a box; `exclusive` takes the lock and is needed for everything that writes.
 
         `sm`: segments are hashed with SM3 too, and checkpoints signed with SM2 too (docs/proof.md).
+        `key_url`: where its key is to lie (`[proof] key`). A token is not asked before there is something to sign.
 
         Raises:
             Sm3Unavailable: they cannot be.
             DataDirError: one of its kinds. CatalogueError, LogError: the index or the key is damaged.
+            KeyForeign, LinkBroken: the log does not lead to the key that is here.
         """
         if sm:
             sm3()
@@ -197,9 +217,10 @@ class Store:
             held = files.lock(layout.box)
             _probe_writing(layout)
         try:
-            store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days, sm=sm)
+            store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days, key_url=key_url, sm=sm)
             if exclusive:
                 store.database.prepare()
+                store._check_keys()
         except BaseException:
             if held is not None:
                 os.close(held)
@@ -208,7 +229,8 @@ class Store:
         return store
 
     def close(self) -> None:
-        """Give back the catalogue and the lock."""
+        """Give back the catalogue, the token and the lock."""
+        self.keys.close()
         self.database.close()
         if self._lock is not None:
             os.close(self._lock)
@@ -254,9 +276,19 @@ class Store:
         return self.facts.origin
 
     @property
+    def public_key(self) -> Ed25519PublicKey:
+        """The key of the log that is in force."""
+        return self.keys.all()[-1].key
+
+    @property
     def fingerprint(self) -> str:
-        """Of the log's public key: what the acceptance report carries."""
+        """Of the key that is in force."""
         return fingerprint(self.public_key)
+
+    @property
+    def first_fingerprint(self) -> str:
+        """Of the log's first key: what the acceptance report carries, and what stays good whatever key follows."""
+        return fingerprint(self.keys.all()[0].key)
 
     def token_matches(self, token: str) -> bool:
         """Whether this is the access token."""
@@ -337,10 +369,12 @@ class Store:
         with files.translated(self.layout.root):
             free_bytes = shutil.disk_usage(self.layout.root).free
         public = self._sm2_ready()
-        with self.database.alone():
-            signed = self._signed(free_bytes, public)
+        with self._signing:
+            record = self._signed(free_bytes, public)
+            if self._unsettled:
+                self._unsettled = not self.keys.settle()
         self.erasures.finish()
-        return signed
+        return record
 
     def _signed(self, free_bytes: int, sm2_public: str | None) -> CheckpointRecord:
         if sm2_public is not None:
@@ -358,14 +392,44 @@ class Store:
     def _sign(self, free_bytes: int, sm2_public: str | None) -> CheckpointRecord:
         with self.database.write() as connection:
             facts = {"holds": holds_hash(connection), "floor_days": self.floor_days, "free_bytes": free_bytes}
-            if sm2_public is None:
-                self.ledger.beat(connection, facts)
-            else:
+            if sm2_public is not None:
                 self.ledger.bind_sm2(connection, sm2_public)
-                self.ledger.beat(connection, {**facts, "sm2": sm2.fingerprint(sm2_public)})
+                facts["sm2"] = sm2.fingerprint(sm2_public)
+            beat = self.ledger.beat(connection, facts)
         if sm2_public is None:
-            return self.ledger.sign()
-        return self.ledger.sign(lambda text: self.sm2.line(self.origin, sm2_public, text))
+            return self.ledger.sign(beat.index + 1)
+        return self.ledger.sign(beat.index + 1, lambda text: self.sm2.line(self.origin, sm2_public, text))
+
+    def _checkpoint_if_possible(self) -> None:
+        """What was appended stands already, and is signed as soon as there is a key: who asked must not ask again."""
+        with contextlib.suppress(KeyUnavailable):  # the beat, which fails likewise, says so each minute
+            self.checkpoint()
+
+    def rotate_key(self) -> Rotated:
+        """Put a new key in force, where the settings say; see `rotation`.
+
+        Raises:
+            KeyInForce, KeyUnavailable, StorageError, CatalogueError: as they say.
+        """
+        with self._signing:
+            self._unsettled = True
+            return rotate(self.database, self.ledger, self.keys, self.origin, self.checkpoint)
+
+    def _check_keys(self) -> None:
+        """The log leads to the key that is here; what an earlier run left of a rotation is finished or undone.
+
+        A log that cannot be read keeps nobody from recording: `fsck` speaks of it.
+        """
+        with self.database.read() as connection:
+            known = self.keys.keys(connection)
+            with contextlib.suppress(LeafMalformed, TileMissing):
+                check_chain(self.ledger, connection, self.origin, known)
+            if known[-1].kind == "file":
+                self.keys.signer(connection)
+        try:
+            self._unsettled = not self.keys.settle()
+        except StorageError:  # behind the next checkpoint, then; opening works on a disk that takes nothing
+            self._unsettled = True
 
     def latest_checkpoint(self) -> CheckpointRecord | None:
         """The newest signed tree."""
@@ -396,14 +460,17 @@ class Store:
 
     def consistency(self, old: int, note: str) -> tuple[bytes, ...]:
         """That the log of that size goes on to this checkpoint of ours (RFC 6962, 2.1.2)."""
-        return self._proofs.consistency(old, open_checkpoint(note, self.origin, self.public_key))
+        return self._proofs.consistency(old, self.keys.opened(note))
 
-    def sign(self, text: bytes) -> bytes:
-        """The box's signature (Ed25519, 64 bytes) on the list of what it hands out.
+    def sign(self, text: bytes, by: Ed25519PublicKey) -> bytes:
+        """The box's signature (Ed25519, 64 bytes) on the list of what it hands out, with the key that it names.
 
         No such list is a checkpoint: its lines begin with 64 hex digits and two spaces, and it has no empty line.
+
+        Raises:
+            KeyReplaced: that key is not in force any more. KeyUnavailable: the token cannot be asked.
         """
-        return self.ledger.sign_text(text)
+        return self.ledger.sign_text(text, by)
 
     @property
     def sm2_public(self) -> str | None:
@@ -506,7 +573,8 @@ def _volume_state(usage: os.statvfs_result, free_bytes: int, total_bytes: int) -
     return "low" if free_bytes < total_bytes * LOW_SPACE_SHARE else "ok"
 
 
-def _genesis(database: Database, ledger: Ledger, clock: Clock, facts: BoxFacts, key: str, version: str) -> None:
+def _genesis(database: Database, ledger: Ledger, clock: Clock, facts: BoxFacts, keys: KeyRing, version: str) -> None:
+    key = keys.all()[-1].key
     with database.write() as connection:
         start = {"id": 1, "size": 0, "elapsed_us": 0, "boot": clock.boot_id(), "mono_us": clock.read().mono_us}
         signed = {"checkpoint_size": 0, "checkpoint_root": "", "checkpoint_us": 0}
@@ -514,10 +582,11 @@ def _genesis(database: Database, ledger: Ledger, clock: Clock, facts: BoxFacts, 
         ledger.append(
             connection,
             "genesis",
-            {"box": facts.box_id, "origin": facts.origin, "key": key, "program": version},
+            {"box": facts.box_id, "origin": facts.origin, "key": fingerprint(key), "program": version},
         )
-        ledger.beat(connection, {"holds": holds_hash(connection)})
-    ledger.sign()
+        keys.remember(connection, 0, 0, key)
+        beat = ledger.beat(connection, {"holds": holds_hash(connection)})
+    ledger.sign(beat.index + 1)
 
 
 def _read_box(layout: Layout) -> BoxFacts:
@@ -525,8 +594,7 @@ def _read_box(layout: Layout) -> BoxFacts:
         if not layout.root.is_dir():
             raise DataDirMissing(f"{DataDirMissing.sentence()} ({layout.root})")
         if not layout.box.exists():
-            empty = not any(layout.root.iterdir())
-            kind = DataDirMissing if empty else DataDirForeign
+            kind = DataDirMissing if _is_unused(layout) else DataDirForeign
             raise kind(f"{kind.sentence()} ({layout.root})")
         text = layout.box.read_bytes()
     try:
@@ -537,6 +605,13 @@ def _read_box(layout: Layout) -> BoxFacts:
     if version > FORMAT:
         raise DataDirTooNew
     return facts
+
+
+def _is_unused(layout: Layout) -> bool:
+    """Nothing lies there, but what an attempt to make a box may have written down of a PIN that was refused."""
+    return all(
+        path == layout.keys and [*path.iterdir()] == [layout.refused_pin] for path in sorted(layout.root.iterdir())
+    )
 
 
 def _probe_writing(layout: Layout) -> None:

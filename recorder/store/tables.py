@@ -238,3 +238,14 @@ anchors = Table(
     Index("anchors_of", "kind", "witness", "size"),
     Index("anchors_pending", "id", sqlite_where=text("token IS NULL"), postgresql_where=text("token IS NULL")),
 )
+
+log_keys = Table(
+    "log_keys",
+    metadata,
+    # The keys that the log was signed with. A box from before there was this table has no row until its key is
+    # replaced: its only key is the one beside the private half.
+    Column("number", Integer, primary_key=True, autoincrement=False),  # 0 for the first, which genesis names
+    Column("leaf_index", BigInteger, nullable=False),  # trees that hold this leaf are signed with it, until the next
+    Column("key", String, nullable=False),  # public (C2SP vkey)
+    Column("place", String),  # of its private half in a token (RFC 7512), when it was put in force; NULL: a file
+)

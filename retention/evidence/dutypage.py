@@ -14,12 +14,10 @@ from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from config.errors import CustosError, ExitCode
 from config.times import format_us, to_datetime
 from recorder.store.log.errors import CheckpointForeign, CheckpointMalformed, SignatureInvalid, TileMissing
-from recorder.store.log.note import Checkpoint, open_checkpoint
+from recorder.store.log.note import Checkpoint
 from retention.evidence.paper import FIXED_SHARE, WIDTH, Paper, wrapped
 
 TITLE = "值班日志附页：录像机检查点 Checkpoint of the recorder, for the duty book"
@@ -117,18 +115,19 @@ class Facts:
     program: str
 
 
-def compare(note: str, now: str, origin: str, key: Ed25519PublicKey, root_at: Callable[[int], bytes]) -> Told:
+def compare(note: str, now: str, opened: Callable[[str], Checkpoint], root_at: Callable[[int], bytes]) -> Told:
     """What a page's note says of the log whose newest checkpoint is `now`.
 
+    `opened` reads a note of this log, and checks that the key of that time signed it (`KeyRing.opened`).
     `root_at` gives the root over the first so many stored entries. It is made anew rather than proved by hashes that
     the log hands out (RFC 6962, 2.1.2): who has the tree needs no proof.
 
     Raises:
         LogError: the newest checkpoint cannot be believed, or a part of the log is not there.
     """
-    latest = open_checkpoint(now, origin, key)
+    latest = opened(now)
     try:
-        page = open_checkpoint(note, origin, key)
+        page = opened(note)
     except CheckpointForeign:
         return Told(Outcome.ANOTHER_BOX, None, latest)
     except SignatureInvalid:

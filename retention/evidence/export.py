@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Protocol
 
 import structlog
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.clock import Clock
 from config.times import format_us
 from recorder.errors import Refused, StorageError
 from recorder.store import files
+from recorder.store.log.keys import fingerprint, public_pem
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof, ProvenAnchor
 from recorder.store.records import MediaState, Segment, stream_of
@@ -110,6 +111,7 @@ def export(
 
     Raises:
         NothingToExport, PackageExists: as they say. StorageError: it cannot be read or written.
+        KeyUnavailable, KeyReplaced: it could not be signed with the key that it holds.
     """
     stream_id = checked(store, wanted.camera_id, wanted.start_us, wanted.end_us)
     numbers = _numbers(store, stream_id, wanted)
@@ -123,9 +125,9 @@ def export(
     media = [one for one in items if isinstance(one, Segment)]
     present = [one for one in media if one.state is MediaState.PRESENT]
     altered = _media(store, present, writing, progress)
-    claim = _claim(store, wanted, clock, program)
+    claim = _claim(store, wanted, fingerprint(proof.keys[-1]), clock, program)
     _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
-    _close(store, claim, stamper, writing)
+    _close(store, claim, proof.keys[-1], stamper, writing)
     keep_list(folder, writing.crc32s)
     size = sum(one.bytes for one in present)
     return Exported(folder, len(present), size, len(media) - len(present), altered)
@@ -212,14 +214,15 @@ class _Writing:
         self.digests[name] = digest.hexdigest()
         self.crc32s[name] = crc32
 
-    def close(self, store: Store, stamp: bytes | None) -> None:
-        """The list of all files, the box's signature on it, and its stamp; what an attempt before left besides goes."""
+    def close(self, store: Store, key: Ed25519PublicKey, stamp: bytes | None) -> None:
+        """The list of all files, its signature by the key that the package holds, and its stamp; what an attempt before
+        left besides goes."""
         for path in self.folder.rglob("*"):
             if path.is_file() and path.relative_to(self.folder).as_posix() not in self.digests:
                 files.remove_copy(path)
         sums = package.sums(self.digests)
         files.write_atomically(self.folder / package.SUMS, sums)
-        files.write_atomically(self.folder / package.SUMS_SIGNATURE, store.sign(sums))
+        files.write_atomically(self.folder / package.SUMS_SIGNATURE, store.sign(sums, key))
         if stamp is not None:
             files.write_atomically(self.folder / package.SUMS_STAMP, stamp)
 
@@ -248,7 +251,7 @@ def media_name(segment: Segment) -> str:
     return f"{package.MEDIA}/{segment.stream_id}/{Path(segment.path).name}"
 
 
-def _claim(store: Store, wanted: Wanted, clock: Clock, program: str) -> Claim:
+def _claim(store: Store, wanted: Wanted, key: str, clock: Clock, program: str) -> Claim:
     return Claim(
         stream=stream_of(wanted.camera_id),
         start_us=wanted.start_us,
@@ -256,7 +259,7 @@ def _claim(store: Store, wanted: Wanted, clock: Clock, program: str) -> Claim:
         case=wanted.case,
         box=store.box_id,
         origin=store.origin,
-        fingerprint=store.fingerprint,
+        fingerprint=key,
         floor_days=store.floor_days,
         time_zone=store.zone.key,
         program=program,
@@ -266,10 +269,12 @@ def _claim(store: Store, wanted: Wanted, clock: Clock, program: str) -> Claim:
 
 def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writing: _Writing) -> None:
     leaves = [(one.index, decode_leaf(one.body)) for one in proof.leaves]
-    writing.text(package.KEY, store.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     second = package.sm2_key(leaves)
     if second is not None:
         writing.text(package.SM2_KEY, second)
+    for number, key in enumerate(proof.keys):
+        name = package.KEY if key is proof.keys[-1] else package.EARLIER_KEY.format(number=number)
+        writing.text(name, public_pem(key))
     writing.text(package.CHECKPOINT, proof.checkpoint_text.encode())
     writing.text(package.LEAVES, package.leaves_text(proof.leaves))
     writing.text(package.PATHS, package.paths_text(proof.leaves))
@@ -288,7 +293,7 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
         writing.text(script.name, script.read_bytes())
 
 
-def _close(store: Store, claim: Claim, stamper: Stamper | None, writing: _Writing) -> None:
+def _close(store: Store, claim: Claim, key: Ed25519PublicKey, stamper: Stamper | None, writing: _Writing) -> None:
     """List all files, and have the list stamped. The claim says whether it was, so that nobody can take the stamp away:
     it is written as if, and anew when no stamp can be had. That never keeps evidence from being handed out."""
     known, own = store.anchors.roots(), _certificates(stamper)
@@ -300,7 +305,7 @@ def _close(store: Store, claim: Claim, stamper: Stamper | None, writing: _Writin
         stamp = _stamp(stamper, package.sums(writing.digests))
     if stamp is None:
         writing.text(package.CLAIM, claim.text())
-    writing.close(store, stamp)
+    writing.close(store, key, stamp)
 
 
 def _certificates(stamper: Stamper | None) -> bytes:

@@ -31,6 +31,9 @@ FILES_PRINT = "files.pdf"
 KEY = "keys/log.pub.pem"
 SM2_KEY = "keys/log.sm2.pub.pem"
 ROOTS = "keys/tsa-roots.pem"
+EARLIER_KEY = "keys/log-{number}.pub.pem"
+"""Those that the log was signed with before; 0 is the first."""
+
 CHECKPOINT = "proof/checkpoint"
 LEAVES = "proof/leaves.jsonl"
 PATHS = "proof/paths.txt"
@@ -227,7 +230,7 @@ _HANDED_OUT = re.compile(rb'"type":"(export|view)"')
 
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig|\.tsr)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
-    r"|files\.pdf|keys/(log(\.sm2)?\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
+    r"|files\.pdf|keys/(log(\.sm2|-(0|[1-9][0-9]{0,3}))?\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
     r"|anchors/(0|[1-9][0-9]{0,15})\.(body|path|tsr))"
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
 )

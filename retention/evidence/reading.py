@@ -106,6 +106,9 @@ class _Reading:
         if not self._has_files_alone():
             return Verdict(tuple(checked.problems), None, None)
         checked.key(package.KEY, self._read(package.KEY))
+        for path in sorted((self._folder / "keys").glob("log-*")):
+            name = f"keys/{path.name}"
+            checked.earlier_key(name, int(path.name.split(".")[0].partition("-")[2]), self._read(name))
         checked.listed(
             package.SUMS, self._read(package.SUMS), package.SUMS_SIGNATURE, self._read(package.SUMS_SIGNATURE)
         )
@@ -169,7 +172,7 @@ class _Reading:
         except (ValueError, LogError) as err:
             self._checked.problems.append(Problem(package.PATHS, f"Entries and their paths cannot be read: {err}"))
             return
-        self._checked.genesis(package.LEAVES)
+        self._checked.genesis(package.LEAVES, package.KEY)
         key = self._read(package.SM2_KEY) if package.SM2_KEY in self._digests else None
         note = self._read(package.CHECKPOINT).decode("utf-8", "replace")
         self._checked.sm2(package.SM2_KEY, key, package.CHECKPOINT, note)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from recorder.errors import Refused, StoreError
+from recorder.store.log.keys import public_pem
 from recorder.store.records import MediaState, Segment, stream_of
 from recorder.store.store import Store
 from recorder.store.verify import hashed
@@ -52,12 +51,14 @@ def standing(
     if not items:
         raise NothingRecorded
     proof = store.proof(stream_id, items[0].n, items[-1].n)
-    checked = Verification(store.fingerprint)
-    checked.key(package.KEY, store.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    checked = Verification(store.first_fingerprint)
+    for number, key in enumerate(proof.keys[:-1]):
+        checked.earlier_key(package.EARLIER_KEY.format(number=number), number, public_pem(key))
+    checked.key(package.KEY, public_pem(proof.keys[-1]))
     checked.checkpoint(package.CHECKPOINT, proof.checkpoint_text)
     for leaf in proof.leaves:
         checked.leaf(package.LEAVES, leaf.index, leaf.body, leaf.path)
-    checked.genesis(package.LEAVES)
+    checked.genesis(package.LEAVES, package.KEY)
     for index, vector in proof.heads.items():
         checked.heads(f"{package.HEADS}/{index}.json", index, heads_text(vector))
     _media(store, [one for one in items if isinstance(one, Segment)], checked, progress)

@@ -2,12 +2,13 @@
 
 The steps build on each other, in the order in which they stand here::
 
-    key          the box's key is the one that the papers name                 (law-and-evidence 3.3, trust root)
+    key          the box's key, and those that the log had before it
     listed       the list of files was signed with it                          (criminal procedure 2021, article 111)
     list_stamped an authority outside says when that list existed              (RFC 3161, 2.4.2)
     file         each file is listed, and is what was listed
     checkpoint   the log had this size and root                                (C2SP tlog-checkpoint)
     leaf         this entry stands in that log                                 (RFC 6962, 2.1.1)
+    genesis      the keys follow each other, and the papers name one of them   (law-and-evidence 3.3, trust root)
     sm2          the second signature is there where the log says so           (GB/T 32918.2, optional)
     heads        a beat binds where every stream's chain stood                 (3.7)
     anchor       a checkpoint that was stamped is a beginning of this log      (RFC 6962, 2.1.2)
@@ -41,6 +42,7 @@ from recorder.store.log.errors import LogError, ProofInvalid
 from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, origin_of, read_body, signatures_by
+from recorder.store.log.succession import LEAF, read_link, walk
 from recorder.store.log.tree import leaf_hash, verify_consistency, verify_inclusion
 from recorder.store.records import camera_of
 from retention.evidence.completeness import Judgement, Proven, ProvenHold, ProvenItem, Receipt, Tie, judge
@@ -82,12 +84,14 @@ class Verification:
     """What was handed over, as far as it has been checked."""
 
     def __init__(self, expected_fingerprint: str | None = None) -> None:
-        """`expected_fingerprint`: of the box's key, from the acceptance papers; None: any key, which proves less."""
+        """`expected_fingerprint`: of one of the log's keys, from the papers; None: any key, which proves less."""
         self.problems: list[Problem] = []
         self.media_digests: dict[str, dict[int, str]] = {}
         """Hex SHA-256 of the files, by stream and number."""
         self._expected = expected_fingerprint
         self._key: Ed25519PublicKey | None = None
+        self._earlier: dict[int, str] = {}
+        """Fingerprints of earlier keys, by number."""
         self._last_index = -1
         self._box = ""
         self._listed: dict[str, str] = {}
@@ -106,18 +110,25 @@ class Verification:
     # -- the files
 
     def key(self, name: str, pem: bytes) -> None:
-        """The box's public key (PEM, Ed25519): the one that the papers name."""
+        """The public key (PEM, Ed25519) that signed what was handed over."""
+        self._key = self._public(name, pem)
+
+    def earlier_key(self, name: str, number: int, pem: bytes) -> None:
+        """One that signed the log before; 0 is the first."""
+        found = self._public(name, pem)
+        if found is not None:
+            self._earlier[number] = fingerprint(found)
+
+    def _public(self, name: str, pem: bytes) -> Ed25519PublicKey | None:
         try:
             key = load_pem_public_key(pem)
         except (ValueError, UnsupportedAlgorithm):
-            return self._object(name, "It is no public key.")
+            self._object(name, "It is no public key.")
+            return None
         if not isinstance(key, Ed25519PublicKey):
-            return self._object(name, "It is no Ed25519 key.")
-        found = fingerprint(key)
-        if self._expected is not None and found != re.sub("[: ]", "", self._expected).lower():
-            return self._object(name, f"The key's fingerprint is {found}: not that of the papers.")
-        self._key = key
-        return None
+            self._object(name, "It is no Ed25519 key.")
+            return None
+        return key
 
     def listed(self, name: str, text: bytes, signature_name: str, signature: bytes) -> None:
         """The list of all other files, as ``sha256sum`` writes it, and its signature (Ed25519, 64 bytes)."""
@@ -277,15 +288,38 @@ class Verification:
         early = [one for one in self._seen_outside if one.leaf_index is not None and one.leaf_index < first]
         return max(early, key=lambda one: one.size, default=None)
 
-    def genesis(self, name: str) -> None:
-        """Entry 0 names the key and the log that all of this is signed with."""
+    def genesis(self, name: str, key_name: str) -> None:
+        """Entry 0 names the first key and the log; each `key` entry the next one, signed for by both; the last key is
+        the one that is here, and the papers name one of them."""
         if self._key is None or self._checkpoint is None:
             return
         first = self._entries.get(0)
         facts = {} if first is None or first.leaf.type != "genesis" else first.leaf.fields
-        if (facts.get("key"), facts.get("origin")) != (fingerprint(self._key), self._checkpoint.origin):
-            self._object(name, "The log does not begin with this key and this name: it is another box's.")
+        keys = self._chain(name, self._checkpoint.origin, str(facts.get("key")))
+        if (keys[-1], facts.get("origin")) != (fingerprint(self._key), self._checkpoint.origin):
+            self._object(name, "The log does not lead from its beginning to this key and name: it is another box's.")
+        if keys[-1] != fingerprint(self._key):
+            self._object(key_name, "It is not the key to which the log leads.")
         self._box = str(facts.get("box"))
+        self._papers(key_name, keys)
+        for number in sorted({*self._earlier, *range(len(keys) - 1)}):
+            if self._earlier.get(number) not in keys[:-1][number : number + 1]:
+                self._object(f"keys/log-{number}.pub.pem", "It is not there, or not the key that the log had then.")
+
+    def _chain(self, name: str, origin: str, first: str) -> list[str]:
+        """The fingerprints of the log's keys, as far as they follow each other."""
+        try:
+            links = [read_link(origin, one.leaf.fields) for one in self._of(LEAF)]
+            return [first, *map(fingerprint, walk(first, links)[1:])]
+        except LogError as err:
+            self._object(name, str(err))
+            return [first]
+
+    def _papers(self, name: str, keys: Sequence[str]) -> None:
+        wanted = None if self._expected is None else re.sub("[: ]", "", self._expected).lower()
+        if wanted is not None and wanted not in keys:
+            told = f"The key's fingerprint is {keys[-1]}: not that of the papers"
+            self._object(name, f"{told}." if len(keys) == 1 else f"{told}, nor is that of any key before it.")
 
     def claimed(self, name: str, key_fingerprint: str, origin: str, box: str) -> None:
         """Whose key, log and box somebody says that this is."""

@@ -44,7 +44,7 @@ def ports_of(
         return Status(
             box=BoxStatus(
                 id=store.box_id, name=store.facts.name, program="0", started=now, now=now,
-                time_zone="Asia/Shanghai", fingerprint=store.fingerprint,
+                time_zone="Asia/Shanghai", fingerprint=store.fingerprint, first_fingerprint=store.first_fingerprint,
             ),
             state="ok", problems=[], cameras=[], storage=[],
             log=LogStatus(origin=store.origin, size=store.log_size, root=None, checkpoint_at=None),

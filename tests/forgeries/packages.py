@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -19,9 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from recorder.store.layout import Layout
 from recorder.store.log import sm2
-from recorder.store.log.leaves import decode_leaf
-from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, origin_of, sign_checkpoint
+from recorder.store.log.keys import fingerprint, public_pem
+from recorder.store.log.leaves import decode_leaf, encode_leaf
+from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, origin_of, sign_checkpoint, verifier_key
+from recorder.store.log.succession import sign_link
 from recorder.store.log.tree import leaf_hash, root_of
+from recorder.store.proofs import ProvenLeaf
 from recorder.store.sm2key import Sm2Key
 from retention.evidence import package
 from retention.evidence.listing import listing
@@ -29,6 +32,8 @@ from tests.fakes.clock import FakeClock
 
 Forger = Callable[[Path], None]
 Owner = Callable[[Path, Ed25519PrivateKey], None]
+Keys = Sequence[Ed25519PrivateKey]
+Successor = Callable[[Path, Keys], None]
 
 
 def flip(path: Path, at: int | None = None) -> None:
@@ -771,4 +776,232 @@ OWNED: dict[Owner, str] = {
     the_checkpoint_is_of_another_name: package.LEAVES,
     the_checkpoint_is_signed_by_somebody_else: package.CHECKPOINT,
     the_checkpoints_signature_is_garbage: package.CHECKPOINT,
+}
+
+
+# with all keys that the log ever had, after two rotations: each makes a log anew of what is handed over, so that every
+# entry leads to the checkpoint, and all of it is signed; only the succession of keys is not as it must be
+
+
+def rebuilt(folder: Path, bodies: list[bytes], key: Ed25519PrivateKey) -> None:
+    """A log of just these entries, under their new places, signed: what is said of each is proved."""
+    places = {body: place for place, body in enumerate(bodies)}
+    old = dict(zip(lines(folder / package.LEAVES), lines(folder / package.PATHS), strict=True))
+    for body, path in old.items():
+        place = folder / package.HEADS / f"{path.split(b' ')[0].decode()}.json"
+        if place.exists():
+            place.rename(place.with_name(f"new-{places[body]}.json"))
+    for place in list((folder / package.HEADS).glob("new-*")):
+        place.rename(place.with_name(place.name.removeprefix("new-")))
+    hashes = [leaf_hash(body) for body in bodies]
+    proven = [ProvenLeaf(at, body, tuple(inclusion(at, hashes))) for at, body in enumerate(bodies)]
+    (folder / package.LEAVES).write_bytes(package.leaves_text(proven))
+    (folder / package.PATHS).write_bytes(package.paths_text(proven))
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    (folder / package.CHECKPOINT).write_text(
+        sign_checkpoint(Checkpoint(origin, len(bodies), root_of(hashes)), key), encoding="utf-8"
+    )
+    tables(folder)
+
+
+def inclusion(index: int, hashes: list[bytes]) -> list[bytes]:
+    """RFC 6962, 2.1.1, as it stands there."""
+    if len(hashes) == 1:
+        return []
+    half = 1 << (len(hashes) - 1).bit_length() - 1
+    if index < half:
+        return [*inclusion(index, hashes[:half]), root_of(hashes[half:])]
+    return [*inclusion(index - half, hashes[half:]), root_of(hashes[:half])]
+
+
+def links(folder: Path) -> list[int]:
+    """The places of the entries about keys."""
+    return [at for at, body in enumerate(lines(folder / package.LEAVES)) if b'"type":"key"' in body]
+
+
+def relinked(folder: Path, place: int, edit: dict[str, object]) -> list[bytes]:
+    """All entries, one of those about keys with other fields."""
+    bodies = lines(folder / package.LEAVES)
+    at = links(folder)[place]
+    leaf = decode_leaf(bodies[at])
+    bodies[at] = encode_leaf(leaf.type, leaf.at_us, leaf.elapsed_us, {**leaf.fields, **edit})
+    return bodies
+
+
+def put_key(folder: Path, name: str, key: Ed25519PrivateKey) -> None:
+    (folder / name).write_bytes(public_pem(key.public_key()))
+
+
+def earlier(number: int) -> str:
+    return package.EARLIER_KEY.format(number=number)
+
+
+def claim_key(folder: Path, key: Ed25519PrivateKey) -> None:
+    claim = json.loads((folder / package.CLAIM).read_bytes())
+    put_claim(folder, claim | {"fingerprint": fingerprint(key.public_key())})
+
+
+def nothing_but_made_anew(folder: Path, keys: Keys) -> None:
+    """No forgery: what the others begin with, and must be found good."""
+    rebuilt(folder, lines(folder / package.LEAVES), keys[-1])
+
+
+def the_first_link_is_missing(folder: Path, keys: Keys) -> None:
+    bodies = lines(folder / package.LEAVES)
+    del bodies[links(folder)[0]]
+    rebuilt(folder, bodies, keys[-1])
+
+
+def the_last_link_is_missing(folder: Path, keys: Keys) -> None:
+    bodies = lines(folder / package.LEAVES)
+    del bodies[links(folder)[-1]]
+    rebuilt(folder, bodies, keys[-1])
+    (folder / earlier(1)).unlink()
+
+
+def all_links_are_missing(folder: Path, keys: Keys) -> None:
+    bodies = [body for at, body in enumerate(lines(folder / package.LEAVES)) if at not in links(folder)]
+    rebuilt(folder, bodies, keys[-1])
+    for number in (0, 1):
+        (folder / earlier(number)).unlink()
+
+
+def the_middle_key_is_left_out(folder: Path, keys: Keys) -> None:
+    """The last key follows the first, as its own signature says; the first never signed that."""
+    stranger = Ed25519PrivateKey.generate()
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    told = sign_link(origin, 1, keys[0], keys[2]) | {
+        "old_signature": sign_link(origin, 1, stranger, keys[2])["old_signature"]
+    }
+    bodies = relinked(folder, 0, told)
+    del bodies[links(folder)[1]]
+    rebuilt(folder, bodies, keys[-1])
+    (folder / earlier(1)).unlink()
+
+
+def links_in_another_order(folder: Path, keys: Keys) -> None:
+    bodies = lines(folder / package.LEAVES)
+    one, two = links(folder)
+    bodies[one], bodies[two] = bodies[two], bodies[one]
+    rebuilt(folder, bodies, keys[-1])
+
+
+def a_link_stands_twice(folder: Path, keys: Keys) -> None:
+    bodies = lines(folder / package.LEAVES)
+    leaf = decode_leaf(bodies[links(folder)[0]])
+    again = encode_leaf(leaf.type, leaf.at_us + 1, leaf.elapsed_us, leaf.fields)
+    rebuilt(folder, [*bodies[:-1], again, bodies[-1]], keys[-1])
+
+
+def a_link_that_the_old_key_never_signed(folder: Path, keys: Keys) -> None:
+    """A thief of the new key puts it in force."""
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    forged = sign_link(origin, 2, Ed25519PrivateKey.generate(), keys[2])["old_signature"]
+    rebuilt(folder, relinked(folder, 1, {"old_signature": forged}), keys[-1])
+
+
+def a_link_that_the_new_key_never_signed(folder: Path, keys: Keys) -> None:
+    """The old key names a key that somebody else has."""
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    forged = sign_link(origin, 2, keys[1], Ed25519PrivateKey.generate())["new_signature"]
+    rebuilt(folder, relinked(folder, 1, {"new_signature": forged}), keys[-1])
+
+
+def the_two_signatures_of_a_link_swapped(folder: Path, keys: Keys) -> None:
+    fields = decode_leaf(lines(folder / package.LEAVES)[links(folder)[0]]).fields
+    edit = {"old_signature": fields["new_signature"], "new_signature": fields["old_signature"]}
+    rebuilt(folder, relinked(folder, 0, edit), keys[-1])
+
+
+def a_link_without_signatures(folder: Path, keys: Keys) -> None:
+    rebuilt(folder, relinked(folder, 0, {"old_signature": "", "new_signature": ""}), keys[-1])
+
+
+def a_link_of_another_log(folder: Path, keys: Keys) -> None:
+    """Both keys signed it, for another box."""
+    told = sign_link("custos/0000000000000000", 1, keys[0], keys[1])
+    signatures = {name: told[name] for name in ("old_signature", "new_signature")}
+    rebuilt(folder, relinked(folder, 0, signatures), keys[-1])
+
+
+def a_link_of_another_number(folder: Path, keys: Keys) -> None:
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    rebuilt(folder, relinked(folder, 1, sign_link(origin, 3, keys[1], keys[2])), keys[-1])
+
+
+def a_link_with_the_vkey_of_another(folder: Path, keys: Keys) -> None:
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    edit: dict[str, object] = {"new_key": verifier_key(origin, keys[2].public_key())}
+    rebuilt(folder, relinked(folder, 0, edit), keys[-1])
+
+
+def a_link_that_says_more(folder: Path, keys: Keys) -> None:
+    rebuilt(folder, relinked(folder, 0, {"until": "2027"}), keys[-1])
+
+
+def a_key_of_a_stranger_follows(folder: Path, keys: Keys) -> None:
+    """A thief who never had a key of the log: the checkpoint is his, and the link from the second key is not."""
+    thief = Ed25519PrivateKey.generate()
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    rebuilt(folder, relinked(folder, 1, sign_link(origin, 2, thief, thief)), thief)
+    put_key(folder, package.KEY, thief)
+    claim_key(folder, thief)
+    resign(folder, thief)
+
+
+def the_checkpoint_is_signed_by_an_earlier_key(folder: Path, keys: Keys) -> None:
+    rebuilt(folder, lines(folder / package.LEAVES), keys[1])
+
+
+def the_list_is_signed_by_an_earlier_key(folder: Path, keys: Keys) -> None:
+    resign(folder, keys[0])
+
+
+def an_earlier_key_is_another(folder: Path, keys: Keys) -> None:
+    put_key(folder, earlier(0), Ed25519PrivateKey.generate())
+
+
+def an_earlier_key_is_not_there(folder: Path, keys: Keys) -> None:
+    (folder / earlier(1)).unlink()
+
+
+def an_earlier_key_too_many(folder: Path, keys: Keys) -> None:
+    put_key(folder, earlier(2), keys[2])
+
+
+def an_earlier_key_that_is_none(folder: Path, keys: Keys) -> None:
+    (folder / earlier(0)).write_text("no key")
+
+
+def genesis_names_a_later_key(folder: Path, keys: Keys) -> None:
+    bodies = lines(folder / package.LEAVES)
+    leaf = decode_leaf(bodies[0])
+    fields = {**leaf.fields, "key": fingerprint(keys[2].public_key())}
+    bodies[0] = encode_leaf(leaf.type, leaf.at_us, leaf.elapsed_us, fields)
+    rebuilt(folder, bodies, keys[-1])
+
+
+SUCCEEDED: dict[Successor, str] = {
+    the_first_link_is_missing: package.LEAVES,
+    the_last_link_is_missing: package.LEAVES,
+    all_links_are_missing: package.LEAVES,
+    the_middle_key_is_left_out: package.LEAVES,
+    links_in_another_order: package.LEAVES,
+    a_link_stands_twice: package.LEAVES,
+    a_link_that_the_old_key_never_signed: package.LEAVES,
+    a_link_that_the_new_key_never_signed: package.LEAVES,
+    the_two_signatures_of_a_link_swapped: package.LEAVES,
+    a_link_without_signatures: package.LEAVES,
+    a_link_of_another_log: package.LEAVES,
+    a_link_of_another_number: package.LEAVES,
+    a_link_with_the_vkey_of_another: package.LEAVES,
+    a_link_that_says_more: package.LEAVES,
+    a_key_of_a_stranger_follows: package.LEAVES,
+    the_checkpoint_is_signed_by_an_earlier_key: package.CHECKPOINT,
+    the_list_is_signed_by_an_earlier_key: package.SUMS_SIGNATURE,
+    an_earlier_key_is_another: earlier(0),
+    an_earlier_key_is_not_there: earlier(1),
+    an_earlier_key_too_many: earlier(2),
+    an_earlier_key_that_is_none: earlier(0),
+    genesis_names_a_later_key: package.LEAVES,
 }

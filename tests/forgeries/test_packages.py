@@ -22,7 +22,7 @@ from sqlalchemy import select
 from config.times import DAY_US
 from recorder.causes import Cause
 from recorder.store import proofs, tables
-from recorder.store.log.keys import load_key
+from recorder.store.log.keys import fingerprint, load_key
 from recorder.store.records import Asker, ViewKind
 from recorder.store.store import Store
 from retention.evidence import package
@@ -38,13 +38,18 @@ from tests.forgeries.packages import (
     OWNED,
     PACKAGES,
     SM,
+    SUCCEEDED,
     Forger,
     Owner,
+    Successor,
+    a_key_of_a_stranger_follows,
     entry,
     leave_out,
     lines,
+    nothing_but_made_anew,
     put,
     resign,
+    the_list_is_signed_by_an_earlier_key,
     the_print_is_of_another_list,
     the_print_of_the_list_is_removed,
     the_sm2_line_is_missing,
@@ -124,6 +129,41 @@ def packed(folder: Path, one: Authority | None = None, *, sm: bool = False) -> H
     key = load_key(store.layout.key)
     store.close()
     return Honest(folder / "package", store.fingerprint, None if one is None else one.roots, key)
+
+
+@dataclass(frozen=True)
+class Succeeded:
+    """A package with nothing wrong, of a box whose key was replaced twice: all its keys, the first one first."""
+
+    folder: Path
+    keys: tuple[Ed25519PrivateKey, ...]
+
+    @property
+    def fingerprints(self) -> list[str]:
+        return [fingerprint(key.public_key()) for key in self.keys]
+
+    def copy(self, place: Path) -> Path:
+        return Path(shutil.copytree(self.folder, place / "package"))
+
+
+@pytest.fixture(scope="module")
+def succeeded(tmp_path_factory: pytest.TempPathFactory) -> Succeeded:
+    """The key is replaced before, in, and behind what is handed over; all of it was kept by a thief."""
+    clock, folder = FakeClock(), tmp_path_factory.mktemp("succeeded")
+    store = new_store(folder, clock, "gate")
+    begun_us = clock.read().utc_us + 2_000_000
+    keys = [load_key(store.layout.key)]
+    for _ in range(2):
+        clock.advance(2)
+        record(store, clock, SECOND * 3)
+        store.rotate_key()
+        keys.append(load_key(store.layout.key))
+    record(store, clock, SECOND * 3)
+    store.exports.ask("gate.main", begun_us, clock.read().utc_us - 2_000_000, "case 9", "letter")
+    wanted = Wanted("gate", begun_us, clock.read().utc_us - 2_000_000, "case 9")
+    export(store, wanted, folder / "package", clock, "0.0.0")
+    store.close()
+    return Succeeded(folder / "package", tuple(keys))
 
 
 def ours(folder: Path, fingerprint: str, roots: Path | None = None) -> tuple[bool, str]:
@@ -538,6 +578,54 @@ def test_tools_that_know_neither_sm2_nor_sm3(with_sm: Honest, tmp_path: Path) ->
         good, said = run(folder, *command)
         assert not good
         assert package.CHECKPOINT in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_papers_that_name_any_key_of_the_log_are_good(succeeded: Succeeded, verifier: Verifier, number: int) -> None:
+    """What was written down when the box was accepted holds, whatever keys followed."""
+    good, said = verifier(succeeded.folder, succeeded.fingerprints[number])
+
+    assert good, said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_papers_of_another_box_are_not(succeeded: Succeeded, verifier: Verifier) -> None:
+    """However long the way from key to key is."""
+    good, said = verifier(succeeded.folder, "0" * 64)
+
+    assert not good
+    assert package.KEY in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_a_log_made_anew_by_all_its_keys_is_good(succeeded: Succeeded, tmp_path: Path, verifier: Verifier) -> None:
+    """It is for the anchors to find out; otherwise the forgeries that begin with it would prove nothing."""
+    folder = succeeded.copy(tmp_path)
+    nothing_but_made_anew(folder, succeeded.keys)
+    resign(folder, succeeded.keys[-1])
+    good, said = verifier(folder, succeeded.fingerprints[0])
+
+    assert good, said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize("forger", SUCCEEDED, ids=lambda forger: forger.__name__)
+def test_a_succession_of_keys_that_is_none_is_found(
+    succeeded: Succeeded, tmp_path: Path, forger: Successor, verifier: Verifier
+) -> None:
+    """Every entry leads to a signed checkpoint; the keys do not lead from the papers to the one that signed it."""
+    folder = succeeded.copy(tmp_path)
+    forger(folder, succeeded.keys)
+    if forger not in SIGNED_ALREADY:
+        resign(folder, succeeded.keys[-1])
+    good, said = verifier(folder, succeeded.fingerprints[0])
+
+    assert not good
+    assert SUCCEEDED[forger] in said
+
+
+SIGNED_ALREADY = (a_key_of_a_stranger_follows, the_list_is_signed_by_an_earlier_key)
 
 
 def names(folder: Path) -> list[str]:

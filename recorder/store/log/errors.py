@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.errors import ExitCode
-from recorder.errors import StoreError
+from recorder.errors import Refused, StoreError
 
 
 class LogError(StoreError):
@@ -116,3 +116,95 @@ class KeyFileInvalid(LogError):
 
     code = "key_file_invalid"
     exit_code = ExitCode.DATA_DIR
+
+
+class KeyForeign(LogError):
+    """The signing key is not the one that the log leads to: restore the right one, or name it in [proof] key."""
+
+    code = "key_foreign"
+    exit_code = ExitCode.DATA_DIR
+
+
+class LinkBroken(LogError):
+    """The log's keys do not follow each other: an entry about a new key is missing, moved, or not signed by both."""
+
+    code = "key_link_broken"
+
+
+class KeyInForce(Refused):
+    """The key that [proof] key names signs the log already: name another one, which is made if it is not there."""
+
+    code = "key_in_force"
+
+
+class KeysTooMany(Refused):
+    """The log has had more keys than evidence packages can hold: its key is not replaced any more."""
+
+    code = "keys_too_many"
+
+
+class KeyReplaced(Refused):
+    """The signing key was replaced meanwhile, and the old one is gone: ask again."""
+
+    code = "key_replaced"
+
+
+class KeyUnavailable(LogError):
+    """The signing key cannot be used at the moment."""
+
+    code = "key_unavailable"
+    exit_code = ExitCode.DATA_DIR
+
+
+class TokenModuleMissing(KeyUnavailable):
+    """The PKCS #11 module is not there or cannot be loaded: install the token's software, or correct module-path."""
+
+    code = "token_module_missing"
+
+
+class TokenMissing(KeyUnavailable):
+    """The token that holds the signing key is not there: plug it in; signing goes on by itself."""
+
+    code = "token_missing"
+
+
+class TokenPinUnreadable(KeyUnavailable):
+    """The file with the token's PIN cannot be read, is empty, or others may read it: give it mode 0600."""
+
+    code = "token_pin_unreadable"
+
+
+class TokenPinWrong(KeyUnavailable):
+    """The token refused the PIN. It is not tried again before its file is changed, because tokens lock after a few."""
+
+    code = "token_pin_wrong"
+
+
+class TokenPinLocked(KeyUnavailable):
+    """The token's PIN is locked, has expired, was never set, or has one try left: use the token's own tool."""
+
+    code = "token_pin_locked"
+
+
+class TokenKeyMissing(KeyUnavailable):
+    """There is no such key in the token, or more than one: correct object or id in [proof] key."""
+
+    code = "token_key_missing"
+
+
+class TokenKeyUnfit(KeyUnavailable):
+    """That key or token cannot sign with Ed25519 (CKM_EDDSA): choose another token, or keep the key in a file."""
+
+    code = "token_key_unfit"
+
+
+class TokenFailed(KeyUnavailable):
+    """The token failed or was pulled out: plug it in again; signing goes on by itself."""
+
+    code = "token_failed"
+
+
+class TokenSilent(KeyUnavailable):
+    """The token does not answer: plug it in again; if that does not help, restart the box."""
+
+    code = "token_silent"

@@ -43,6 +43,7 @@ TYPES = frozenset(
         "finding",
         "anchor",
         "sm2",
+        "key",
         "breach",
         "doc",
     ]

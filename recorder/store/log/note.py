@@ -16,9 +16,10 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.verifier_keys import ED25519, VerifierKey
 from recorder.store.log.errors import CheckpointForeign, CheckpointMalformed, SignatureInvalid
@@ -29,6 +30,18 @@ NOTE_LIMIT_BYTES = 64 * 1024
 
 _LINE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})")
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class SigningKey(Protocol):
+    """A key that signs: of a file (`Ed25519PrivateKey` is one), or of a token."""
+
+    def public_key(self) -> Ed25519PublicKey:
+        """Its public half."""
+        ...
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The signature (Ed25519, 64 bytes)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ def verifier_key(name: str, key: Ed25519PublicKey) -> str:
     return VerifierKey(name, ED25519, key.public_bytes_raw()).text
 
 
-def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
+def sign_checkpoint(checkpoint: Checkpoint, key: SigningKey) -> str:
     """The signed note."""
     body = checkpoint.body()
     signature = key_id(checkpoint.origin, key.public_key()) + key.sign(body.encode())
@@ -78,6 +91,12 @@ def signatures_of(text: str) -> list[tuple[str, bytes]]:
         CheckpointMalformed: it is no signed note.
     """
     return _parts(text)[1]
+
+
+def size_of(text: str) -> int:
+    """Of how many leaves a note says that it is, not yet believed; 0 where it says nothing of the kind."""
+    told = text.split("\n", 2)[1:2]
+    return int(told[0]) if told and _SIZE.fullmatch(told[0]) else 0
 
 
 def open_checkpoint(text: str, origin: str, key: Ed25519PublicKey) -> Checkpoint:

@@ -195,9 +195,10 @@ class TileStore:
         folder = (self._root / TileName(level, tile, 1).path).parent
         if not folder.is_dir():
             return
-        for path in folder.iterdir():
-            if path.name.isdigit() and int(path.name) < keep:
-                path.unlink()
+        with files.translated(folder):
+            for path in folder.iterdir():
+                if path.name.isdigit() and int(path.name) < keep:
+                    path.unlink()
 
     def _write_level(
         self,

@@ -3,8 +3,8 @@
 
     python3 verify.py [FINGERPRINT [CERTIFICATES]]
 
-FINGERPRINT is that of the recorder's key, from its acceptance papers. Without it this only shows that the package is
-all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
+FINGERPRINT is that of the recorder's key, from its acceptance papers: of its first key, or of one that followed. Without
+it this only shows that the package is all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
 without it those in the package are taken. Stamps are left to the openssl command, where there is one. Nothing of the
 recorder that made it is used or believed; it can be read in ten minutes. Exit code 0: all holds. 1: something does not,
 and what is said.
@@ -33,7 +33,7 @@ NUMBER = r"(?:0|[1-9][0-9]{0,15})"
 STREAM = r"[a-z0-9][a-z0-9_-]*\.[a-z]+"
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig|\.tsr)?|claim\.json|custody\.jsonl"
-    r"|(?:timeline|clock|files)\.csv|files\.pdf|keys/(?:log(?:\.sm2)?\.pub|tsa-roots)\.pem"
+    r"|(?:timeline|clock|files)\.csv|files\.pdf|keys/(?:log(?:\.sm2|-(?:0|[1-9][0-9]{0,3}))?\.pub|tsa-roots)\.pem"
     r"|proof/(?:checkpoint|leaves\.jsonl|paths\.txt|heads/"
     + NUMBER
     + r"\.json|anchors/"
@@ -286,21 +286,72 @@ def check_files():
     return {name: digest for name, digest in listed.items() if name in there}, text
 
 
-def check_key(expected):
-    pem = read("keys/log.pub.pem").decode("ascii", "replace")
+def read_key(name):
+    """The 32 bytes of a key, and its fingerprint."""
+    pem = read(name).decode("ascii", "replace")
     found = re.fullmatch(r"-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s+-----END PUBLIC KEY-----\s*", pem)
     try:
         der = base64.b64decode("".join(found[1].split()), validate=True) if found else b""
     except ValueError:
         der = b""
     if der[:-32] != bytes.fromhex("302a300506032b6570032100"):  # RFC 8410
-        fail("keys/log.pub.pem", "It is no public key of Ed25519.")
-    digest = hashlib.sha256(der).hexdigest()
+        fail(name, "It is no public key of Ed25519.")
+    return der[-32:], hashlib.sha256(der).hexdigest()
+
+
+def vkey(origin, key):
+    """A key as C2SP writes it: name, hash, key."""
+    short = hashlib.sha256(origin.encode() + b"\n\x01" + key).hexdigest()[:8]
+    return f"{origin}+{short}+{base64.b64encode(bytes([1]) + key).decode()}"
+
+
+def is_link(body, origin, number, old, new):
+    """Whether the entry says that the new key follows the old one, and both signed that."""
+    one = json.loads(body)
+    if json.dumps(one, sort_keys=True, separators=(",", ":"), ensure_ascii=False) != body:
+        return False
+    told = {"number": number, "old": old[1], "new": new[1]}
+    told.update(old_key=vkey(origin, old[0]), new_key=vkey(origin, new[0]))
+    if set(one) != {*told, "old_signature", "new_signature", "type", "v", "at", "elapsed_us"}:
+        return False
+    if type(one["number"]) is not int or any(one[name] != value for name, value in told.items()):
+        return False
+    text = f"This is no checkpoint: one key of a log follows another.\norigin {origin}\nnumber {number}\n"
+    text += f"old {old[1]}\nnew {new[1]}\n"
+    for key, signature in ((old[0], one["old_signature"]), (new[0], one["new_signature"])):
+        if not re.fullmatch("[A-Za-z0-9+/]{86}==", signature):
+            return False
+        raw = base64.b64decode(signature)
+        if base64.b64encode(raw).decode() != signature or not is_signature(key, text.encode(), raw):
+            return False
+    return True
+
+
+def check_succession(listed, entries, origin, present, expected):
+    """The log's first entry names the first key, each entry about a key the one that follows, and both signed that; the
+    last one signed what is here, and the papers name any of them."""
+    links = [body for _, one, body in entries.values() if one["type"] == "key"]
+    files = [f"keys/log-{number}.pub.pem" for number in range(len(links))]
+    for name in listed:
+        if name.startswith("keys/log-") and name not in files:
+            fail(name, "No entry of the log tells of this key.")
+    keys = [*map(read_key, files), present]
+    for number, body in enumerate(links, 1):
+        if json.loads(body).get("old") != keys[number - 1][1]:
+            fail(files[number - 1], "It is not there, or not the key that the log had then.")
+        if not is_link(body, origin, number, keys[number - 1], keys[number]):
+            fail(
+                "proof/leaves.jsonl", f"Key {number} of the log does not follow the one before it, signed for by both."
+            )
+    first = entries.get(0, ("", {}, ""))[1]
+    if (first.get("type"), first.get("key"), first.get("origin")) != ("genesis", keys[0][1], origin):
+        fail("proof/leaves.jsonl", "The log does not begin with this key and name: it is another box's.")
     if expected is None:
-        print(f"The key's fingerprint is {digest}: compare it with the acceptance papers.")
-    elif digest != re.sub("[: ]", "", expected).lower():
-        fail("keys/log.pub.pem", f"The key's fingerprint is {digest}: not that of the papers.")
-    return der[-32:], digest
+        print(f"The key's fingerprint is {keys[0][1]}: compare it with the acceptance papers.")
+        for _, digest in keys[1:]:
+            print(f"It was followed by {digest}.")
+    elif re.sub("[: ]", "", expected).lower() not in [digest for _, digest in keys]:
+        fail("keys/log.pub.pem", f"The key's fingerprint is {keys[0][1]}: not that of the papers.")
 
 
 def check_checkpoint(key):
@@ -655,7 +706,7 @@ def main():
 
 
 def check(listed, sums):
-    key, digest = check_key(sys.argv[1] if len(sys.argv) > 1 else None)
+    key, digest = read_key("keys/log.pub.pem")
     if not is_signature(key, sums, read("SHA256SUMS.sig")):
         fail("SHA256SUMS.sig", "It is not the signature of SHA256SUMS by this key.")
     origin, size, root = check_checkpoint(key)
@@ -663,14 +714,13 @@ def check(listed, sums):
         entries = check_entries(size, root)
         check_sm2(entries, origin, size)
         heads = check_heads(entries)
+        check_succession(listed, entries, origin, (key, digest), sys.argv[1] if len(sys.argv) > 1 else None)
         roots = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else "keys/tsa-roots.pem"
         seen = check_anchors(entries, origin, size, root, roots)
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         fail("proof/leaves.jsonl", f"An entry cannot be read ({type(err).__name__}).")
         return
     first = entries.get(0, ("", {}, ""))[1]
-    if (first.get("type"), first.get("key"), first.get("origin")) != ("genesis", digest, origin):
-        fail("proof/leaves.jsonl", "The log does not begin with this key and name: it is another box's.")
     try:
         claim = check_claim(read("claim.json"))
     except (ValueError, KeyError, TypeError, RecursionError) as err:

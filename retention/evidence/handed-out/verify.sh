@@ -4,8 +4,8 @@
 #
 #   sh verify.sh [FINGERPRINT [CERTIFICATES]]
 #
-# FINGERPRINT is that of the recorder's key, from its acceptance papers. Without it this only shows that the package is
-# all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
+# FINGERPRINT is that of the recorder's key, from its acceptance papers: of its first key, or of one that followed.
+# Without it this only shows that the package is all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
 # without it those in the package are taken. Exit code 0: all holds. 1: something does not, and what is said. 2: cannot be
 # checked.
 set -u
@@ -30,7 +30,7 @@ fail() { # file, sentence
 # 1. There are files of known names alone; each is listed, each listed one is there, and is what it was (sha256sum).
 stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
 number='(0|[1-9][0-9]{0,15})'
-names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log(\.sm2)?\.pub\.pem"
+names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log(\.sm2|-(0|[1-9][0-9]{0,3}))?\.pub\.pem"
 names="$names|files\.pdf|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr)"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
 names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$number)\.mp4"
@@ -49,15 +49,13 @@ sed -n 's/: FAILED.*$//p' "$temp/sums" | while IFS= read -r name; do
     fail "$name" "It was changed: its hash is not the listed one."
 done
 
-# 2. The key is the one that the papers name (SHA-256 of its DER form).
-found=$(openssl pkey -pubin -in keys/log.pub.pem -outform DER 2>/dev/null | sha256sum | cut -c1-64)
+papers=$(printf %s "${1-}" | tr -d ': ' | tr 'A-F' 'a-f') # before arguments serve for something else
+[ $# -eq 0 ] || papers=${papers:-nothing}
+
+# 2. The key that signed this (its fingerprint is the SHA-256 of its DER form).
+fingerprint() { openssl pkey -pubin -in "$1" -outform DER 2>/dev/null | sha256sum | cut -c1-64; }
+found=$(fingerprint keys/log.pub.pem)
 openssl pkey -pubin -in keys/log.pub.pem -noout 2>/dev/null || fail keys/log.pub.pem "It is no public key."
-if [ $# -gt 0 ]; then
-    wanted=$(printf %s "$1" | tr -d ': ' | tr 'A-F' 'a-f')
-    [ "$found" = "$wanted" ] || fail keys/log.pub.pem "The key's fingerprint is $found: not that of the papers."
-else
-    echo "The key's fingerprint is $found: compare it with the acceptance papers."
-fi
 
 # 3. The list of files was signed with that key (Ed25519).
 openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig >/dev/null 2>&1 ||
@@ -126,6 +124,55 @@ while IFS= read -r entry <&3; do
 done
 IFS= read -r line <&4 && fail proof/paths.txt "It has more lines than there are entries."
 exec 3<&- 4<&-
+
+# 5b. The log's first entry names the first key; each entry about a key names the one that follows, and both keys signed
+# that it does; the last one signed what is here; the papers name any of them.
+time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z'
+signature='[A-Za-z0-9+/]{86}=='
+vkey() { # of a file: the key as C2SP writes it, name, hash, key
+    openssl pkey -pubin -in "$1" -outform DER 2>/dev/null | tail -c 32 >"$temp/raw"
+    printf '%s+%s+%s' "$origin" "$({ printf '%s\n\001' "$origin"; cat "$temp/raw"; } | sha256sum | cut -c1-8)" \
+        "$({ printf '\001'; cat "$temp/raw"; } | openssl base64 -A)"
+}
+told() { printf '%s\n' "$line" | sed -n 's/.*"'"$1"'":"\{0,1\}\([^",}]*\).*/\1/p'; }
+signed() { # key, field: whether the key signed the statement
+    told "$2" | openssl base64 -d -A 2>/dev/null >"$temp/signature"
+    [ "$(openssl base64 -A -in "$temp/signature")" = "$(told "$2")" ] &&
+        openssl pkeyutl -verify -pubin -inkey "$1" -rawin -in "$temp/statement" -sigfile "$temp/signature" >/dev/null 2>&1
+}
+grep '"type":"key"' "$temp/entries" >"$temp/links"
+links=$(grep -c . "$temp/links")
+key_file() { if [ "$1" -lt "$links" ]; then echo "keys/log-$1.pub.pem"; else echo keys/log.pub.pem; fi; }
+link() { # number: whether that key follows the one before
+    old=$(key_file $(($1 - 1))) new=$(key_file "$1")
+    printf '%s\n' "$line" | grep -qE "^$number [0-9a-f]{64} \{\"at\":\"$time\",\"elapsed_us\":[0-9]+,\"new\":\"[0-9a-f]{64}\",\"new_key\":\"[^\"\\\\]+\",\"new_signature\":\"$signature\",\"number\":$1,\"old\":\"[0-9a-f]{64}\",\"old_key\":\"[^\"\\\\]+\",\"old_signature\":\"$signature\",\"type\":\"key\",\"v\":1\}\$" || return 1
+    [ "$(told old)" = "$(fingerprint "$old")" ] && [ "$(told new)" = "$(fingerprint "$new")" ] || return 1
+    [ "$(told old_key)" = "$(vkey "$old")" ] && [ "$(told new_key)" = "$(vkey "$new")" ] || return 1
+    printf 'This is no checkpoint: one key of a log follows another.\norigin %s\nnumber %s\nold %s\nnew %s\n' \
+        "$origin" "$1" "$(told old)" "$(told new)" >"$temp/statement"
+    signed "$old" old_signature && signed "$new" new_signature
+}
+at=0
+founder=$(fingerprint "$(key_file 0)")
+printf '%s\n' "$founder" >"$temp/keys"
+while IFS= read -r line; do
+    at=$((at + 1))
+    name=$(key_file $((at - 1)))
+    [ "$(told old)" = "$(fingerprint "$name")" ] || fail "$name" "It is not there, or not the key that the log had then."
+    link "$at" || fail proof/leaves.jsonl "Key $at of the log does not follow the one before it, signed for by both."
+    fingerprint "$(key_file "$at")" >>"$temp/keys"
+done <"$temp/links"
+for name in keys/log-*.pub.pem; do
+    [ -f "$name" ] || continue
+    at=${name#keys/log-}
+    [ "${at%.pub.pem}" -lt "$links" ] || fail "$name" "No entry of the log tells of this key."
+done
+if [ -n "$papers" ]; then
+    grep -qxF "$papers" "$temp/keys" || fail keys/log.pub.pem "The key's fingerprint is $founder: not that of the papers."
+else
+    echo "The key's fingerprint is $founder: compare it with the acceptance papers."
+    sed -n '2,$s/.*/It was followed by &./p' "$temp/keys"
+fi
 
 # 6. Beats bind where the chain of every stream stood: the vectors are those that the beats hash.
 for name in proof/heads/*.json; do
@@ -214,7 +261,6 @@ before=$(awk -v first="${first:-0}" '$2 ~ /^[0-9]+$/ && $2 < first { sub(/^[0-9]
 grep -E "  media/$stream_name/$number-" SHA256SUMS | sed 's/^\(.\{64\}\)  /\1 /' >"$temp/media"
 
 # 9. What the package says of itself: canonical JSON of known fields, or nothing is believed.
-time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z'
 grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\.)*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":[0-9]{1,5},\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"stamped\":(true|false),\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
     [ "$(grep -c . claim.json)" -eq 1 ] || {
     fail claim.json "What the package says of itself cannot be read."
@@ -416,7 +462,7 @@ stream=$(claim stream) floor=$(claim floor_days)
 case $floor in '' | *[!0-9]*) floor=30 ;; esac
 [ "$floor" -ge 30 ] || floor=30 # order 168, article 28
 awk -v stream="$stream" -v start_text="$(claim start)" -v end_text="$(claim end)" -v made_text="$(claim made)" \
-    -v origin="$origin" -v fingerprint="$found" -v box="$(claim box)" -v temp="$temp" -v floor="$floor" \
+    -v origin="$origin" -v fingerprint="$founder" -v box="$(claim box)" -v temp="$temp" -v floor="$floor" \
     -v zone="$(claim time_zone)" -v tree="$size" -f "$temp/judge.awk" "$temp/sorted" >"$temp/judged"
 while read -r wanted list; do
     [ "$(sha256sum <"$list" | cut -c1-64)" = "$wanted" ] ||
@@ -446,7 +492,7 @@ find media -name 'play*' 2>/dev/null | grep -vxFf "$temp/expected" | while IFS= 
     fail "$name" "No entry of the log tells of this film."
 done
 
-# 11. Commercial cryptography, where the recorder used it: SM3 of the media (GB/T 32905), and a second signature of the
+# 12. Commercial cryptography, where the recorder used it: SM3 of the media (GB/T 32905), and a second signature of the
 # checkpoint, SM2 with SM3 (GB/T 32918). Of entries and checkpoint it is seen here whether both must be there.
 if openssl ecparam -name SM2 -noout >/dev/null 2>&1 && openssl dgst -sm3 </dev/null >/dev/null 2>&1; then knows_sm=1; else knows_sm=0; fi
 bound=0 last=- public=

@@ -16,12 +16,14 @@ from api.app import create_app
 from api.errors import MEDIA_TYPE
 from api.routes import cameras, exports, footage, health, holds, log, media, views
 from api.routes.media import Span, byte_range, matches_none
+from config.errors import CustosError
 from config.times import format_us
 from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
 from recorder.errors import StillUnavailable
 from recorder.store.boxes import init_of
+from recorder.store.log.errors import KeyInForce, TokenMissing
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
@@ -361,6 +363,36 @@ async def test_a_stranger_reads_the_log_and_finds_the_signed_root(box: Box) -> N
     assert b"".join(leaves) == hashes
     assert root_of(leaves) == checkpoint.root
     assert json.loads(decode_bundle(bundle)[-1])["type"] == "beat"
+
+
+async def test_the_key_is_replaced_and_the_next_checkpoint_is_signed_with_the_new_one(box: Box) -> None:
+    """The answer has both fingerprints, and that of the papers; the log keeps its name."""
+    before = (box.store.origin, box.store.fingerprint)
+    answer = await box.ask("POST", "/api/v1/log/rotate-key")
+    done = answer.json()
+
+    assert answer.status_code == 200
+    assert (done["number"], done["kind"], done["old_fingerprint"]) == (1, "file", before[1])
+    assert done["first_fingerprint"] == box.store.first_fingerprint == before[1]
+    assert done["fingerprint"] == box.store.fingerprint
+    text = (await box.ask("GET", "/api/v1/log/checkpoint")).text
+    assert open_checkpoint(text, before[0], box.store.public_key).size > done["leaf_index"]
+
+
+@pytest.mark.parametrize(("error", "status"), [(TokenMissing, 503), (KeyInForce, 409)])
+async def test_a_key_that_cannot_be_replaced_now(
+    box: Box, monkeypatch: pytest.MonkeyPatch, error: type[CustosError], status: int
+) -> None:
+    """The answer has the error's code and sentence."""
+
+    def refused() -> None:
+        raise error
+
+    monkeypatch.setattr(box.store, "rotate_key", refused)
+    answer = await box.ask("POST", "/api/v1/log/rotate-key")
+
+    assert (answer.status_code, answer.json()["code"]) == (status, error.code)
+    assert answer.json()["detail"] == error.sentence()
 
 
 async def test_a_box_on_the_network_asks_for_its_token(box: Box) -> None:

@@ -90,11 +90,25 @@ def test_box_is_made(run: Run, tmp_path: Path) -> None:
     """The new box's facts are printed once, and a second box is not made over it."""
     made = run("init", "--json")
     assert made.code == 0
-    assert set(json.loads(made.out)) == {"box", "origin", "fingerprint", "token", "data_dir"}
+    assert set(json.loads(made.out)) == {"box", "origin", "fingerprint", "first_fingerprint", "token", "data_dir"}
     assert Path(json.loads(made.out)["data_dir"]) == tmp_path / "data"
     again = run("init")
     assert again.code == ExitCode.DATA_DIR
     assert again.err.startswith("custos: ")
+
+
+def test_the_key_of_the_log_is_replaced(run: Run) -> None:
+    """The new fingerprint is told beside the first one, which stays on the papers; nothing is wrong afterwards."""
+    first = json.loads(run("init", "--json").out)["fingerprint"]
+    done = json.loads(run("log", "rotate-key", "--json").out)
+
+    assert (done["number"], done["kind"]) == (1, "file")
+    assert done["first_fingerprint"] == done["old_fingerprint"] == first != done["fingerprint"]
+    again = run("log", "rotate-key")
+    assert again.code == 0
+    assert first in again.out
+    assert done["fingerprint"] in again.out
+    assert run("verify").code == 0
 
 
 def test_version_is_asked_for(run: Run) -> None:

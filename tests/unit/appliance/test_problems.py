@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.health.facts import AnchorFacts, CameraFacts, Facts, Sm2Facts, WitnessFacts
+from appliance.health.facts import AnchorFacts, CameraFacts, Facts, KeyFacts, Sm2Facts, WitnessFacts
 from appliance.health.outcomes import Outcome, Outcomes
 from appliance.health.problems import (
     CHINESE,
@@ -19,6 +19,7 @@ from appliance.health.problems import (
 )
 from recorder.capture.fleet import WorkerFacts
 from recorder.errors import SourceBasicOnly
+from recorder.store.log.errors import TokenMissing
 from recorder.store.records import VolumeState
 
 GATE = CameraFacts("gate", "Gate", "recording", 0.2, 100.0, None, None, days_held=3, days_forecast=90)
@@ -35,6 +36,23 @@ def test_all_is_well() -> None:
     """A box that records, signs and syncs has no problem."""
     assert problems_of(WELL) == []
     assert state_of([]) == "ok"
+
+
+def test_the_settings_name_another_key_than_the_log_is_signed_with() -> None:
+    """Nothing is put in force by a setting alone: what to run is said, in both languages."""
+    facts = replace(WELL, key=KeyFacts("ff", "ff", "file", is_as_told=False))
+    assert codes(facts) == ["key_not_rotated"]
+    for language in ("en", "zh-CN"):
+        assert "custos log rotate-key" in problems_of(facts, language)[0].text
+
+
+def test_the_token_with_the_key_is_away() -> None:
+    """The log is not signed: nothing weighs more, and both languages say why and that it goes on by itself."""
+    failed = Outcome("beat", 1, 0.0, 2, TokenMissing.code, TokenMissing.sentence())
+    problems = problems_of(replace(WELL, outcomes=[failed]))
+    assert state_of(problems) == "failing"
+    assert TokenMissing.sentence() in problems[0].text
+    assert "请插入令牌" in problems_of(replace(WELL, outcomes=[failed]), "zh-CN")[0].text
 
 
 @pytest.mark.parametrize("state", ["full", "read_only", "io_error", "missing"])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from appliance.health.facts import CameraFacts, Facts, Sm2Facts
+from appliance.health.facts import CameraFacts, Facts, KeyFacts, Sm2Facts
 from appliance.health.outcomes import Outcome
 from appliance.health.report import Identity, readiness, status
 from appliance.wiring.camera import DEMO_ID, DEMO_URL, demo_is_due, is_demo
 from recorder.store.records import Camera, CheckpointRecord, ManagedBy, VolumeState
 
-IDENTITY = Identity("b0", "custos", "0.1.0", "Asia/Shanghai", "ff", "custos/b0")
+IDENTITY = Identity("b0", "custos", "0.1.0", "Asia/Shanghai", "custos/b0")
 FACTS = Facts(
     cameras=[CameraFacts("gate", "Gate", "backing_off", 90.0, 95.0, "source_ended", "It ended.", since_us=5_000_000)],
     volumes=[VolumeState("main", "/data", 5, 10, "ok")],
@@ -21,6 +21,7 @@ FACTS = Facts(
     now_us=95_000_000,
     log_size=12,
     checkpoint=CheckpointRecord(12, "aa", 92_000_000),
+    key=KeyFacts("ff", "ee", "token"),
 )
 DEMO = Camera(DEMO_ID, "x", DEMO_URL, None, True, ManagedBy.API, 1, None, "00")
 
@@ -33,6 +34,7 @@ def test_status_is_asked_for() -> None:
     assert (seen.log.size, seen.log.root, seen.log.checkpoint_at) == (12, "aa", "1970-01-01T00:01:32.000000Z")
     assert (seen.retention.floor_days, seen.retention.target_days, seen.retention.when_full) == (30, 31, "stop")
     assert (seen.box.id, seen.box.now, seen.storage[0].free_bytes) == ("b0", "1970-01-01T00:01:35.000000Z", 5)
+    assert (seen.box.fingerprint, seen.box.first_fingerprint, seen.log.key_kind) == ("ff", "ee", "token")
     assert "未在录像" in status(FACTS, IDENTITY, "zh-CN").problems[0].text
 
 

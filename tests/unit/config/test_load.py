@@ -57,6 +57,20 @@ def test_paths_of_the_file_are_relative_to_the_file(tmp_path: Path) -> None:
     assert "planted" not in str(settings.canonical())
 
 
+def test_the_place_of_the_key_is_a_token_or_a_fault(tmp_path: Path) -> None:
+    """Or is told by the environment. A PIN in the URL is a fault, and is not shown: settings stand in the log."""
+    url = "pkcs11:token=custos;object=log?module-path=/usr/lib/token.so&pin-source=file:/etc/custos/pin"
+    assert load(None, {}).proof.key is None
+    assert load(None, {"CUSTOS_PROOF__KEY": url}).proof.key == url
+    with_pin = url.replace("pin-source=file:/etc/custos/pin", "pin-value=73519046")
+    for text in ("keys/log.ed25519", with_pin):
+        (fault,) = faults(tmp_path, f'[proof]\nkey = "{text}"\n')
+        assert "[proof] key" in fault.where
+        for language in ("en", "zh-CN"):
+            assert "73519046" not in fault.sentence(language)
+            assert "pkcs11:" in fault.sentence(language)
+
+
 def test_a_readable_password_is_allowed_by_word_only(tmp_path: Path) -> None:
     """It is off; for each camera it can be switched on, and nothing but yes or no is taken."""
     (tmp_path / "gate.password").write_text("planted")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from config.errors import ExitCode
 from config.times import parse_us
 from recorder.store.log.errors import CheckpointForeign, TileMissing
-from recorder.store.log.note import Checkpoint, sign_checkpoint
+from recorder.store.log.note import Checkpoint, open_checkpoint, sign_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
 from retention.evidence.dutypage import (
     SENTENCES,
@@ -35,6 +35,10 @@ ORIGIN = "custos/0123456789abcdef"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 LEAVES = [leaf_hash(b"%d" % n) for n in range(600)]
 ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def opened(note: str) -> Checkpoint:
+    return open_checkpoint(note, ORIGIN, KEY.public_key())
 
 
 def root_at(size: int) -> bytes:
@@ -173,7 +177,7 @@ def test_any_text_is_a_note_or_refused(text: str) -> None:
 @pytest.mark.parametrize(("page", "now"), [(1, 1), (300, 300), (1, 600), (255, 257), (256, 512), (300, 599)])
 def test_a_log_that_only_grew_is_unchanged(page: int, now: int) -> None:
     """Of the same size, or any larger one."""
-    told = compare(note_of(page), note_of(now), ORIGIN, KEY.public_key(), root_at)
+    told = compare(note_of(page), note_of(now), opened, root_at)
 
     assert told.outcome is Outcome.UNCHANGED
     assert told.page is not None
@@ -186,21 +190,21 @@ def test_a_log_of_other_entries_is_rewritten(size: int, edited: int, more: int) 
     """Whichever entry below the page's size was edited, whoever signed it anew; above it nobody has said anything."""
     leaves = [leaf_hash(b"%d%s" % (n, b"!" if n == edited else b"")) for n in range(size + more)]
     now = note_of(size + more, root_of(leaves))
-    told = compare(note_of(size), now, ORIGIN, KEY.public_key(), lambda at: root_of(leaves[:at]))
+    told = compare(note_of(size), now, opened, lambda at: root_of(leaves[:at]))
 
     assert told.outcome is (Outcome.REWRITTEN if edited < size else Outcome.UNCHANGED)
 
 
 def test_a_shorter_log_was_cut_off() -> None:
     """The page knows more entries than there are."""
-    assert compare(note_of(300), note_of(299), ORIGIN, KEY.public_key(), root_at).outcome is Outcome.CUT_OFF
+    assert compare(note_of(300), note_of(299), opened, root_at).outcome is Outcome.CUT_OFF
 
 
 def test_a_page_of_another_box_is_told() -> None:
     """By the log's name, or by the key: a log that was begun anew under the old name has another."""
     other = Ed25519PrivateKey.from_private_bytes(bytes(32))
     for note in (note_of(300, origin="custos/ffff"), note_of(300, key=other)):
-        told = compare(note, note_of(300), ORIGIN, KEY.public_key(), root_at)
+        told = compare(note, note_of(300), opened, root_at)
         assert told.outcome is Outcome.ANOTHER_BOX
         assert told.page is None
 
@@ -208,14 +212,14 @@ def test_a_page_of_another_box_is_told() -> None:
 def test_a_page_with_another_size_or_root_is_not_signed() -> None:
     """Misread or invented: the signature does not fit."""
     for note in (note_of(300).replace("\n300\n", "\n301\n"), note_of(300).replace("\n300\n", "\n3000\n")):
-        assert compare(note, note_of(599), ORIGIN, KEY.public_key(), root_at).outcome is Outcome.NOT_SIGNED
+        assert compare(note, note_of(599), opened, root_at).outcome is Outcome.NOT_SIGNED
 
 
 def test_a_note_whose_root_is_none_is_unreadable() -> None:
     """It has the form, and is no checkpoint."""
     root = note_of(300).split("\n")[2]
     with pytest.raises(PageUnreadable):
-        compare(note_of(300).replace(root, "AAAA"), note_of(300), ORIGIN, KEY.public_key(), root_at)
+        compare(note_of(300).replace(root, "AAAA"), note_of(300), opened, root_at)
 
 
 def test_a_log_that_does_not_lead_to_its_own_checkpoint_is_damaged() -> None:
@@ -225,13 +229,13 @@ def test_a_log_that_does_not_lead_to_its_own_checkpoint_is_damaged() -> None:
         raise TileMissing
 
     for stored in (lambda size: root_at(size - 1), missing):
-        assert compare(note_of(300), note_of(599), ORIGIN, KEY.public_key(), stored).outcome is Outcome.DAMAGED
+        assert compare(note_of(300), note_of(599), opened, stored).outcome is Outcome.DAMAGED
 
 
 def test_a_newest_checkpoint_of_somebody_else_is_an_error() -> None:
     """The box's own log is not its own: no page can be compared with it."""
     with pytest.raises(CheckpointForeign):
-        compare(note_of(300), note_of(300, origin="custos/ffff"), ORIGIN, KEY.public_key(), root_at)
+        compare(note_of(300), note_of(300, origin="custos/ffff"), opened, root_at)
 
 
 def test_every_outcome_is_said_in_both_languages() -> None:
