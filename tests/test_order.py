@@ -27,6 +27,7 @@ TESTED_ELSEWHERE = {
     "recorder/store/migrations/versions/s0006_drift.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0007_exports.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0008_anchors.py": "test_store compares it with the tables",
+    "recorder/store/migrations/versions/s0012_camera_signatures.py": "test_store compares it with the tables",
     "recorder/store/proofs.py": "test_packages, test_standing and test_exports go through it",
     "retention/evidence/verification.py": "test_packages and test_standing go through it",
     "appliance/cli/exports.py": "a page of `appliance.cli`, which test_cli runs",
