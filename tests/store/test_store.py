@@ -47,7 +47,7 @@ from recorder.store.records import ManagedBy, SegmentFacts, SegmentHeader
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from recorder.store.verify import verify
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import blind, new_store, record, segments
 from tests.fakes.clock import FakeClock
 
 SECOND = "I" + "P" * 9
@@ -538,8 +538,10 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 
 
 def without_later_tables(connection: sqlite3.Connection) -> None:
-    for name in ("exports", "anchors"):
+    for name in ("exports", "anchors", "signing"):
         connection.execute(f"DROP TABLE {name}")
+    for name in ("camsig", "utc_offset_s"):
+        connection.execute(f"ALTER TABLE items DROP COLUMN {name}")
 
 
 def test_a_catalogue_from_before_basic_could_be_allowed(tmp_path: Path) -> None:
@@ -565,6 +567,7 @@ def test_a_catalogue_from_before_segments_told_the_drift(tmp_path: Path) -> None
     """Its segments know none, and their leaves, which have no such field, still agree with their rows."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
+    blind(store)
     record(store, clock, SECOND * 5)
     store.checkpoint()
     store.close()
@@ -574,7 +577,7 @@ def test_a_catalogue_from_before_segments_told_the_drift(tmp_path: Path) -> None
         connection.execute("UPDATE alembic_version SET version_num = '0005'")
     store = Store.open(tmp_path / "data", clock)
 
-    assert {one.clock_drift_ppb for one in segments(store, clock)} == {None}
+    assert {(one.clock_drift_ppb, one.camsig) for one in segments(store, clock)} == {(None, None)}
     assert verify(store) == []
 
 
