@@ -160,8 +160,12 @@ def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
 def _of_signatures(camera: CameraFacts, chinese: bool) -> Iterator[Problem]:
     signing = camera.signing
     if signing is not None and signing.unsigned_since_us is not None and signing.unsigned_us >= UNSIGNED_TOLD_US:
-        text = _UNSIGNED[chinese].format(name=camera.name, since=format_us(signing.unsigned_since_us)[:16] + "Z")
+        text = _UNSIGNED[chinese].format(name=camera.name, since=_minute(signing.unsigned_since_us))
         yield Problem("camera_signatures_stopped", text, Weight.NOTICE, camera.id)
+
+
+def _minute(instant_us: int) -> str:
+    return format_us(instant_us)[:16].replace("T", " ") + " UTC"
 
 
 def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -285,10 +289,10 @@ _WITHOUT_SOUND: Final = (
     "请将设备音频设为 AAC、Opus 或 G.711，或在此将该设备的 audio 设为 off。",
 )
 _UNSIGNED: Final = (
-    "Camera {name} signed its pictures, and since {since} (UTC) it does not any more: its signatures were removed on "
+    "Camera {name} signed its pictures, and since {since} it does not any more: its signatures were removed on "
     "the way or switched off. Look at the camera's settings, and at what lies between it and this box. What is "
     "recorded is kept as ever; but that it is what the camera saw is not proved by the camera itself.",
-    "采集设备“{name}”此前对图像签名，自 {since}（UTC）起不再签名：签名在途中被去除，或已被关闭。"
+    "采集设备“{name}”此前对图像签名，自 {since} 起不再签名：签名在途中被去除，或已被关闭。"
     "请检查该设备的设置以及设备与本机之间的线路。录像照常保存，但其内容确为设备所摄一事，不再有设备自身的签名作证。",
 )
 _IN_CLEAR: Final = (

@@ -8,7 +8,7 @@ from appliance.health.facts import CameraFacts, Facts
 from appliance.health.outcomes import Outcome
 from appliance.health.report import Identity, readiness, status
 from appliance.wiring.camera import DEMO_ID, DEMO_URL, demo_is_due, is_demo
-from recorder.store.records import Camera, CheckpointRecord, ManagedBy, VolumeState
+from recorder.store.records import Camera, CameraSignature, CheckpointRecord, ManagedBy, Signing, VolumeState
 
 IDENTITY = Identity("b0", "custos", "0.1.0", "Asia/Shanghai", "ff", "custos/b0")
 FACTS = Facts(
@@ -34,6 +34,18 @@ def test_status_is_asked_for() -> None:
     assert (seen.retention.floor_days, seen.retention.target_days, seen.retention.when_full) == (30, 31, "stop")
     assert (seen.box.id, seen.box.now, seen.storage[0].free_bytes) == ("b0", "1970-01-01T00:01:35.000000Z", 5)
     assert "未在录像" in status(FACTS, IDENTITY, "zh-CN").problems[0].text
+
+
+def test_camera_signs_its_pictures() -> None:
+    """Whose form its signatures have, until when, and since when there are none; nothing of one that never did."""
+    (gate,) = FACTS.cameras
+    signing = Signing((CameraSignature.AXIS,), 5_000_000, 6_000_000, 1)
+    (told,) = status(replace(FACTS, cameras=[replace(gate, signing=signing)]), IDENTITY, "en").cameras
+    (never,) = status(FACTS, IDENTITY, "en").cameras
+
+    assert (told.signed_by, told.signed_until) == (["axis"], "1970-01-01T00:00:05.000000Z")
+    assert told.unsigned_since == "1970-01-01T00:00:06.000000Z"
+    assert (never.signed_by, never.signed_until, never.unsigned_since) == ([], None, None)
 
 
 def test_box_is_ready() -> None:
