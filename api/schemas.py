@@ -164,6 +164,10 @@ class SegmentOut(BaseModel):
         float | None,
         Field(description="How fast that grew, in millionths, since its session began; null: not known."),
     ]
+    camsig: Annotated[
+        list[Literal["axis", "onvif"]] | None,
+        Field(description="Whose signatures of the camera are in it, unchecked; empty: none; null: nobody looked."),
+    ]
     sha256: Annotated[str, Field(description="Of the file, as the log has it.")]
     state: Annotated[Literal["present", "gone"], Field(description="gone: discarded; its log entries remain.")]
     held: bool
@@ -383,6 +387,16 @@ class CameraStatus(BaseModel):
     ] = None
     key_interval_s: Annotated[
         float | None, Field(description="Seconds between the camera's last two key pictures; null: not known yet.")
+    ] = None
+    signed_by: Annotated[
+        list[Literal["axis", "onvif"]],
+        Field(description="Whose form the signatures have that it writes into its pictures, or last wrote."),
+    ] = []
+    signed_until: Annotated[
+        Instant | None, Field(description="Where its newest segment with signatures ends; null: it has never signed.")
+    ] = None
+    unsigned_since: Annotated[
+        Instant | None, Field(description="Since when it does not sign any more; null: it does, or never did.")
     ] = None
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from recorder.store.daycount import earliest_discard_us, trusted_now_us
+from recorder.store.daycount import may_go_us, trusted_now_us
 from recorder.store.records import MediaState, Segment
 
 
@@ -65,9 +65,9 @@ def plan(segments: Iterable[Segment], rule: Rule, now: Now) -> list[Verdict]:
     return [_judge(segment, rule, now) for segment in segments]
 
 
-def due_us(t1_us: int, rule: Rule) -> int:
-    """When footage that ended at `t1_us` goes by the target."""
-    return earliest_discard_us(t1_us, rule.target_days, rule.zone)
+def due_us(segment: Segment, rule: Rule, now: Now) -> int:
+    """When a segment goes by the target."""
+    return may_go_us(segment.t1_us, rule.target_days, rule.zone, segment.utc_offset_s, now.wall_us)
 
 
 def _judge(segment: Segment, rule: Rule, now: Now) -> Verdict:
@@ -75,7 +75,7 @@ def _judge(segment: Segment, rule: Rule, now: Now) -> Verdict:
         return Verdict(segment, False, Reason.ALREADY_GONE)
     if segment.held:
         return Verdict(segment, False, Reason.HELD)
-    due = due_us(segment.t1_us, rule)
+    due = due_us(segment, rule, now)
     if trusted_now_us(segment.t1_us, segment.elapsed_us, now.wall_us, now.elapsed_us) >= due:
         return Verdict(segment, True, Reason.PAST_TARGET)
     reason = Reason.CLOCKS_DISAGREE if now.wall_us >= due else Reason.YOUNGER_THAN_TARGET

@@ -32,6 +32,7 @@ TESTED_ELSEWHERE = {
     "recorder/store/migrations/versions/s0010_views.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0013_keys.py": "test_store compares it with the tables",
     "recorder/store/keyring.py": "test_rotation and test_tokens go through it",
+    "recorder/store/migrations/versions/s0012_camera_signatures.py": "test_store compares it with the tables",
     "recorder/store/proofs.py": "test_packages, test_standing and test_exports go through it",
     "retention/evidence/verification.py": "test_packages and test_standing go through it",
     "appliance/cli/witness.py": "a page of `appliance.cli`, which test_cli runs",

@@ -94,6 +94,7 @@ def shown(one: Segment) -> SegmentOut:
         audio=_audio(one),
         clock_offset_s=None if one.clock_offset_us is None else one.clock_offset_us / 1e6,
         clock_drift_ppm=None if one.clock_drift_ppb is None else one.clock_drift_ppb / 1000,
+        camsig=None if one.camsig is None else [kind.value for kind in one.camsig],
         sha256=one.sha256,
         state="present" if one.state is MediaState.PRESENT else "gone",
         held=one.held,

@@ -167,12 +167,16 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
     out.print(f"[{colour}]{body['state']}[/{colour}]  {body['box']['name']}, {found}")
     for problem in body["problems"]:
         out.print(f"  - {problem['text']}", markup=False)
-    table = Table("camera", "name", "state", "last picture", "rate", "days held", "of", box=None)
+    table = Table("camera", "name", "state", "last picture", "rate", "signed", "days held", "of", box=None)
     for one in body["cameras"]:
         rate = f"{one['bitrate_bps'] / 1e6:.2f} Mbit/s" if one.get("bitrate_bps") is not None else "-"
         held = "-" if one.get("days_held") is None else f"{one['days_held']:.1f}"
         last = local(one.get("last_media_at"), at.zone)
-        table.add_row(one["id"], one["name"], one["state"], last, rate, held, str(one.get("days_required", "-")))
+        signed = ", ".join(one.get("signed_by", ())) or "no"
+        if one.get("unsigned_since"):
+            signed = f"until {local(one['signed_until'], at.zone)}"
+        days = str(one.get("days_required", "-"))
+        table.add_row(one["id"], one["name"], one["state"], last, rate, signed, held, days)
     out.print(table)
     for volume in body["storage"]:
         room = f"{size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"

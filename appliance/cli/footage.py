@@ -68,13 +68,14 @@ def coverage(
 
 
 def _show_segments(at: Desk, body: dict[str, Any]) -> None:
-    table = Table("id", "start", "length", "size", "frames", "picture", "state", box=None)
+    table = Table("id", "start", "length", "size", "frames", "picture", "signed", "state", box=None)
     for one in body["segments"]:
         length = span((parse_us(one["end"]) - parse_us(one["start"])) / 1e6)
         picture = f"{one['codec']} {one['width']}x{one['height']}"
         state = one["state"] + (", held" if one["held"] else "")
         start = local(one["start"], at.zone)
-        table.add_row(one["id"], start, length, size(one["bytes"]), str(one["frames"]), picture, state)
+        signed = "-" if one.get("camsig") is None else ", ".join(one["camsig"]) or "no"
+        table.add_row(one["id"], start, length, size(one["bytes"]), str(one["frames"]), picture, signed, state)
     at.console.print(table if body["segments"] else "Nothing was recorded in that time.")
     if body.get("next"):
         at.console.print(f"More: --after {body['next']}")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from appliance.health.outcomes import Outcome
 from recorder.capture.fleet import WorkerFacts
-from recorder.store.records import CheckpointRecord, VolumeState
+from recorder.store.records import CheckpointRecord, Signing, VolumeState
 
 CameraState = Literal["recording", "connecting", "backing_off", "disabled", "retired", "stopped"]
 AudioStateName = Literal["none", "awaited", "recorded", "silent"]
@@ -61,6 +61,8 @@ class CameraFacts:
     """How many days will fit at the present rate; None: not known yet."""
     gap_seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds not recorded since it was registered, by cause."""
+    signing: Signing | None = None
+    """How it stands with its signatures; None: it has never signed."""
 
     @property
     def is_wanted(self) -> bool:

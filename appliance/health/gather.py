@@ -109,6 +109,7 @@ class Gatherer:
             bytes_a_day=kept.bytes_a_day,
             days_forecast=days_fit if camera.enabled and camera.retired_us is None else None,
             gap_seconds=kept.gap_seconds,
+            signing=kept.signing,
             audio_wanted=camera.audio == "on",
         )
         return facts if session is None else _with_session(facts, session, now_us)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal
 
-from appliance.health.facts import Facts, WitnessFacts
+from appliance.health.facts import CameraFacts, Facts, WitnessFacts
 from config.errors import CustosError
-from config.times import HOUR_US, MINUTE_US
+from config.times import HOUR_US, MINUTE_US, format_us
 from recorder.errors import SourceError, StorageError
 from recorder.store.log.errors import KeyUnavailable, Sm2Error
 from retention.evidence.cosigning import WitnessError
@@ -32,6 +32,9 @@ CLOCK_OFF_S: Final = 10.0
 
 KEYS_RARE_S: Final = 4.0
 """Longer between key pictures, and segments become long, seeking slow, and a cut-off one costs more."""
+
+UNSIGNED_TOLD_US: Final = 2 * MINUTE_US
+"""A camera that signs does it for every group of pictures, or every few: so much without is no accident of a cut."""
 
 RESTART_TOLD_US: Final = HOUR_US
 """For so long it is told that a capture process ended."""
@@ -167,6 +170,7 @@ def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
         if camera.audio_wanted and camera.state == "recording" and camera.audio in ("none", "silent"):
             text = _WITHOUT_SOUND[chinese].format(name=camera.name)
             yield Problem("camera_without_sound", text, Weight.NOTICE, camera.id)
+        yield from _of_signatures(camera, chinese)
         if camera.password_in_clear:
             text = _IN_CLEAR[chinese].format(name=camera.name)
             yield Problem("camera_password_in_clear", text, Weight.NOTICE, camera.id)
@@ -177,6 +181,17 @@ def _of_cameras(facts: Facts, chinese: bool) -> Iterator[Problem]:
             texts = _CLOCK_AHEAD if camera.clock_offset_s > 0 else _CLOCK_BEHIND
             text = texts[chinese].format(name=camera.name, seconds=round(abs(camera.clock_offset_s)))
             yield Problem("camera_clock_off", text, Weight.NOTICE, camera.id)
+
+
+def _of_signatures(camera: CameraFacts, chinese: bool) -> Iterator[Problem]:
+    signing = camera.signing
+    if signing is not None and signing.unsigned_since_us is not None and signing.unsigned_us >= UNSIGNED_TOLD_US:
+        text = _UNSIGNED[chinese].format(name=camera.name, since=_minute(signing.unsigned_since_us))
+        yield Problem("camera_signatures_stopped", text, Weight.NOTICE, camera.id)
+
+
+def _minute(instant_us: int) -> str:
+    return format_us(instant_us)[:16].replace("T", " ") + " UTC"
 
 
 def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -323,6 +338,13 @@ _WITHOUT_SOUND: Final = (
     "Set its sound to AAC, Opus or G.711, or the camera here to audio = off.",
     "采集设备“{name}”应录制声音，但没有声音可录：设备未发送音频，或其格式无法录制。"
     "请将设备音频设为 AAC、Opus 或 G.711，或在此将该设备的 audio 设为 off。",
+)
+_UNSIGNED: Final = (
+    "Camera {name} signed its pictures, and since {since} it does not any more: its signatures were removed on "
+    "the way or switched off. Look at the camera's settings, and at what lies between it and this box. What is "
+    "recorded is kept as ever; but that it is what the camera saw is not proved by the camera itself.",
+    "采集设备“{name}”此前对图像签名，自 {since} 起不再签名：签名在途中被去除，或已被关闭。"
+    "请检查该设备的设置以及设备与本机之间的线路。录像照常保存，但其内容确为设备所摄一事，不再有设备自身的签名作证。",
 )
 _IN_CLEAR: Final = (
     "The password of camera {name} goes over the network readable (basic authentication without TLS, allowed by "

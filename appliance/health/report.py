@@ -105,6 +105,9 @@ def _camera(one: CameraFacts, days_required: int) -> CameraStatus:
         clock_offset_s=one.clock_offset_s,
         clock_drift_ppm=one.clock_drift_ppm,
         key_interval_s=one.key_interval_s,
+        signed_by=[kind.value for kind in one.signing.kinds] if one.signing else [],
+        signed_until=_instant(one.signing.signed_us if one.signing else None),
+        unsigned_since=_instant(one.signing.unsigned_since_us if one.signing else None),
     )
 
 

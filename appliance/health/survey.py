@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Final
 
 from config.times import DAY_US, HOUR_US
-from recorder.store.records import Camera
+from recorder.store.records import Camera, Signing
 from recorder.store.store import Store
 
 RATE_OVER_US: Final = DAY_US
@@ -28,6 +28,8 @@ class Kept:
     oldest_us: int | None = None
     bytes_a_day: float | None = None
     gap_seconds: Mapping[str, float] = field(default_factory=dict)
+    signing: Signing | None = None
+    """Of a camera that signs, or once did."""
 
 
 class Survey:
@@ -65,11 +67,12 @@ class Survey:
 
     def _of(self, camera: Camera, now_us: int) -> Kept:
         gaps = {cause.value: seconds for cause, seconds in self._store.gap_seconds(camera.stream_id).items()}
+        signing = self._store.signing(camera.stream_id)
         oldest_us = self._store.oldest_present_us(camera.stream_id)
         if oldest_us is None or camera.retired_us is not None:
-            return Kept(oldest_us, None, gaps)
+            return Kept(oldest_us, None, gaps, signing)
         start_us = max(oldest_us, now_us - RATE_OVER_US)
         if now_us - start_us < RATE_LEAST_US:
-            return Kept(oldest_us, None, gaps)
+            return Kept(oldest_us, None, gaps, signing)
         recorded = self._store.bytes_between(camera.stream_id, start_us, now_us)
-        return Kept(oldest_us, recorded * DAY_US / (now_us - start_us), gaps)
+        return Kept(oldest_us, recorded * DAY_US / (now_us - start_us), gaps, signing)

@@ -14,7 +14,7 @@ from recorder.capture.channel import Answer, Asked, Channel
 from recorder.causes import Cause
 from recorder.store.layout import Layout
 from recorder.store.parts import FinishedPart, PartFile, Parts
-from recorder.store.records import AudioCodec, AudioFacts, CodecName, Head, SegmentFacts, SegmentHeader
+from recorder.store.records import AudioCodec, AudioFacts, CameraSignature, CodecName, Head, SegmentFacts, SegmentHeader
 
 
 class RemoteBook:
@@ -108,4 +108,5 @@ def _head(answer: Answer) -> Head:
 def _facts(body: Mapping[str, Any]) -> SegmentFacts:
     audio = body["audio"]
     heard = None if audio is None else AudioFacts(**{**audio, "codec": AudioCodec(audio["codec"])})
-    return SegmentFacts(**{**body, "codec": CodecName(body["codec"]), "audio": heard})
+    signed = None if body["camsig"] is None else tuple(map(CameraSignature, body["camsig"]))
+    return SegmentFacts(**{**body, "codec": CodecName(body["codec"]), "audio": heard, "camsig": signed})

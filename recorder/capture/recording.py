@@ -181,6 +181,7 @@ class Recording:
             clock_offset_us=segment.clock_offset_us,
             clock_drift_ppb=self.clock_drift_ppb,
             audio=_audio_facts(run, segment, command.audio_lost),
+            camsig=tuple(sorted(segment.signatures)),
         )
         self.head = self._book.commit_segment(segment.part, facts)
         self._segment = None

@@ -20,6 +20,7 @@ from recorder.capture.source import AudioTrack
 from recorder.capture.template import open_template
 from recorder.errors import SourceInvalid, StoreError
 from recorder.store.boxes import TIMESCALE_HZ, boxes, header_box
+from recorder.store.camsig import NONE, signatures, stored_units
 from recorder.store.parts import PartFile
 from recorder.store.records import AudioCodec, CodecName
 
@@ -125,6 +126,8 @@ class SegmentWriter:
         self.audio_refused = 0
         self.lost_packets: int | None = None
         self.clock_offset_us: int | None = None
+        self.signatures = NONE
+        """Whose signatures of the camera were among what was written."""
         self._codec = codec
         self._audio = audio
         self._audio_limit = 0 if audio is None else audio.rate_hz * FRAGMENT_TICKS // TIMESCALE_HZ
@@ -151,6 +154,10 @@ class SegmentWriter:
             self._flush()
         if not self._pictures:
             self._picture_at = command.dts
+        # A picture of more units than anybody sends is one piece (`UNITS_LIMIT` of `fragments`); else they alternate.
+        found = signatures(pieces[1::2] if len(pieces) > 1 else stored_units(pieces[0]), self._codec)
+        if found:
+            self.signatures |= found
         size = sum(map(len, pieces))
         self._pictures.append(Sample(command.duration, size, command.pts - command.dts, command.is_key, pieces))
         self._bytes += size

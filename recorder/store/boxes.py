@@ -151,6 +151,58 @@ def outline(data: bytes | memoryview) -> Outline:
     return Outline(header, init_bytes, tuple(_fragments(data, walk[3:], tracks)))
 
 
+def pictures(data: bytes | memoryview, seen: Outline) -> Iterator[memoryview]:
+    """The pictures of a file that was outlined, in order; what does not lie inside its fragment is left out.
+
+    Raises:
+        BoxesDamaged: a track or a fragment is cut off inside.
+    """
+    moov = next(box for box in boxes(data) if box.type == b"moov")
+    videos = {track.id for track in tracks_of(data, moov) if track.handler == VIDEO}
+    with memoryview(data) as view:
+        for part in seen.fragments:
+            end = part.offset + part.size
+            for begin, size in _spans(data, part.offset, videos):
+                if part.offset <= begin <= begin + size <= end:
+                    with view[begin : begin + size] as picture:
+                        yield picture
+
+
+def _spans(data: bytes | memoryview, offset: int, tracks: set[int]) -> Iterator[tuple[int, int]]:
+    """Where samples of these tracks lie, by the `moof` at that offset, and how large they are (8.8.7, 8.8.8)."""
+    moof = next(boxes(data, offset))
+    try:
+        for traf in boxes(data, moof.content, moof.offset + moof.size):
+            inside = list(boxes(data, traf.content, traf.offset + traf.size)) if traf.type == b"traf" else []
+            head = next((box for box in inside if box.type == b"tfhd"), None)
+            if head is None or struct.unpack_from(">I", data, head.content + 4)[0] not in tracks:
+                continue
+            default = _default_size(data, head)
+            for run in (box for box in inside if box.type == b"trun"):
+                yield from _run_spans(data, run, offset, default)
+    except struct.error as err:
+        raise BoxesDamaged(f"The fragment at byte {offset} is cut off inside.") from err
+
+
+def _run_spans(data: bytes | memoryview, run: Box, offset: int, default: int) -> Iterator[tuple[int, int]]:
+    """Of one `trun`, whose offset counts from the `moof` on, as in all our files."""
+    flags, count = struct.unpack_from(">II", data, run.content)
+    at = run.content + 8
+    begin = offset
+    if flags & _DATA_OFFSET:
+        begin += struct.unpack_from(">i", data, at)[0]
+        at += 4
+    at += 4 if flags & _FIRST_FLAGS else 0
+    width = 4 * sum(1 for flag in (_DURATION, _SIZE, _FLAGS, _OFFSET) if flags & flag)
+    if at + count * width > run.offset + run.size:
+        return
+    at += 4 if flags & _DURATION else 0
+    for index in range(count if width else 0):
+        size = struct.unpack_from(">I", data, at + index * width)[0] if flags & _SIZE else default
+        yield begin, size
+        begin += size
+
+
 def init_of(data: bytes | memoryview) -> bytes:
     """`ftyp` and `moov` alone: equal in all segments of a run, whatever their headers say."""
     parts = [bytes(data[box.offset : box.offset + box.size]) for box in boxes(data) if box.type in (b"ftyp", b"moov")]
@@ -363,6 +415,13 @@ def _default_duration(data: bytes | memoryview, box: Box) -> int:
     (flags,) = struct.unpack_from(">I", data, box.content)
     at = box.content + 8 + (8 if flags & 0x1 else 0) + (4 if flags & 0x2 else 0)
     return int(struct.unpack_from(">I", data, at)[0]) if flags & 0x8 else 0
+
+
+def _default_size(data: bytes | memoryview, box: Box) -> int:
+    """Of `tfhd`, likewise."""
+    (flags,) = struct.unpack_from(">I", data, box.content)
+    at = box.content + 8 + (8 if flags & 0x1 else 0) + (4 if flags & 0x2 else 0) + (4 if flags & 0x8 else 0)
+    return int(struct.unpack_from(">I", data, at)[0]) if flags & 0x10 else 0
 
 
 def _decode_time(data: bytes | memoryview, box: Box) -> int:

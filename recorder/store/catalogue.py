@@ -17,6 +17,7 @@ from recorder.store.holds import active
 from recorder.store.records import (
     AudioCodec,
     AudioFacts,
+    CameraSignature,
     CodecName,
     Gap,
     Hold,
@@ -24,6 +25,7 @@ from recorder.store.records import (
     MediaState,
     Page,
     Segment,
+    Signing,
     camera_of,
     segment_id_of,
 )
@@ -127,6 +129,16 @@ class Catalogue:
             cause = connection.execute(query).scalar()
             return None if cause is None else Cause(cause)
 
+    def signing(self, stream_id: str) -> Signing | None:
+        """How it stands with the signatures of a stream's camera; None: it has never signed."""
+        query = select(tables.signing).where(tables.signing.c.stream_id == stream_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            return None
+        kinds = tuple(map(CameraSignature, row["kinds"].split()))
+        return Signing(kinds, row["signed_us"], row["unsigned_since_us"], row["unsigned_us"])
+
     def bytes_between(self, stream_id: str, start_us: int, end_us: int) -> int:
         """Bytes recorded by segments that start in the interval."""
         query = select(func.coalesce(func.sum(_I.bytes), 0)).where(
@@ -195,6 +207,8 @@ def _segment(row: Mapping[Any, Any], holds: Sequence[Hold]) -> Segment:
         state=MediaState(row["state"]),
         held=held,
         audio=_audio(row["audio"]),
+        camsig=None if row["camsig"] is None else tuple(map(CameraSignature, row["camsig"].split())),
+        utc_offset_s=row["utc_offset_s"],
     )
 
 

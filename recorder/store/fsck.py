@@ -22,7 +22,7 @@ from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
 from recorder.store import files, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
-from recorder.store.daycount import earliest_discard_us
+from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
 from recorder.store.layout import PART, VOLUME, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
 from recorder.store.log import sm2
@@ -218,7 +218,11 @@ def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Find
         leaf = _leaf(store, connection, row["del_leaf"])
         if leaf is None:
             continue  # invariant 8 speaks of it
-        earliest_us = earliest_discard_us(row["t1_us"], store.floor_days, store.zone)
+        ahead_s = leaf.fields.get("utc_offset_s")
+        if is_offset(ahead_s):
+            earliest_us = bound_discard_us(row["t1_us"], store.floor_days, row["utc_offset_s"], ahead_s)
+        else:  # written before leaves told it
+            earliest_us = earliest_discard_us(row["t1_us"], store.floor_days, store.zone)
         trusted_us = row["t1_us"] + min(leaf.at_us - row["t1_us"], leaf.elapsed_us - row["elapsed_us"])
         if trusted_us < earliest_us:
             yield Finding(7, name, "it was discarded before the floor let it go")
@@ -484,6 +488,7 @@ def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
         "height",
         "clock_offset_us",
         "clock_drift_ppb",
+        "utc_offset_s",
         "sha256",
         "sm3",
         "recovered",
@@ -491,7 +496,8 @@ def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
     expected = str(segment_path(row["stream_id"], row["n"], row["t0_us"]))
     place = {} if (row["path"], row["volume"]) == (expected, VOLUME) else {"path": row["path"]}
     audio = None if row["audio"] is None else json.loads(row["audio"])
-    return {**common, **{name: row[name] for name in names}, "audio": audio, **place}
+    camsig = None if row["camsig"] is None else row["camsig"].split()
+    return {**common, **{name: row[name] for name in names}, "audio": audio, "camsig": camsig, **place}
 
 
 def _tiles_agree(store: Store, size: int, root: bytes) -> Iterator[Finding]:

@@ -40,6 +40,15 @@ class AudioCodec(StrEnum):
     """Telephone sound (G.711): its samples, not compressed."""
 
 
+class CameraSignature(StrEnum):
+    """Whose form the signatures have that a camera writes into its pictures (`camsig`)."""
+
+    AXIS = "axis"
+    """Axis Signed Video."""
+    ONVIF = "onvif"
+    """ONVIF Media Signing."""
+
+
 class ManagedBy(StrEnum):
     """Who may change a camera: the configuration file, or people through the API and the command line."""
 
@@ -150,6 +159,8 @@ class SegmentFacts:
     """How fast that grows, in parts of a thousand million, by the reports of its session so far; None: not known."""
     audio: AudioFacts | None = None
     """None: its file has no track of sound."""
+    camsig: tuple[CameraSignature, ...] | None = None
+    """Whose signatures of the camera are in it, in order of their names; empty: none; None: nobody has looked."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +197,10 @@ class Segment:
     held: bool = False
     audio: AudioFacts | None = None
     clock_drift_ppb: int | None = None
+    camsig: tuple[CameraSignature, ...] | None = None
+    """As in `SegmentFacts`."""
+    utc_offset_s: int | None = None
+    """How far the box's local time was ahead of UTC at its end (`daycount`); None: as `Asia/Shanghai`, or not known."""
 
     @property
     def id(self) -> str:
@@ -218,6 +233,20 @@ class Gap:
 
 
 Item = Segment | Gap
+
+
+@dataclass(frozen=True)
+class Signing:
+    """How it stands with the signatures of a camera that signs, or once did."""
+
+    kinds: tuple[CameraSignature, ...]
+    """Whose, in the newest segment that had any."""
+    signed_us: int
+    """Where that segment ends."""
+    unsigned_since_us: int | None = None
+    """Where the first segment since then begins; None: there is none."""
+    unsigned_us: int = 0
+    """How much was recorded without any since then."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from config.clock import Clock
 from config.times import format_us
@@ -30,9 +30,19 @@ from recorder.errors import (
     UnderHold,
 )
 from recorder.store import files, tables
-from recorder.store.boxes import TIMESCALE_HZ, BoxesDamaged, Outline, audio_entry, init_of, outline, sample_entry
+from recorder.store.boxes import (
+    TIMESCALE_HZ,
+    BoxesDamaged,
+    Outline,
+    audio_entry,
+    init_of,
+    outline,
+    pictures,
+    sample_entry,
+)
+from recorder.store.camsig import stored_signatures
 from recorder.store.database import Database
-from recorder.store.daycount import earliest_discard_us, trusted_now_us
+from recorder.store.daycount import may_go_us, offset_s, recorded_offset_s, trusted_now_us
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.sm3 import sm3
@@ -211,12 +221,13 @@ class Segments:
         marked: list[tuple[str, int]] = []
         refused: list[tuple[str, Refused]] = []
         with self._database.write() as connection:
+            now_us = self._clock.read().utc_us
             for segment_id in segment_ids[:DISCARD_BATCH]:
                 try:
-                    marked.append(self._checked(connection, segment_id))
+                    marked.append(self._checked(connection, segment_id, now_us))
                 except Refused as err:
                     refused.append((segment_id, err))
-            going = self._announce(connection, marked, rule) if marked else 0
+            going = self._announce(connection, marked, rule, now_us) if marked else 0
         if marked:
             self._checkpoint()
             self.finish_discards()
@@ -256,21 +267,28 @@ class Segments:
             }
             audio = {} if facts.audio is None else {"audio": audio_fields(facts.audio)}
             drift = {} if facts.clock_drift_ppb is None else {"clock_drift_ppb": facts.clock_drift_ppb}
+            camsig = {} if facts.camsig is None else {"camsig": [one.value for one in facts.camsig]}
+            ahead_s = recorded_offset_s(facts.t1_us, self._zone)
+            zone = {} if ahead_s is None else {"utc_offset_s": ahead_s}
             sm3_too = {} if sealed.sm3 is None else {"sm3": sealed.sm3}
-            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **columns, **drift, **audio, **sm3_too}
+            told = {**columns, **drift, **audio, **camsig, **zone, **sm3_too}
+            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **told}
             entry = self._ledger.append(connection, "seg", fields)
             row = {
                 **_item_row(head, "segment", header.t0_us, facts.t1_us, entry),
                 **columns,
                 **drift,
                 **sm3_too,
+                **zone,
                 "audio": json.dumps(audio["audio"]) if audio else None,
+                "camsig": " ".join(camsig["camsig"]) if camsig else None,
                 "volume": VOLUME,
                 "path": str(segment_path(header.stream, header.n, header.t0_us)),
                 "state": MediaState.PRESENT.value,
             }
             connection.execute(insert(tables.items).values(**row))
             _extend_run(connection, header, facts.t1_us)
+            _note_signing(connection, header, facts)
             return _advance(connection, head, entry, facts.t1_us)
 
     def _recover(self, head: Head, found: Path, final: Path) -> tuple[Head, Leftover]:
@@ -296,7 +314,7 @@ class Segments:
             seen = outline(data)
             _must_follow(head, seen.header.n, seen.header.prev, seen.header.t0_us)
             init = init_of(data)
-            facts = _facts_of(seen, init) if seen.frames else None
+            facts = _facts_of(seen, init, data) if seen.frames else None
             with data[: seen.end] as whole:
                 digest = hashlib.sha256(whole).hexdigest()
                 of_sm3 = sm3(whole).hexdigest() if self._with_sm3 else None
@@ -311,7 +329,7 @@ class Segments:
         )
         return seen, facts, sealed
 
-    def _checked(self, connection: Connection, segment_id: str) -> tuple[str, int]:
+    def _checked(self, connection: Connection, segment_id: str, now_us: int) -> tuple[str, int]:
         """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
         stream_id, n = parse_segment_id(segment_id)
         row = _item(connection, stream_id, n)
@@ -319,10 +337,9 @@ class Segments:
             raise NotPresent(f"There is no segment {segment_id}.")
         if row["state"] != MediaState.PRESENT.value:
             raise NotPresent(f"{NotPresent.sentence()} ({segment_id})")
-        trusted_us = trusted_now_us(
-            row["t1_us"], row["elapsed_us"], self._clock.read().utc_us, self._ledger.elapsed_us(connection)
-        )
-        earliest_us = earliest_discard_us(row["t1_us"], self._floor_days, self._zone)
+        elapsed_us = self._ledger.elapsed_us(connection)
+        trusted_us = trusted_now_us(row["t1_us"], row["elapsed_us"], now_us, elapsed_us)
+        earliest_us = may_go_us(row["t1_us"], self._floor_days, self._zone, row["utc_offset_s"], now_us)
         if trusted_us < earliest_us:
             raise BelowFloor(f"{segment_id} may go at the earliest on {format_us(earliest_us)}; it is younger.")
         held = holds_on(connection, camera_of(stream_id), row["t0_us"], row["t1_us"])
@@ -330,7 +347,7 @@ class Segments:
             raise UnderHold(f"{segment_id} is under hold {', '.join(map(str, held))}; nothing discards it.")
         return stream_id, n
 
-    def _announce(self, connection: Connection, marked: Sequence[tuple[str, int]], rule: str) -> int:
+    def _announce(self, connection: Connection, marked: Sequence[tuple[str, int]], rule: str, now_us: int) -> int:
         ranges = _ranges(marked)
         size = 0
         for stream_id, n0, n1 in ranges:
@@ -338,7 +355,7 @@ class Segments:
             rows = connection.execute(select(tables.items).where(chosen)).mappings().all()
             media = [row for row in rows if row["kind"] == "segment"]
             newest = max(media, key=lambda row: int(row["t1_us"]))
-            now_us, elapsed_us = self._clock.read().utc_us, self._ledger.elapsed_us(connection)
+            elapsed_us = self._ledger.elapsed_us(connection)
             fields = {
                 "stream": stream_id,
                 "n0": n0,
@@ -350,6 +367,8 @@ class Segments:
                 "age_wall_us": now_us - newest["t1_us"],
                 "age_elapsed_us": elapsed_us - max(row["elapsed_us"] for row in media),
                 "holds": holds_hash(connection),
+                "zone": self._zone.key,
+                "utc_offset_s": offset_s(now_us, self._zone),
             }
             entry = self._ledger.append(connection, "del", fields)
             mark = {"state": MediaState.GOING.value, "del_leaf": entry.index}
@@ -462,13 +481,31 @@ def _extend_run(connection: Connection, header: SegmentHeader, t1_us: int) -> No
         connection.execute(insert(tables.runs).values(**row))
 
 
-def _facts_of(seen: Outline, init: bytes) -> SegmentFacts:
-    codec, width, height = sample_entry(init)
+def _note_signing(connection: Connection, header: SegmentHeader, facts: SegmentFacts) -> None:
+    """Whether the camera signs, or does not any more: of a camera that never did nothing is noted."""
+    if facts.camsig is None:
+        return
+    mine = tables.signing.c.stream_id == header.stream
+    if not facts.camsig:
+        since_us = func.coalesce(tables.signing.c.unsigned_since_us, header.t0_us)
+        length_us = tables.signing.c.unsigned_us + (facts.t1_us - header.t0_us)
+        more = {"unsigned_since_us": since_us, "unsigned_us": length_us}
+        connection.execute(update(tables.signing).where(mine).values(**more))
+        return
+    row = {"kinds": " ".join(facts.camsig), "signed_us": facts.t1_us, "unsigned_since_us": None, "unsigned_us": 0}
+    if connection.execute(update(tables.signing).where(mine).values(**row)).rowcount == 0:
+        connection.execute(insert(tables.signing).values(stream_id=header.stream, **row))
+
+
+def _facts_of(seen: Outline, init: bytes, data: memoryview) -> SegmentFacts:
+    name, width, height = sample_entry(init)
+    codec = CodecName(name)
     length_us = seen.duration_ticks * 1_000_000 // TIMESCALE_HZ
     if length_us <= 0:
         raise BoxesDamaged("The fragments say that they last no time.")
     t1_us = seen.header.t0_us + length_us
-    return SegmentFacts(t1_us, seen.frames, CodecName(codec), width, height, audio=_audio_facts_of(seen, init))
+    camsig = tuple(sorted(stored_signatures(pictures(data, seen), codec)))
+    return SegmentFacts(t1_us, seen.frames, codec, width, height, audio=_audio_facts_of(seen, init), camsig=camsig)
 
 
 def _audio_facts_of(seen: Outline, init: bytes) -> AudioFacts | None:

@@ -63,6 +63,7 @@ from recorder.store.records import (
     Segment,
     SegmentFacts,
     SegmentHeader,
+    Signing,
     VolumeState,
     camera_of,
 )
@@ -538,6 +539,10 @@ class Store:
     def bytes_between(self, stream_id: str, start_us: int, end_us: int) -> int:
         """Bytes recorded in an interval."""
         return self.catalogue.bytes_between(stream_id, start_us, end_us)
+
+    def signing(self, stream_id: str) -> Signing | None:
+        """How it stands with the signatures of a stream's camera."""
+        return self.catalogue.signing(stream_id)
 
     def gap_seconds(self, stream_id: str) -> dict[Cause, float]:
         """Seconds not recorded, by cause."""

@@ -125,6 +125,8 @@ items = Table(
     Column("recovered", Boolean),
     Column("clock_drift_ppb", BigInteger),  # where it is known, as in the leaf
     Column("audio", Text),  # the leaf's field of that name as JSON, where there is sound
+    Column("camsig", String),  # the leaf's field of that name, a blank between; NULL: nobody has looked
+    Column("utc_offset_s", Integer),  # where the leaf has it
     Column("state", String),  # present | going | gone
     Column("del_leaf", BigInteger),  # index of the leaf that announced the discard
     Column("done_leaf", BigInteger),  # index of the leaf that reported it
@@ -142,6 +144,18 @@ items = Table(
         postgresql_where=text("state = 'present'"),
     ),
     Index("going", "stream_id", sqlite_where=text("state = 'going'"), postgresql_where=text("state = 'going'")),
+)
+
+signing = Table(
+    "signing",
+    metadata,
+    # Streams whose camera signs, or once did: a row is touched at each commit, so that nobody walks a month of items
+    # to find out since when it does not any more.
+    Column("stream_id", String, ForeignKey("streams.id"), primary_key=True),
+    Column("kinds", String, nullable=False),  # as `items.camsig`, of the newest segment that had any
+    Column("signed_us", BigInteger, nullable=False),  # where that one ends
+    Column("unsigned_since_us", BigInteger),  # where the first one since then begins
+    Column("unsigned_us", BigInteger, nullable=False),  # how much was recorded since then
 )
 
 records = Table(

@@ -15,9 +15,9 @@ from enum import StrEnum
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from config.times import DAY_US, format_us
+from config.times import format_us
 from recorder.causes import Cause
-from recorder.store.daycount import earliest_discard_us, trusted_now_us
+from recorder.store.daycount import bound_discard_us, earliest_discard_us, strictest_us, trusted_now_us
 from recorder.store.tiling import lay_out
 
 
@@ -71,6 +71,8 @@ class ProvenItem:
     """Of a segment: how long the beginning of its file is, which all files of a run share."""
     sm3: str | None = None
     """Of the media, where it was hashed with SM3 too."""
+    utc_offset_s: int | None = None
+    """Of a segment: how far local time was ahead of UTC at its end; None: as in Shanghai, or its leaf is an old one."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class Receipt:
     """By the rule that was in force."""
     holds: str | None = None
     """Hash over the holds that were in force; None: it is not to be checked."""
+    utc_offset_s: int | None = None
+    """How far local time was ahead of UTC then; None: its leaf is an old one."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,8 @@ def judge(
         start_us: of the interval.
         end_us: of the interval.
         floor_days: how long the law wanted such footage kept: a receipt that is older than that is none.
-        zone: by whose midnights days are counted; None: nobody knows, so that the strictest count holds.
+        zone: by whose midnights days are counted where the leaves do not bind it; None: nobody knows, so that the
+            strictest count holds.
     """
     chain, broken = tied(proven.items, proven.ties)
     broken += [
@@ -246,9 +251,7 @@ def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: in
 def _objection(item: ProvenItem, receipt: Receipt, proven: Proven, floor_days: int, zone: ZoneInfo | None) -> str:
     """Why the law did not allow a discard; empty: it did (order 168, articles 28 and 29; Civil Code, article 201)."""
     days = max(floor_days, receipt.floor_days)
-    # Whatever the zone, its midnight behind so many whole days lies no later than this.
-    strictest_us = item.t1_us + (days + 1) * DAY_US
-    earliest_us = strictest_us if zone is None else earliest_discard_us(item.t1_us, days, zone)
+    earliest_us = _earliest_us(item, receipt, days, zone)
     if trusted_now_us(item.t1_us, item.elapsed_us, receipt.at_us, receipt.elapsed_us) < earliest_us:
         return f"Item {item.n} was discarded before {format_us(earliest_us)}, until when it had to be kept."
     in_force = [hold for hold in proven.holds if hold.is_in_force(receipt.index)]
@@ -258,6 +261,15 @@ def _objection(item: ProvenItem, receipt: Receipt, proven: Proven, floor_days: i
         if proven.camera in hold.cameras and hold.t0_us < item.t1_us and item.t0_us < hold.t1_us:
             return f"Item {item.n} was discarded while hold {hold.id} lay on it."
     return ""
+
+
+def _earliest_us(item: ProvenItem, receipt: Receipt, days: int, zone: ZoneInfo | None) -> int:
+    """What the leaves bind counts (ADR 24). A discard that binds nothing, of footage that does, is of no honest box."""
+    if receipt.utc_offset_s is not None:
+        return bound_discard_us(item.t1_us, days, item.utc_offset_s, receipt.utc_offset_s)
+    if zone is None or item.utc_offset_s is not None:
+        return strictest_us(item.t1_us, days)
+    return earliest_discard_us(item.t1_us, days, zone)
 
 
 def hash_of_holds(holds: Iterable[ProvenHold]) -> str:

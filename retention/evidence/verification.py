@@ -37,6 +37,7 @@ from cryptography.x509 import Certificate
 
 from config.times import format_name, parse_us
 from recorder.causes import Cause
+from recorder.store.daycount import is_offset
 from recorder.store.log import sm2
 from recorder.store.log.errors import LogError, ProofInvalid
 from recorder.store.log.keys import fingerprint
@@ -452,13 +453,29 @@ def _item(entry: _Entry) -> ProvenItem:
         run=facts.get("run"),
         init_bytes=facts.get("init_bytes", 0),
         sm3=facts.get("sm3"),
+        utc_offset_s=_offset(facts),
     )
 
 
 def _receipt(entry: _Entry) -> Receipt:
     facts = entry.leaf.fields
     clocks = (entry.leaf.at_us, entry.leaf.elapsed_us)
-    return Receipt(entry.index, facts["n0"], facts["n1"], *clocks, facts["floor_days"], facts["holds"])
+    offset_s = _offset(facts)
+    return Receipt(entry.index, facts["n0"], facts["n1"], *clocks, facts["floor_days"], facts["holds"], offset_s)
+
+
+def _offset(facts: Mapping[str, object]) -> int | None:
+    """How far local time was ahead of UTC, in seconds; None: the entry does not say.
+
+    Raises:
+        ValueError: it says something that cannot be.
+    """
+    if "utc_offset_s" not in facts:
+        return None
+    found = facts["utc_offset_s"]
+    if not is_offset(found):
+        raise ValueError(f"{found!r} is no offset from UTC")
+    return found
 
 
 def _hold(entry: _Entry, released_index: int | None) -> ProvenHold:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from config.times import SECOND_US
 from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
-from recorder.store.records import CodecName, Segment
+from recorder.store.parts import FinishedPart
+from recorder.store.records import CodecName, Head, Segment, SegmentFacts
 from recorder.store.store import Store
 from tests.fakes.camera import packets
 from tests.fakes.clock import FakeClock
@@ -33,6 +35,16 @@ def record(store: Store, clock: FakeClock, drawing: str, camera_id: str = "gate"
         recording.feed(packet)
     recording.stop(Cause.UNREACHABLE, "the drawing ended")
     return recording
+
+
+def blind(store: Store) -> None:
+    """From now on its segments are written down as by a program that did not look for signatures of cameras yet."""
+    commit = store.commit_finished
+
+    def without(part: FinishedPart, facts: SegmentFacts) -> Head:
+        return commit(part, replace(facts, camsig=None))
+
+    store.commit_finished = without  # type: ignore[method-assign]
 
 
 def segments(store: Store, clock: FakeClock, camera_id: str = "gate") -> list[Segment]:

@@ -102,6 +102,16 @@ def drift_invented_in_row(data: Path) -> None:
     sql(data, "UPDATE items SET clock_drift_ppb = 5 WHERE stream_id = 'gate.main' AND n = 2")
 
 
+def signature_invented_in_row(data: Path) -> None:
+    """Of a camera that does not sign."""
+    sql(data, "UPDATE items SET camsig = 'onvif' WHERE stream_id = 'gate.main' AND n = 2")
+
+
+def offset_invented_in_row(data: Path) -> None:
+    """As if it had been recorded where days end sooner."""
+    sql(data, "UPDATE items SET utc_offset_s = 50400 WHERE stream_id = 'gate.main' AND n = 2")
+
+
 def two_rows_swapped(data: Path) -> None:
     sql(data, "UPDATE items SET n = 1000 WHERE stream_id = 'gate.main' AND n = 2")
     sql(data, "UPDATE items SET n = 2 WHERE stream_id = 'gate.main' AND n = 3")
@@ -316,6 +326,8 @@ PLACES: dict[Forger, tuple[int, str]] = {
     two_rows_swapped: (5, "gate.main.2"),
     row_edited: (5, "gate.main.2"),
     drift_invented_in_row: (5, "gate.main.2"),
+    signature_invented_in_row: (5, "gate.main.2"),
+    offset_invented_in_row: (5, "gate.main.2"),
     row_and_file_changed_together: (5, "gate.main.2"),
     row_removed: (3, "gate.main.4"),
     last_row_removed_and_head_set_back: (5, "yard.main.5"),

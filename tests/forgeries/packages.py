@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -712,7 +713,20 @@ def the_claim_of_a_stamp_is_a_number(folder: Path, key: Ed25519PrivateKey) -> No
     put_claim(folder, json.loads((folder / package.CLAIM).read_bytes()) | {"stamped": 1})
 
 
+def the_offset_of_an_item_is_invented(folder: Path, key: Ed25519PrivateKey) -> None:
+    """As if it had been recorded where days end sooner."""
+    edit_entry(folder, entry(folder, "seg"), b'"type":"seg"', b'"type":"seg","utc_offset_s":50400')
+    tables(folder)
+
+
+def a_camera_is_said_to_have_signed(folder: Path, key: Ed25519PrivateKey) -> None:
+    edit_entry(folder, entry(folder, "seg"), b'"camsig":[]', b'"camsig":["onvif"]')
+    tables(folder)
+
+
 OWNED: dict[Owner, str] = {
+    the_offset_of_an_item_is_invented: package.LEAVES,
+    a_camera_is_said_to_have_signed: package.LEAVES,
     the_claim_of_a_stamp_is_a_number: package.CLAIM,
     a_stamp_is_that_of_another_checkpoint: package.ANCHORS,
     a_stamp_is_no_stamp: package.ANCHORS,
@@ -1004,4 +1018,49 @@ SUCCEEDED: dict[Successor, str] = {
     an_earlier_key_too_many: earlier(2),
     an_earlier_key_that_is_none: earlier(0),
     genesis_names_a_later_key: package.LEAVES,
+}
+
+
+# by who has the key and the program: all of it stands in the log
+
+
+@dataclass(frozen=True)
+class Discarded:
+    """Footage of 1 March 2026, discarded by a program that nothing holds back, as its leaves and its claim tell it."""
+
+    at: str
+    """When."""
+    recorded_s: object = None
+    """What the leaves of segments say of the offset; None: nothing."""
+    discarded_s: object = None
+    """What that of the discard says."""
+    claims: str = "Asia/Shanghai"
+    named: str = "media/gate.main/"
+    """What must be named."""
+
+
+DISCARDED: dict[str, Discarded] = {
+    "the zone was changed for the discard": Discarded("2026-03-31T12:00:00Z", None, 50_400, "Pacific/Kiritimati"),
+    "the zone was changed, and the claim does not say so": Discarded("2026-03-31T12:00:00Z", None, 50_400),
+    "changed though Shanghai's midnight had passed": Discarded("2026-03-31T16:30:00Z", None, 50_400),
+    "recorded in Berlin, discarded as in Shanghai": Discarded("2026-03-31T16:30:00Z", 3600, 28_800),
+    "moved from New York to Seoul, before Seoul's": Discarded("2026-03-31T14:30:00Z", -18_000, 32_400, "Asia/Seoul"),
+    "recorded in Berlin, and the discard tells no offset": Discarded("2026-03-31T16:30:00Z", 3600, None),
+    "recorded in Berlin before its midnight": Discarded("2026-03-31T22:30:00Z", 3600, 7200, "Europe/Berlin"),
+    "an old log of Berlin": Discarded("2026-03-31T23:30:00Z", None, None, "Europe/Berlin"),
+    "an old log before Shanghai's midnight": Discarded("2026-03-31T15:30:00Z", None, None),
+    "an offset that is a text": Discarded("2026-05-01T00:00:00Z", "3600", 3600, named="proof/leaves.jsonl"),
+    "an offset that is no number": Discarded("2026-05-01T00:00:00Z", 3600, True, named="proof/leaves.jsonl"),
+    "an offset beyond any place": Discarded("2026-05-01T00:00:00Z", 50_401, 50_401, named="proof/leaves.jsonl"),
+    "an offset of nothing": Discarded("2026-05-01T00:00:00Z", 3600, "null", named="proof/leaves.jsonl"),
+}
+"""Each is told by all three; `LAWFUL` are not."""
+
+LAWFUL: dict[str, Discarded] = {
+    "recorded and discarded in Berlin": Discarded("2026-03-31T23:00:05Z", 3600, 7200, "Europe/Berlin"),
+    "recorded and discarded in Kiritimati": Discarded("2026-03-31T10:00:05Z", 50_400, 50_400, "Pacific/Kiritimati"),
+    "in New York": Discarded("2026-03-31T05:00:05Z", -18_000, -14_400, "America/New_York"),
+    "in Shanghai": Discarded("2026-03-31T16:00:05Z", None, 28_800),
+    "an old log of Shanghai": Discarded("2026-03-31T16:00:05Z"),
+    "an old log of Berlin, long after": Discarded("2026-04-01T00:10:00Z", None, None, "Europe/Berlin"),
 }

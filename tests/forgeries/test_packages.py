@@ -8,20 +8,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from config.times import DAY_US
 from recorder.causes import Cause
 from recorder.store import proofs, tables
+from recorder.store.ledger import Entry
 from recorder.store.log.keys import fingerprint, load_key
 from recorder.store.records import Asker, ViewKind
 from recorder.store.store import Store
@@ -35,10 +37,13 @@ from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
 from tests.forgeries.forge import sm2_key_forgotten_by_the_index
 from tests.forgeries.packages import (
+    DISCARDED,
+    LAWFUL,
     OWNED,
     PACKAGES,
     SM,
     SUCCEEDED,
+    Discarded,
     Forger,
     Owner,
     Successor,
@@ -709,3 +714,63 @@ def test_a_view_of_another_stream_is_refused(tmp_path: Path, monkeypatch: pytest
         good, said = verifier(tmp_path / "package", store.fingerprint)
         assert not good
         assert "another stream" in said
+
+
+def as_told(store: Store, how: Discarded) -> None:
+    """From now on leaves say of offsets what the owner wants them to."""
+    append = store.ledger.append
+
+    def told(connection: Connection, kind: str, fields: Mapping[str, Any]) -> Entry:
+        offset = {"seg": how.recorded_s, "del": how.discarded_s}.get(kind)
+        said = {name: value for name, value in fields.items() if name not in ("utc_offset_s", "zone")}
+        if offset is not None:
+            said["utc_offset_s"] = None if offset == "null" else offset
+        return append(connection, kind, said)
+
+    store.ledger.append = told  # type: ignore[method-assign]
+
+
+def discarded(folder: Path, how: Discarded, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The package of footage that was discarded so; the fingerprint of its key."""
+    monkeypatch.setattr("recorder.store.segments.may_go_us", lambda *arguments: 0)
+    clock = FakeClock()
+    store = new_store(folder, clock, "gate")
+    as_told(store, how)
+    clock.advance(1)
+    record(store, clock, SECOND * 6)
+    store.checkpoint()
+    begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000
+    clock.mono_us += 100 * DAY_US
+    clock.set_wall(how.at)
+    report = store.discard(["gate.main.1"], "target 31 days, floor 30 days")
+    assert report.discarded == ("gate.main.1",)
+    store.checkpoint()
+    store.zone = ZoneInfo(how.claims)
+    export(store, Wanted("gate", begun_us + 1, end_us, "case 9"), folder / "package", clock, "0.0.0")
+    store.close()
+    return store.fingerprint
+
+
+@pytest.mark.parametrize("name", DISCARDED)
+def test_a_discard_before_its_time_is_found_whatever_zone_is_told(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each of the three: what was bound at recording counts as much as what was at the discard."""
+    fingerprint = discarded(tmp_path, DISCARDED[name], monkeypatch)
+
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", fingerprint)
+        assert not good, verifier
+        assert DISCARDED[name].named in said, (verifier, said)
+
+
+@pytest.mark.parametrize("name", LAWFUL)
+def test_a_discard_at_its_time_is_lawful_in_any_zone(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as its own midnight has passed; where nothing binds the zone, as before."""
+    fingerprint = discarded(tmp_path, LAWFUL[name], monkeypatch)
+
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", fingerprint)
+        assert good, (verifier, said)

@@ -17,7 +17,7 @@ def fuzz(name: str, runs: int) -> None:
     """One target, in this process; ends it."""
     import atheris
 
-    with atheris.instrument_imports(include=["recorder.capture"]):
+    with atheris.instrument_imports(include=["recorder.capture", "recorder.store.camsig"]):
         from tests.fuzz import targets
 
     with tempfile.TemporaryDirectory() as folder:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from recorder.capture import soap
 from recorder.capture.audioline import AudioLine
+from recorder.capture.fragments import picture_pieces
 from recorder.capture.jpeg import frame_header
 from recorder.capture.nal import parameter_sets, units
 from recorder.capture.rtp import rtcp
@@ -34,9 +35,13 @@ from recorder.capture.rtsp.sdp import MediaDescription, base_of, parse, sets_fro
 from recorder.capture.rtsp.transport import Transport, parse_transport
 from recorder.capture.sps import reorder_depth
 from recorder.errors import SourceError
-from recorder.store.records import CodecName
+from recorder.store.camsig import UNITS_LIMIT as PICTURE_UNITS_LIMIT
+from recorder.store.camsig import signatures, stored_signatures
+from recorder.store.records import CameraSignature, CodecName
 from tests.fakes.looks import Looks, shared_buffer
 from tests.fakes.rtsp_camera import SSRC, interleaved, rtp
+from tests.fakes.signing import UUID
+from tests.fakes.signing import message as message_of
 
 LIMIT_S = 0.1
 
@@ -267,6 +272,17 @@ def parameters(data: bytes) -> None:
     list(units(data))
 
 
+def camsig(data: bytes) -> None:
+    """SEI units of a picture, looked at while it is recorded and when it is read back: both see the same."""
+    for codec in (CodecName.H264, CodecName.H265):
+        head = b"\x06" if codec is CodecName.H264 else b"\x4e\x01"
+        signatures([data, head + data], codec)
+        stored_signatures([data], codec)
+        pieces = picture_pieces(START_CODE + head + data, codec, None)
+        if 1 < len(pieces) <= 2 * PICTURE_UNITS_LIMIT:
+            assert signatures(pieces[1::2], codec) == stored_signatures([b"".join(pieces)], codec)
+
+
 def onvif(data: bytes) -> None:
     """An ONVIF answer, with an HTTP status as the first byte says."""
     document = soap.opened((200, 400, 500)[data[0] % 3] if data else 200, data[1:])
@@ -295,6 +311,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         opus,
         reports,
         parameters,
+        camsig,
         onvif,
     )
 }
@@ -397,6 +414,11 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
         b"\x67\x64\x00\x1e\xac\xd9\x40\xa0\x2f\xf9\x70\x11\x00\x00\x03\x00\x01\x00\x00\x03\x00\x32\x0f\x16\x2d\x96",
         b"\xff\xd8\xff\xe0\x00\x04ab\xff\xc0\x00\x11\x08\x00\x78\x00\xa0\x03\x01\x22\x00\x02\x11\x01\x03\x11\x01\xff\xd9",
         b"\x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x3c\xa0\x0a\x08\x0f\x16",
+    ),
+    "camsig": (
+        message_of(1, b"\0\0\3\1ab") + message_of(5, UUID[CameraSignature.ONVIF] + b"ab\0\0\3\0") + b"\x80",
+        message_of(5, UUID[CameraSignature.AXIS] + bytes(300)) + b"\x80\0\0\1\x4e\x01\x05\xff\x01",
+        b"\0\0\0\x13\x06" + message_of(5, UUID[CameraSignature.AXIS]) + b"\0\0\0\1\x41",
     ),
     "onvif": (
         ENVELOPE

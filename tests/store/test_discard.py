@@ -233,3 +233,68 @@ Keeping.TestCase.settings = settings(
     max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestKeeping = Keeping.TestCase
+
+
+def test_the_log_binds_by_which_midnights_the_day_was_counted(tmp_path: Path) -> None:
+    """In Berlin: each segment's leaf has its offset, the discard's has zone and offset; the later midnight counts."""
+    store, clock = box_in(tmp_path, "Europe/Berlin")
+    first = segments(store, clock)[0]
+    clock.set_wall("2026-03-31T22:30:00Z")  # midnight by summer time, which began meanwhile; not yet by that of then
+    clock.mono_us += 31 * DAY_US
+    before = store.discard([first.id], "target")
+    clock.set_wall("2026-03-31T23:00:01Z")
+    after = store.discard([first.id], "target")
+    store.checkpoint()
+
+    assert [type(error) for _, error in before.refused] == [BelowFloor]
+    assert after.discarded == (first.id,)
+    leaves = [leaf for _, leaf in store.leaves(0, store.log_size)]
+    assert {leaf.fields["utc_offset_s"] for leaf in leaves if leaf.type == "seg"} == {3600}
+    (told,) = (leaf.fields for leaf in leaves if leaf.type == "del")
+    assert (told["zone"], told["utc_offset_s"]) == ("Europe/Berlin", 7200)
+    assert verify(store) == []
+
+
+def test_in_shanghai_only_the_discard_says_so(tmp_path: Path) -> None:
+    """Leaves of segments are as they always were."""
+    store, clock = box(tmp_path)
+    clock.advance(40 * 86400)
+    store.discard([segments(store, clock)[0].id], "target")
+    store.checkpoint()
+
+    leaves = [leaf for _, leaf in store.leaves(0, store.log_size)]
+    assert not any("utc_offset_s" in leaf.fields for leaf in leaves if leaf.type == "seg")
+    (told,) = (leaf.fields for leaf in leaves if leaf.type == "del")
+    assert (told["zone"], told["utc_offset_s"]) == ("Asia/Shanghai", 28_800)
+    assert verify(store) == []
+
+
+@pytest.mark.parametrize(
+    ("recorded_in", "discarded_in"),
+    [("Asia/Shanghai", "Pacific/Kiritimati"), ("America/New_York", "Pacific/Kiritimati"), ("Asia/Seoul", "Asia/Tokyo")],
+)
+def test_another_zone_chosen_for_the_discard_takes_nothing_away(
+    tmp_path: Path, recorded_in: str, discarded_in: str
+) -> None:
+    """Neither plan nor guard lets footage go sooner than where it was recorded; the box goes on keeping it."""
+    store, clock = box_in(tmp_path, recorded_in)
+    first = segments(store, clock)[0]
+    honest_us = earliest_discard_us(first.t1_us, 30, store.zone)
+    store.close()
+    store = Store.open(tmp_path / "data", clock, time_zone=discarded_in)
+    clock.utc_us, clock.mono_us = honest_us - 1, clock.mono_us + 40 * DAY_US
+
+    assert sweep(store, Rule(30, 30, store.zone), clock).should == 0
+    report = store.discard([first.id], "target")
+    assert [type(error) for _, error in report.refused] == [BelowFloor]
+
+
+def box_in(tmp_path: Path, time_zone: str) -> tuple[Store, FakeClock]:
+    """A box of that zone, with footage of 1 March 2026."""
+    clock = FakeClock()
+    new_store(tmp_path, clock, "gate").close()
+    store = Store.open(tmp_path / "data", clock, time_zone=time_zone)
+    clock.advance(1)
+    record(store, clock, SECOND * 6)
+    store.checkpoint()
+    return store, clock

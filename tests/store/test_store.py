@@ -47,7 +47,7 @@ from recorder.store.records import AnchorKind, ManagedBy, Outsider, SegmentFacts
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from recorder.store.verify import verify
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import blind, new_store, record, segments
 from tests.fakes.clock import FakeClock
 
 SECOND = "I" + "P" * 9
@@ -604,13 +604,14 @@ def test_a_catalogue_from_before_segments_told_the_drift(tmp_path: Path) -> None
     """Its segments know none, and their leaves, which have no such field, still agree with their rows."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
+    blind(store)
     record(store, clock, SECOND * 5)
     store.checkpoint()
     store.close()
     put_back(tmp_path / "data", "0005")
     store = Store.open(tmp_path / "data", clock)
 
-    assert {one.clock_drift_ppb for one in segments(store, clock)} == {None}
+    assert {(one.clock_drift_ppb, one.camsig) for one in segments(store, clock)} == {(None, None)}
     assert verify(store) == []
 
 

@@ -636,12 +636,32 @@ def chain_of(by_hash, ties):
     return chain
 
 
-def earliest(t1, days, zone):
-    """00:00 behind so many whole days; the first is not counted (Civil Code, article 201)."""
-    day, shanghai = 86_400_000_000, 28_800_000_000
-    if zone != "Asia/Shanghai":
-        return t1 + (days + 1) * day  # the strictest of all zones
-    return ((t1 - 1 + shanghai) // day + days + 1) * day - shanghai
+def ahead(entry):
+    """How far local time was ahead of UTC, in seconds, as an entry has it; None: it does not say."""
+    if "utc_offset_s" not in entry:
+        return None
+    found = entry["utc_offset_s"]
+    if type(found) is not int or abs(found) > 50_400:
+        raise ValueError("no offset from UTC")
+    return found
+
+
+def earliest(item, discard, days, zone):
+    """00:00 behind so many whole days; the first is not counted (Civil Code, article 201).
+
+    By local time when it was recorded, and when it was discarded, whichever is later. What says nothing of it was
+    recorded at UTC+8, or before entries told it; then, as where nothing is known, the strictest of all zones counts.
+    """
+    t1, day, shanghai = us(item["t1"]), 86_400_000_000, 28_800
+    before, after = ahead(item), ahead(discard)
+    if after is None:
+        is_known = before is None and zone == "Asia/Shanghai"  # as the package claims
+    else:
+        is_known = before is not None or after == shanghai
+    if not is_known:
+        return t1 + (days + 1) * day
+    offsets = [(shanghai if one is None else one) * 1_000_000 for one in (before, after)]
+    return max(((t1 - 1 + one) // day + days + 1) * day - one for one in offsets)
 
 
 def objection(item, entries, stream, floor_days, zone):
@@ -666,7 +686,7 @@ def objection(item, entries, stream, floor_days, zone):
         on_it = [
             hold for _, hold in in_force if camera in hold["cameras"] and us(hold["t0"]) < t1 and t0 < us(hold["t1"])
         ]
-        if t1 + age < earliest(t1, max(floor_days, one["floor_days"]), zone):
+        if t1 + age < earliest(item, one, max(floor_days, one["floor_days"]), zone):
             why = "It was discarded before its time."
         elif on_it:
             why = "It was discarded while a hold lay on it."
@@ -749,6 +769,13 @@ def judge(claim, listed, entries, heads):
     stream, start, end = claim["stream"], us(claim["start"]), us(claim["end"])
     if any(one.get("stream") != stream for _, one, _ in entries.values() if one["type"] in OF_A_STREAM):
         fail("proof/leaves.jsonl", "There are entries of another stream.")
+    for index, (_, one, _) in entries.items():
+        try:
+            if one["type"] in ("seg", "gap", "del"):
+                ahead(one)
+        except ValueError as err:
+            fail("proof/leaves.jsonl", f"Entry {index} cannot be read ({err}).")
+            return
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
     camera = stream.rpartition(".")[0]
     told = [(h, one) for h, one, _ in entries.values() if one["type"] == "camera" and one.get("op") == "registered"]

@@ -298,10 +298,32 @@ function us(t) { # 2026-11-24T08:00:00.000000Z
     return days(substr(t, 1, 4) + 0, substr(t, 6, 2) + 0, substr(t, 9, 2) + 0) * 86400000000 + \
         (substr(t, 12, 2) * 3600 + substr(t, 15, 2) * 60 + substr(t, 18, 2)) * 1000000 + substr(t, 21, 6)
 }
-function earliest(t1, kept) { # 00:00 behind so many whole days; the first is not counted (Civil Code, article 201)
+function ahead(    found) { # how far local time was ahead of UTC, in seconds, as the entry has it; empty: it does not say
+    if (!index(entry, "\"utc_offset_s\":")) return ""
+    found = number("utc_offset_s")
+    if (entry !~ /"utc_offset_s":-?(0|[1-9][0-9]*)[,}]/ || found + 0 > 50400 || found + 0 < -50400) {
+        fail("proof/leaves.jsonl", "Entry " $1 " cannot be read (no offset from UTC).")
+        return ""
+    }
+    return found + 0
+}
+function midnight(t1, kept, offset) {
+    offset *= 1000000
+    return (int((t1 - 1 + offset) / 86400000000) + kept + 1) * 86400000000 - offset
+}
+# 00:00 behind so many whole days; the first is not counted (Civil Code, article 201). By local time when it was recorded,
+# and when it was discarded, whichever is later. What says nothing of it was recorded at UTC+8, or before entries told it;
+# then, as where nothing is known, the strictest of all zones counts. Entries tell the offset, so that no list of zones is
+# needed here, which not every machine has.
+function earliest(i, k,    kept, known, one, two) {
+    kept = days_then[k]
     if (kept < floor) kept = floor
-    if (zone != "Asia/Shanghai") return t1 + (kept + 1) * 86400000000 # the strictest of all zones
-    return (int((t1 - 1 + 28800000000) / 86400000000) + kept + 1) * 86400000000 - 28800000000
+    if (ahead_then[k] == "") known = (ahead_of[i] == "" && zone == "Asia/Shanghai")
+    else known = (ahead_of[i] != "" || ahead_then[k] == 28800)
+    if (!known) return t1[i] + (kept + 1) * 86400000000
+    one = midnight(t1[i], kept, ahead_of[i] == "" ? 28800 : ahead_of[i])
+    two = midnight(t1[i], kept, ahead_then[k] == "" ? 28800 : ahead_then[k])
+    return one > two ? one : two
 }
 function compact(t) { # 20261124T080000.000Z
     return substr(t, 1, 4) substr(t, 6, 2) substr(t, 9, 5) substr(t, 15, 2) substr(t, 18, 2) "." substr(t, 21, 3) "Z"
@@ -313,7 +335,7 @@ function objection(i,    k, h, age, why) { # why no discard of it was lawful; em
         if (n[i] < from[k] || n[i] > to[k]) continue
         age = when[k] - t1[i]
         if (boxwhen[k] - boxtime[i] < age) age = boxwhen[k] - boxtime[i]
-        if (t1[i] + age < earliest(t1[i], days_then[k])) { why = "It was discarded before its time."; continue }
+        if (t1[i] + age < earliest(i, k)) { why = "It was discarded before its time."; continue }
         for (h in placed) if (on_camera[h] && in_force(h, k) && begins[h] < t1[i] && t0[i] < ends[h]) break
         if (h in placed && on_camera[h] && in_force(h, k) && begins[h] < t1[i] && t0[i] < ends[h]) {
             why = "It was discarded while a hold lay on it."; continue
@@ -354,6 +376,7 @@ BEGIN {
             sha[i] = text("sha256"); sm3[i] = text("sm3"); boxtime[i] = number("elapsed_us") + 0; kind[i] = type
             file[number("n")] = i
             if (n[i] > most) most = n[i]
+            ahead_of[i] = ahead()
             codec[i] = text("codec"); size[i] = number("bytes"); from_text[i] = text("t0"); to_text[i] = text("t1")
             run[i] = number("run"); init[i] = number("init_bytes"); frames[i] = number("frames")
         }
@@ -366,6 +389,7 @@ BEGIN {
             receipt[receipts] = $1 + 0; from[receipts] = number("n0") + 0; to[receipts] = number("n1") + 0
             when[receipts] = us(text("at")); boxwhen[receipts] = number("elapsed_us") + 0
             days_then[receipts] = number("floor_days") + 0; holds_then[receipts] = text("holds")
+            ahead_then[receipts] = ahead()
         }
     }
     if (type == "hold") {

@@ -216,8 +216,9 @@ async def test_segments_are_paged_to_the_end(box: Box) -> None:
     one = (await box.ask("GET", f"/api/v1/segments/{seen[0]}")).json()
     assert set(one) == {
         "id", "camera", "run", "n", "start", "end", "bytes", "frames", "codec", "width", "height", "audio",
-        "clock_offset_s", "clock_drift_ppm", "sha256", "state", "held",
+        "clock_offset_s", "clock_drift_ppm", "camsig", "sha256", "state", "held",
     }  # fmt: skip
+    assert one["camsig"] == []
 
 
 async def test_a_segment_tells_its_cameras_clock(box: Box) -> None:

@@ -12,12 +12,16 @@ from appliance.health.gather import Gatherer, Terms
 from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.times import DAY_US, SECOND_US
+from recorder.capture.recording import Recording
 from recorder.capture.session import SessionState, SessionStatus
+from recorder.capture.source import Track
 from recorder.causes import Cause
-from recorder.store.records import ManagedBy
+from recorder.store.records import CameraSignature, CodecName, ManagedBy, Signing
 from recorder.store.store import Store
-from tests.fakes.box import new_store, record
+from tests.fakes.box import SEGMENT_US, new_store, record
+from tests.fakes.camera import packets
 from tests.fakes.clock import FakeClock
+from tests.fakes.signing import signature_unit, signed
 
 
 class Scene:
@@ -101,6 +105,21 @@ def test_footage_is_surveyed(scene: Scene) -> None:
     scene.store.commit_gap("gate.main", scene.clock.utc_us + 30 * SECOND_US, Cause.UNREACHABLE)
     scene.look()
     assert scene.gate().gap_seconds["unreachable"] == pytest.approx(30, abs=0.2)
+
+
+def test_camera_never_signed_and_signs(scene: Scene) -> None:
+    """What the last look saw of its signatures is told, whether there is footage enough for a forecast or not."""
+    record(scene.store, scene.clock, "IPPPPPPPPP" * 3)
+    scene.look()
+    assert scene.gate().signing is None
+    recording = Recording(scene.store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    mine = signature_unit(CodecName.H264, CameraSignature.AXIS)
+    for packet in packets("IPPPPPPPPP" * 3, scene.clock):
+        recording.feed(packet._replace(data=signed(packet.data, CodecName.H264, mine)))
+    recording.stop(Cause.UNREACHABLE)
+    scene.look()
+    assert scene.gate().signing == Signing((CameraSignature.AXIS,), scene.store.head("gate.main").t1_us)
 
 
 def test_footage_is_seconds_old(scene: Scene) -> None:

@@ -13,6 +13,7 @@ from appliance.health.outcomes import Outcome, Outcomes
 from appliance.health.problems import (
     CHINESE,
     MEDIA_LATE_S,
+    UNSIGNED_TOLD_US,
     codes_to_translate,
     problems_of,
     state_of,
@@ -20,7 +21,7 @@ from appliance.health.problems import (
 from recorder.capture.fleet import WorkerFacts
 from recorder.errors import SourceBasicOnly
 from recorder.store.log.errors import TokenMissing
-from recorder.store.records import VolumeState
+from recorder.store.records import CameraSignature, Signing, VolumeState
 
 GATE = CameraFacts("gate", "Gate", "recording", 0.2, 100.0, None, None, days_held=3, days_forecast=90)
 DISK = VolumeState("v0", "/data/media/v0", 50, 100, "ok")
@@ -88,6 +89,22 @@ def test_camera_has_another_time(offset_s: float, words: tuple[str, str]) -> Non
     assert words[0] in problems[0].text
     assert words[1] in problems_of(facts, "zh-CN")[0].text
     assert state_of(problems) == "ok"
+
+
+def test_camera_stopped_signing() -> None:
+    """It is told in both languages, since when; a camera that signs, never did, or was cut off just before, is none."""
+    signs = Signing((CameraSignature.ONVIF,), 1_772_323_200_000_000)
+    stopped = replace(signs, unsigned_since_us=1_772_323_260_000_000, unsigned_us=UNSIGNED_TOLD_US)
+    facts = replace(WELL, cameras=[replace(GATE, signing=stopped)])
+    problems = problems_of(facts)
+
+    assert [problem.code for problem in problems] == ["camera_signatures_stopped"]
+    assert "removed on the way or switched off" in problems[0].text
+    assert "since 2026-03-01 00:01 UTC" in problems[0].text
+    assert "签名在途中被去除，或已被关闭" in problems_of(facts, "zh-CN")[0].text
+    assert state_of(problems) == "ok"
+    for well in (None, signs, replace(stopped, unsigned_us=UNSIGNED_TOLD_US - 1)):
+        assert codes(replace(WELL, cameras=[replace(GATE, signing=well)])) == []
 
 
 def test_camera_has_no_time_of_its_own() -> None:

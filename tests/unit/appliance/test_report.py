@@ -8,7 +8,7 @@ from appliance.health.facts import CameraFacts, Facts, KeyFacts, Sm2Facts
 from appliance.health.outcomes import Outcome
 from appliance.health.report import Identity, readiness, status
 from appliance.wiring.camera import DEMO_ID, DEMO_URL, demo_is_due, is_demo
-from recorder.store.records import Camera, CheckpointRecord, ManagedBy, VolumeState
+from recorder.store.records import Camera, CameraSignature, CheckpointRecord, ManagedBy, Signing, VolumeState
 
 IDENTITY = Identity("b0", "custos", "0.1.0", "Asia/Shanghai", "custos/b0")
 FACTS = Facts(
@@ -43,6 +43,18 @@ def test_status_names_the_sm2_key() -> None:
     assert status(FACTS, IDENTITY, "en").log.sm2_fingerprint is None
     bound = replace(FACTS, sm2=Sm2Facts(is_configured=True, fingerprint="ab"))
     assert status(bound, IDENTITY, "en").log.sm2_fingerprint == "ab"
+
+
+def test_camera_signs_its_pictures() -> None:
+    """Whose form its signatures have, until when, and since when there are none; nothing of one that never did."""
+    (gate,) = FACTS.cameras
+    signing = Signing((CameraSignature.AXIS,), 5_000_000, 6_000_000, 1)
+    (told,) = status(replace(FACTS, cameras=[replace(gate, signing=signing)]), IDENTITY, "en").cameras
+    (never,) = status(FACTS, IDENTITY, "en").cameras
+
+    assert (told.signed_by, told.signed_until) == (["axis"], "1970-01-01T00:00:05.000000Z")
+    assert told.unsigned_since == "1970-01-01T00:00:06.000000Z"
+    assert (never.signed_by, never.signed_until, never.unsigned_since) == ([], None, None)
 
 
 def test_box_is_ready() -> None:

@@ -19,10 +19,11 @@ from recorder.capture.source import Track
 from recorder.capture.worker import Order
 from recorder.causes import Cause
 from recorder.store.log.sm3 import sm3
-from recorder.store.records import CodecName
+from recorder.store.records import CameraSignature, CodecName
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
 from tests.fakes.camera import packets, wanted
 from tests.fakes.clock import FakeClock
+from tests.fakes.signing import signature_unit, signed
 from tests.fakes.stepping import until
 
 WAIT_S = 10.0
@@ -274,12 +275,14 @@ def test_what_a_process_has_written_is_committed_here(tmp_path: Path) -> None:
     recording.begin(Track(CodecName.H264))
     recording.clock_drift_ppb = 12_345
     for packet in packets("I" + "P" * 9, clock):
-        recording.feed(packet._replace(clock_offset_us=5, lost_packets=1))
+        data = signed(packet.data, CodecName.H264, signature_unit(CodecName.H264, CameraSignature.AXIS))
+        recording.feed(packet._replace(data=data, clock_offset_us=5, lost_packets=1))
     recording.stop(Cause.UNREACHABLE)
 
     found = segments(store, clock)
     assert sum(one.frames for one in found) == 60
     assert (found[-1].clock_offset_us, found[-1].clock_drift_ppb, found[-1].lost_packets) == (5, 12_345, 10)
+    assert [one.camsig for one in found] == [()] * (len(found) - 1) + [(CameraSignature.AXIS,)]
     fleet.stop()
 
 

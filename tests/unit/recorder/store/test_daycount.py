@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.times import DAY_US, LAST_US, format_us, parse_us, to_datetime
-from recorder.store.daycount import earliest_discard_us, trusted_now_us
+from recorder.store.daycount import (
+    OFFSET_LIMIT_S,
+    SHANGHAI_S,
+    bound_discard_us,
+    earliest_discard_us,
+    is_offset,
+    may_go_us,
+    offset_s,
+    recorded_offset_s,
+    strictest_us,
+    trusted_now_us,
+)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -74,3 +85,66 @@ def test_neither_clock_alone_makes_footage_old(t1_us: int, leaf_us: int, wall_us
 
     assert age_us <= wall_us - t1_us
     assert age_us <= elapsed_us - leaf_us
+
+
+offsets = st.integers(-OFFSET_LIMIT_S, OFFSET_LIMIT_S)
+instants = st.integers(0, 4_000_000_000_000_000)
+
+
+@given(instants, st.integers(30, 400), st.none() | offsets, offsets)
+def test_no_offset_at_the_discard_lets_footage_go_sooner_than_that_at_recording(
+    t1_us: int, days: int, recorded_s: int | None, discarded_s: int
+) -> None:
+    """Whatever zone somebody chose for the discard; never before so many whole days, never later than the strictest."""
+    mine_us = bound_discard_us(t1_us, days, recorded_s, discarded_s)
+    honest_us = bound_discard_us(t1_us, days, recorded_s, SHANGHAI_S if recorded_s is None else recorded_s)
+
+    assert t1_us + days * DAY_US <= honest_us <= mine_us <= strictest_us(t1_us, days)
+
+
+@given(instants, st.integers(30, 400))
+def test_without_summer_time_what_is_bound_is_the_zones_own_count(t1_us: int, days: int) -> None:
+    """In Shanghai, where leaves need not say so, and in Seoul, where they do."""
+    t1_us += 1_000_000_000_000_000  # both had summer time before
+    for zone in (SHANGHAI, ZoneInfo("Asia/Seoul")):
+        now_us = t1_us + 100 * DAY_US
+        bound_us = bound_discard_us(t1_us, days, recorded_offset_s(t1_us, zone), offset_s(now_us, zone))
+        assert bound_us == earliest_discard_us(t1_us, days, zone)
+
+
+def test_most_leaves_need_not_say_it() -> None:
+    """Those of Shanghai; elsewhere it is the offset of the footage's last instant."""
+    summer_us = parse_us("2026-03-29T01:00:00Z")
+
+    assert recorded_offset_s(summer_us, SHANGHAI) is None
+    assert [recorded_offset_s(summer_us + n, BERLIN) for n in (0, 1)] == [3600, 7200]
+
+
+def test_footage_recorded_nobody_knows_where_is_kept_the_longest() -> None:
+    """A leaf without an offset, and a discard that is not counted by Shanghai's."""
+    assert bound_discard_us(0, 30, None, 3600) == strictest_us(0, 30)
+    assert bound_discard_us(0, 30, None, SHANGHAI_S) == earliest_discard_us(0, 30, SHANGHAI)
+
+
+@given(instants, st.integers(30, 400), st.none() | offsets, st.integers(-(10**16), 10**18))
+def test_the_box_is_never_less_strict_than_who_judges_it(
+    t1_us: int, days: int, recorded_s: int | None, now_us: int
+) -> None:
+    """By its zone and by what its log binds; a clock gone wild is no error."""
+    allowed_us = may_go_us(t1_us, days, BERLIN, recorded_s, now_us)
+
+    assert allowed_us >= earliest_discard_us(t1_us, days, BERLIN)
+    assert allowed_us >= bound_discard_us(t1_us, days, recorded_s, offset_s(now_us, BERLIN))
+
+
+def test_the_last_date_is_the_end_of_waiting() -> None:
+    """Footage of a clock gone wild goes at no instant that cannot be written."""
+    assert may_go_us(LAST_US, 30, BERLIN, None, LAST_US) == LAST_US
+
+
+@pytest.mark.parametrize("value", [None, True, "3600", 1.0, OFFSET_LIMIT_S + 1, -OFFSET_LIMIT_S - 1])
+def test_what_is_no_offset(value: object) -> None:
+    """Only whole seconds, and no more than any place has."""
+    assert not is_offset(value)
+    assert is_offset(OFFSET_LIMIT_S)
+    assert is_offset(-OFFSET_LIMIT_S)
