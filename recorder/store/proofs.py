@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, select
@@ -92,10 +91,7 @@ class Proofs:
         raise TileMissing("No beat of the log binds these items.")
 
     def _proven(self, connection: Connection, indexes: Iterable[int], size: int) -> Iterator[ProvenLeaf]:
-        @cache
-        def node(height: int, index: int) -> bytes:  # neighbours share most of their paths
-            return self._ledger.tiles.node(height, index, size)
-
+        node = self._ledger.tiles.nodes(size)
         for index in indexes:
             path = tuple(inclusion_proof(index, size, node))
             yield ProvenLeaf(index, self._ledger.body(connection, index), path)
