@@ -19,8 +19,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import update
 
@@ -65,16 +67,36 @@ class BulkTiles(TileStore):
 
 
 @dataclass
+class Cost:
+    """Of doing something so many times."""
+
+    times: int = 0
+    wall_s: float = 0
+    cpu_s: float = 0
+    """Of the processor: what it costs on a machine that does other things, too."""
+
+    @contextmanager
+    def counted(self, times: int = 1) -> Iterator[None]:
+        """Add what the block takes."""
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        yield
+        self.times += times
+        self.wall_s += time.perf_counter() - wall_s
+        self.cpu_s += time.process_time() - cpu_s
+
+
+@dataclass
 class Figures:
     """What was measured at one size."""
 
     leaves: int
     log_bytes: int = 0
-    append_s: float = 0
-    """For `APPENDED` leaves, `TOGETHER` in a transaction, signed and in tiles; `sign_s` is part of it."""
-    sign_s: float = 0
-    alone_s: float = 0
-    """For `ALONE` leaves, each in a transaction of its own, and not signed."""
+    append: Cost = field(default_factory=Cost)
+    """Of leaves, `TOGETHER` in a transaction, with the checkpoints that sign them."""
+    alone: Cost = field(default_factory=Cost)
+    """Of leaves, each in a transaction of its own, and not signed."""
+    proof: Cost = field(default_factory=Cost)
+    checkpoint: Cost = field(default_factory=Cost)
     proofs_us: list[int] = field(default_factory=list)
     cold_us: list[int] = field(default_factory=list)
     """Likewise, when the kernel had forgotten the tiles of that path."""
@@ -124,9 +146,9 @@ def grow(store: Store, count: int, told: Callable[[int], None] = lambda size: No
     """Let the log have so many leaves, as though they had been appended and signed."""
     tiles, size = BulkTiles(store.layout.log), store.checkpoint().size
     while size < count:
-        end = min(count, (size // BATCH + 1) * BATCH)
-        size = tiles.append(size, leaves(size, end))
-        tiles.forget_partials(size)
+        begin, end = size, min(count, (size // BATCH + 1) * BATCH)
+        size = tiles.append(begin, leaves(begin, end))
+        tiles.forget_partials(size, begin)
         told(size)
     files.sync_volume(store.layout.log)
     stands = {"size": size, "checkpoint_size": size, "checkpoint_root": tiles.frontier(size).root().hex()}
@@ -152,7 +174,9 @@ class Measuring:
         self._sign()
         self._append()
         self._append_alone()
-        self.figures.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.figures.log_bytes = size_of(self._store.layout.log)
+        highest_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.figures.peak_bytes = max(highest_bytes, self.figures.begin_bytes)  # the kernel counts them apart
         return self.figures
 
     def _cameras(self) -> None:
@@ -172,8 +196,9 @@ class Measuring:
             if cold:
                 self._let_be_forgotten(index)
             begun_ns = time.perf_counter_ns()
-            body = tiles.read_entry(index, signed.size)
-            path = inclusion_proof(index, signed.size, tiles.nodes(signed.size))
+            with Cost().counted() if cold else self.figures.proof.counted():
+                body = tiles.read_entry(index, signed.size)
+                path = inclusion_proof(index, signed.size, tiles.nodes(signed.size))
             took_us.append((time.perf_counter_ns() - begun_ns) // 1000)
             verify_inclusion(leaf_hash(body), index, signed.size, path, bytes.fromhex(signed.root))
 
@@ -192,26 +217,23 @@ class Measuring:
                 for body in range(CAMERAS):
                     self._store.ledger.append(connection, "finding", {"what": "minute", "camera": body})
             begun_ns = time.perf_counter_ns()
-            self._store.checkpoint()
+            with self.figures.checkpoint.counted():
+                self._store.checkpoint()
             self.figures.checkpoints_us.append((time.perf_counter_ns() - begun_ns) // 1000)
 
     def _append(self) -> None:
-        begun_s = time.perf_counter()
-        for first in range(0, APPENDED, TOGETHER):
-            with self._store.database.write() as connection:
-                for number in range(first, first + TOGETHER):
-                    self._store.ledger.append(connection, "finding", {"what": "bench", "number": number})
-            if (first + TOGETHER) % SIGNED_EVERY == 0:
-                signing_s = time.perf_counter()
-                self._store.checkpoint()
-                self.figures.sign_s += time.perf_counter() - signing_s
-        self.figures.append_s = time.perf_counter() - begun_s
+        with self.figures.append.counted(APPENDED):
+            for first in range(0, APPENDED, TOGETHER):
+                with self._store.database.write() as connection:
+                    for number in range(first, first + TOGETHER):
+                        self._store.ledger.append(connection, "finding", {"what": "bench", "number": number})
+                if (first + TOGETHER) % SIGNED_EVERY == 0:
+                    self._store.checkpoint()
 
     def _append_alone(self) -> None:
-        begun_s = time.perf_counter()
-        for number in range(ALONE):
-            self._store.note("finding", {"what": "bench", "number": number})
-        self.figures.alone_s = time.perf_counter() - begun_s
+        with self.figures.alone.counted(ALONE):
+            for number in range(ALONE):
+                self._store.note("finding", {"what": "bench", "number": number})
 
 
 def _resident_bytes() -> int:
@@ -231,7 +253,9 @@ def measured(folder: Path) -> Figures:
     """
     command = [sys.executable, "-m", "bench.logs", str(folder)]
     told = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
-    return Figures(**json.loads(told.stdout))
+    found: dict[str, Any] = json.loads(told.stdout)
+    found |= {name: Cost(**value) for name, value in found.items() if isinstance(value, dict)}
+    return Figures(**found)
 
 
 def main() -> None:

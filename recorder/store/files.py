@@ -1,7 +1,7 @@
 """Durable files: create, grow, seal, replace, unlink; the only place of the store that calls the kernel for them.
 
-What is promised: after `write_atomically`, `seal`, `put_away` and `unlink` return, the change survives a power
-cut, on a file system and a disk that honour fsync. The order of system calls that this rests on::
+What is promised: after `write_atomically`, `write_together`, `seal`, `put_away` and `unlink` return, the change
+survives a power cut, on a file system and a disk that honour fsync. The order of system calls that this rests on::
 
     write_atomically   open(tmp, O_EXCL) write fsync | rename(tmp, name) | open(folder) fsync
     write_together     the same for several: all are written and synced before the first is renamed
@@ -23,8 +23,8 @@ import mmap
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -134,16 +134,24 @@ def _write_some(contents: Mapping[Path, bytes], pool: Executor) -> None:
         for folder in {place.parent for place in contents}:
             with translated(folder):
                 make_folders(folder)
-        list(pool.map(written, contents))
+        _all_done(pool, written, contents)
         for place in contents:
             with translated(place):
                 temporary[place].rename(place)
-        list(pool.map(synced, {place.parent for place in contents}))
+        _all_done(pool, synced, {place.parent for place in contents})
     except StorageError:
         for one in temporary.values():
             with contextlib.suppress(OSError):
                 one.unlink(missing_ok=True)
         raise
+
+
+def _all_done(pool: Executor, job: Callable[[Path], None], places: Iterable[Path]) -> None:
+    """Do it for each, and let all of them end, before the first failure is told: none may write behind our back."""
+    running = [pool.submit(job, place) for place in places]
+    wait(running)
+    for one in running:
+        one.result()
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
@@ -251,6 +259,12 @@ def put_away(path: Path, folder: Path) -> Path:
 COPY_BYTES = 1024 * 1024
 """Read, handed on and written at a time."""
 
+WRITE_BEHIND_BYTES = 8 * 1024 * 1024
+"""So much of a copy waits in memory before the disk is set to work on it."""
+
+_BEGIN_WRITING = 2
+"""SYNC_FILE_RANGE_WRITE, sync_file_range(2)."""
+
 
 def copy(source: Path, target: Path, passed: Callable[[bytes], None], begin: int = 0) -> None:
     """Append what lies behind `begin` of a file to another, which is made where it is not there; `seal` makes it last.
@@ -262,9 +276,23 @@ def copy(source: Path, target: Path, passed: Callable[[bytes], None], begin: int
     """
     with translated(source), source.open("rb", buffering=0) as stream, target.open("ab", buffering=0) as out:
         stream.seek(begin)
+        waiting = 0
         while piece := stream.read(COPY_BYTES):
             passed(piece)
             write_all(out.fileno(), piece)
+            waiting += len(piece)
+            if waiting >= WRITE_BEHIND_BYTES:
+                _begin_writing(out.fileno())
+                waiting = 0
+
+
+def _begin_writing(handle: int) -> None:
+    """Have the disk work while we read on: else a large copy lies in memory until it is sealed, and the disk rests.
+
+    Promises nothing, so a file system that does not know it takes nothing away: `seal` makes a copy last.
+    """
+    start = whole = ctypes.c_int64(0)
+    _libc.sync_file_range(handle, start, whole, _BEGIN_WRITING)
 
 
 def remove_copy(path: Path) -> None:

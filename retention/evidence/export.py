@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Self
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -91,13 +93,13 @@ def export(
     with files.translated(folder):
         if not resume and folder.exists() and any(folder.iterdir()):
             raise PackageExists(f"{PackageExists.sentence()} ({folder})")
-    writing = _Writing(folder)
     media = [one for one in items if isinstance(one, Segment)]
     present = [one for one in media if one.state is MediaState.PRESENT]
-    altered = _media(store, present, writing, progress)
-    claim = _claim(store, wanted, clock, program)
-    _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
-    writing.close(store)
+    with _Writing(folder) as writing:
+        altered = _media(store, present, writing, progress)
+        claim = _claim(store, wanted, clock, program)
+        _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
+        writing.close(store)
     size = sum(one.bytes for one in present)
     return Exported(folder, len(present), size, len(media) - len(present), altered)
 
@@ -126,11 +128,22 @@ def _numbers(store: Store, stream_id: str, wanted: Wanted) -> tuple[int, int]:
 
 
 class _Writing:
-    """A package that grows: remembers what each file hashes to."""
+    """A package that grows: remembers what each file hashes to. A context: when it ends, nothing writes any more.
+
+    While a copy waits for the disk, the next one is read and hashed: one thread seals, one file at a time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.digests: dict[str, str] = {}
+        self._sealer = ThreadPoolExecutor(1, "seal")
+        self._sealing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._sealer.shutdown()
 
     def text(self, name: str, content: bytes) -> None:
         """Write a file at once."""
@@ -149,37 +162,55 @@ class _Writing:
             passed(target.stat().st_size)
         else:
             try:
-                self._written(name, [(source, 0)], passed)
+                digest = self._copied(name, [(source, 0)], passed)
             except StorageError:
                 if source.exists():  # it is the other disk that fails
                     raise
                 return False
+            self._seal(name, digest)
         return self.digests[name] == segment.sha256
 
     def film(self, name: str, segments: Sequence[Segment], passed: Callable[[int], None]) -> None:
         """Join the originals of a run that are here already: it plays anywhere, and can be made again from them."""
         pieces = [(self.folder / media_name(one), one.init_bytes if place else 0) for place, one in enumerate(segments)]
         files.remove_copy(self.folder / name)
-        self._written(name, pieces, passed)
+        self._settle()
+        self._seal(name, self._copied(name, pieces, passed))
 
-    def _written(self, name: str, pieces: Sequence[tuple[Path, int]], passed: Callable[[int], None]) -> None:
-        """One file of others, each from a byte on; under its name only when it is whole and durable."""
+    def _copied(self, name: str, pieces: Sequence[tuple[Path, int]], passed: Callable[[int], None]) -> str:
+        """One file of others, each from a byte on, not sealed yet; what it hashes to."""
         digest = hashlib.sha256()
 
         def seen(piece: bytes) -> None:
             passed(len(piece))
             digest.update(piece)
 
-        target = self.folder / name
-        part = target.with_name(target.name + PART)
+        part = _part_of(self.folder / name)
         files.remove_copy(part)
         for source, begin in pieces:
             files.copy(source, part, seen, begin)
-        files.seal(part, target)
-        self.digests[name] = digest.hexdigest()
+        return digest.hexdigest()
+
+    def _seal(self, name: str, digest: str) -> None:
+        """Give a whole copy its name when it is durable; the one before is waited for."""
+        self._settle()
+        target = self.folder / name
+        self._sealing = self._sealer.submit(files.seal, _part_of(target), target)
+        self.digests[name] = digest
+
+    def _settle(self) -> None:
+        """Wait until all copies have their names.
+
+        Raises:
+            StorageError: one could not be made durable.
+        """
+        sealing, self._sealing = self._sealing, None
+        if sealing is not None:
+            sealing.result()
 
     def close(self, store: Store) -> None:
         """The list of all files, and the box's signature on it; what an attempt before left besides goes."""
+        self._settle()
         for path in self.folder.rglob("*"):
             if path.is_file() and path.relative_to(self.folder).as_posix() not in self.digests:
                 files.remove_copy(path)
@@ -205,6 +236,10 @@ def _media(store: Store, segments: list[Segment], writing: _Writing, progress: P
         if here:
             writing.film(f"{package.MEDIA}/{here[0].stream_id}/{package.PLAY.format(run=run)}", here, passed)
     return tuple(altered)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(target.name + PART)
 
 
 def media_name(segment: Segment) -> str:
