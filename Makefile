@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	if command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then command -v $$p; break; fi; done)
 
-.PHONY: help run test lint format lock soak fuzz bench bench-proof clean-env
+.PHONY: help run test lint format lock soak fuzz bench clean-env
 
 help:
 	@echo "make run     start the box on http://127.0.0.1:8080"
@@ -72,12 +72,9 @@ $(STAMPS)/bench: $(STAMPS)/run scripts/system_packages.sh
 	@mkdir -p $(STAMPS) && touch $@
 
 # Options by way of BENCH and PROOF, for example: make bench BENCH="--cameras 1,20 --seconds 30 --only custos,ffmpeg"
-# or PROOF="--leaves 33000000", which takes 22 GB of disk; `make bench-proof` is the second half alone.
+# or PROOF="--leaves 33000000", which takes 22 GB of disk. `python -m bench.proof` is the second half alone.
 bench: $(STAMPS)/bench
 	@$(BIN)/python -m bench $(BENCH)
-	@$(BIN)/python -m bench.proof $(PROOF)
-
-bench-proof: $(STAMPS)/bench
 	@$(BIN)/python -m bench.proof $(PROOF)
 
 format: $(STAMPS)/test

@@ -666,6 +666,21 @@ def test_files_are_written_together_each_whole_or_not_at_all(tmp_path: Path, mon
     assert sum(one.is_file() for one in tmp_path.rglob("*")) == len(places)
 
 
+def test_a_copy_that_the_disk_begins_to_write_meanwhile_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a byte on, behind what stands there; and every piece was seen in its order."""
+    monkeypatch.setattr(files, "COPY_BYTES", 10)
+    monkeypatch.setattr(files, "WRITE_BEHIND_BYTES", 30)
+    (tmp_path / "source").write_bytes(bytes(range(200)))
+    (tmp_path / "target").write_bytes(b"begun")
+    seen: list[bytes] = []
+    files.copy(tmp_path / "source", tmp_path / "target", seen.append, 5)
+
+    assert b"".join(seen) == bytes(range(5, 200))
+    assert (tmp_path / "target").read_bytes() == b"begun" + bytes(range(5, 200))
+
+
 def test_a_file_is_mapped_whatever_its_size(tmp_path: Path) -> None:
     """An empty one too, which the kernel cannot map; one that is not there is a storage error."""
     (tmp_path / "empty").touch()
