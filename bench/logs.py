@@ -175,8 +175,7 @@ class Measuring:
         self._append()
         self._append_alone()
         self.figures.log_bytes = size_of(self._store.layout.log)
-        highest_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        self.figures.peak_bytes = max(highest_bytes, self.figures.begin_bytes)  # the kernel counts them apart
+        self.figures.peak_bytes = max(_highest_bytes(), self.figures.begin_bytes)  # the kernel counts them apart
         return self.figures
 
     def _cameras(self) -> None:
@@ -238,6 +237,12 @@ class Measuring:
 
 def _resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def _highest_bytes() -> int:
+    """The most that was ever resident of this program; getrusage(2) would count the one that has started it, too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def size_of(folder: Path) -> int:
