@@ -179,7 +179,10 @@ class Measuring:
         return self.figures
 
     def _cameras(self) -> None:
+        known = {one.id for one in self._store.cameras.all()}
         for name in self._names():
+            if name in known:  # this log was measured before
+                continue
             self._store.cameras.add(name, name, "rtsp://127.0.0.1:554/main")
             self._store.commit_gap_until_now(stream_of(name), Cause.UNREACHABLE)
         self._store.checkpoint()

@@ -131,19 +131,29 @@ def _write_some(contents: Mapping[Path, bytes], pool: Executor) -> None:
             sync_folder(folder)
 
     try:
-        for folder in {place.parent for place in contents}:
+        named = {place.parent for place in contents}
+        for folder in list(named):
             with translated(folder):
-                make_folders(folder)
+                named |= _folders_made(folder)
         _all_done(pool, written, contents)
         for place in contents:
             with translated(place):
                 temporary[place].rename(place)
-        _all_done(pool, synced, {place.parent for place in contents})
+        _all_done(pool, synced, named)
     except StorageError:
         for one in temporary.values():
             with contextlib.suppress(OSError):
                 one.unlink(missing_ok=True)
         raise
+
+
+def _folders_made(folder: Path) -> set[Path]:
+    """Create a folder and its parents; in which of them a new name is still to be made durable."""
+    if folder.is_dir():
+        return set()
+    above = _folders_made(folder.parent)
+    folder.mkdir(exist_ok=True)
+    return {folder.parent, *above}
 
 
 def _all_done(pool: Executor, job: Callable[[Path], None], places: Iterable[Path]) -> None:
