@@ -20,7 +20,8 @@ help:
 	@echo "make format  put the code into its form"
 	@echo "make soak    the long runs of the tests (about half an hour more)"
 	@echo "make fuzz    a million inputs for each thing that takes bytes from a camera (about an hour and a half)"
-	@echo "make bench   what recording costs on this machine, beside other recorders (up to 45 minutes)"
+	@echo "make bench   what recording costs on this machine, beside other recorders (up to 45 minutes),"
+	@echo "             and what its log, verifying and exporting cost (some minutes more)"
 	@echo "make lock    resolve the dependencies anew"
 
 $(STAMPS)/run: requirements.lock pyproject.toml
@@ -70,9 +71,11 @@ $(STAMPS)/bench: $(STAMPS)/run scripts/system_packages.sh
 	@bash scripts/system_packages.sh ffmpeg
 	@mkdir -p $(STAMPS) && touch $@
 
-# Options by way of BENCH, for example: make bench BENCH="--cameras 1,20 --seconds 30 --only custos,ffmpeg"
+# Options by way of BENCH and PROOF, for example: make bench BENCH="--cameras 1,20 --seconds 30 --only custos,ffmpeg"
+# or PROOF="--leaves 33000000", which takes 22 GB of disk. `python -m bench.proof` is the second half alone.
 bench: $(STAMPS)/bench
 	@$(BIN)/python -m bench $(BENCH)
+	@$(BIN)/python -m bench.proof $(PROOF)
 
 format: $(STAMPS)/test
 	@$(BIN)/ruff check --fix .

@@ -6,6 +6,7 @@ set -euo pipefail
 
 packages=(
   chromium ffmpeg openssl xxd unzip libarchive-tools iproute2 g++
+  golang-go golang-golang-x-mod-dev
   python3-gi glib-networking gir1.2-gst-rtsp-server-1.0 gstreamer1.0-rtsp
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   vlc-bin vlc-plugin-base

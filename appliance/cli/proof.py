@@ -207,7 +207,8 @@ def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
 
 @contextlib.contextmanager
 def _progress(at: Desk) -> Iterator[Callable[[int, int], None]]:
-    with Progress(console=Console(stderr=True), transient=True, disable=at.as_json) as progress:
+    console = Console(stderr=True)  # elsewhere than on a terminal it would leave an empty line behind
+    with Progress(console=console, transient=True, disable=at.as_json or not console.is_terminal) as progress:
         bar = progress.add_task("Reading every stored byte 读取全部录像", total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
 

@@ -1,9 +1,10 @@
 """Durable files: create, grow, seal, replace, unlink; the only place of the store that calls the kernel for them.
 
-What is promised: after `write_atomically`, `seal`, `put_away` and `unlink` return, the change survives a power
-cut, on a file system and a disk that honour fsync. The order of system calls that this rests on::
+What is promised: after `write_atomically`, `write_together`, `seal`, `put_away` and `unlink` return, the change
+survives a power cut, on a file system and a disk that honour fsync. The order of system calls that this rests on::
 
     write_atomically   open(tmp, O_EXCL) write fsync | rename(tmp, name) | open(folder) fsync
+    write_together     the same for several: all are written and synced before the first is renamed
     begin              mkdir -p, fsync of each new folder's parent | open(part, O_EXCL)
     seal               fsync(part) | rename(part, name) | fsync(folder)
     unlink             unlink(name) | fsync(folder)
@@ -14,6 +15,7 @@ file system, an I/O error and a missing volume are four errors with four names, 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -21,7 +23,8 @@ import mmap
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,6 +97,71 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+FILES_TOGETHER = 64
+"""Descriptors that `write_together` holds at once."""
+
+SYNCS_AT_ONCE = 8
+"""A journal makes durable in one go what waits for it, so waiting side by side takes little longer than once."""
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Put several files in place as `write_atomically` does; all are durable when this returns.
+
+    Raises:
+        StorageError: one of its kinds; some may be in place then, each whole.
+    """
+    places = list(contents)
+    with ThreadPoolExecutor(SYNCS_AT_ONCE, "sync") as pool:
+        for at in range(0, len(places), FILES_TOGETHER):
+            _write_some({place: contents[place] for place in places[at : at + FILES_TOGETHER]}, pool)
+
+
+def _write_some(contents: Mapping[Path, bytes], pool: Executor) -> None:
+    temporary = {place: place.with_name(f".{place.name}.tmp") for place in contents}
+
+    def written(place: Path) -> None:
+        with translated(place):
+            temporary[place].unlink(missing_ok=True)
+            _write_new(temporary[place], contents[place], 0o644)
+
+    def synced(folder: Path) -> None:
+        with translated(folder):
+            sync_folder(folder)
+
+    try:
+        named = {place.parent for place in contents}
+        for folder in list(named):
+            with translated(folder):
+                named |= _folders_made(folder)
+        _all_done(pool, written, contents)
+        for place in contents:
+            with translated(place):
+                temporary[place].rename(place)
+        _all_done(pool, synced, named)
+    except StorageError:
+        for one in temporary.values():
+            with contextlib.suppress(OSError):
+                one.unlink(missing_ok=True)
+        raise
+
+
+def _folders_made(folder: Path) -> set[Path]:
+    """Create a folder and its parents; in which of them a new name is still to be made durable."""
+    if folder.is_dir():
+        return set()
+    above = _folders_made(folder.parent)
+    folder.mkdir(exist_ok=True)
+    return {folder.parent, *above}
+
+
+def _all_done(pool: Executor, job: Callable[[Path], None], places: Iterable[Path]) -> None:
+    """Do it for each, and let all of them end, before the first failure is told: none may write behind our back."""
+    running = [pool.submit(job, place) for place in places]
+    wait(running)
+    for one in running:
+        one.result()
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
@@ -201,6 +269,12 @@ def put_away(path: Path, folder: Path) -> Path:
 COPY_BYTES = 1024 * 1024
 """Read, handed on and written at a time."""
 
+WRITE_BEHIND_BYTES = 8 * 1024 * 1024
+"""So much of a copy waits in memory before the disk is set to work on it."""
+
+_BEGIN_WRITING = 2
+"""SYNC_FILE_RANGE_WRITE, sync_file_range(2)."""
+
 
 def copy(source: Path, target: Path, passed: Callable[[bytes], None], begin: int = 0) -> None:
     """Append what lies behind `begin` of a file to another, which is made where it is not there; `seal` makes it last.
@@ -212,9 +286,23 @@ def copy(source: Path, target: Path, passed: Callable[[bytes], None], begin: int
     """
     with translated(source), source.open("rb", buffering=0) as stream, target.open("ab", buffering=0) as out:
         stream.seek(begin)
+        waiting = 0
         while piece := stream.read(COPY_BYTES):
             passed(piece)
             write_all(out.fileno(), piece)
+            waiting += len(piece)
+            if waiting >= WRITE_BEHIND_BYTES:
+                _begin_writing(out.fileno())
+                waiting = 0
+
+
+def _begin_writing(handle: int) -> None:
+    """Have the disk work while we read on: else a large copy lies in memory until it is sealed, and the disk rests.
+
+    Promises nothing, so a file system that does not know it takes nothing away: `seal` makes a copy last.
+    """
+    start = whole = ctypes.c_int64(0)
+    _libc.sync_file_range(handle, start, whole, _BEGIN_WRITING)
 
 
 def remove_copy(path: Path) -> None:

@@ -310,8 +310,7 @@ def _contradicted(store: Store, said: Checkpoint, signed: int) -> str | None:
         return "it is of another log"
     if said.size > signed:
         return f"somebody outside saw {said.size} leaves, and {signed} are signed: the log was cut off"
-    root = restore(said.size, lambda height, index: store.ledger.tiles.node(height, index, signed)).root()
-    if root != said.root:
+    if restore(said.size, store.ledger.tiles.nodes(signed)).root() != said.root:
         return f"somebody outside saw another log of {said.size} leaves: this one was written anew"
     return None
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from config.clock import Clock
 from recorder.store import tables
@@ -39,6 +39,12 @@ from recorder.store.records import CheckpointRecord
 
 APPEND_BATCH = 4096
 """Leaves read into memory at once while tiles are written: at most 256 MB, ordinarily 2 MB."""
+
+# Made once: to make them anew for each leaf costs more than to carry them out.
+_STATE = select(tables.log_state)
+_APPEND = insert(tables.leaves)
+_ADVANCE = update(tables.log_state)
+_WAITING = select(tables.leaves.c.body).where(tables.leaves.c.idx == bindparam("wanted"))
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class Ledger:
 
     def state(self, connection: Connection) -> LogState:
         """Where the log stands, in this transaction's view."""
-        row = connection.execute(select(tables.log_state)).mappings().one()
+        row = connection.execute(_STATE).mappings().one()
         signed = CheckpointRecord(row["checkpoint_size"], row["checkpoint_root"], row["checkpoint_us"])
         return LogState(
             row["size"],
@@ -109,12 +115,9 @@ class Ledger:
         state, now = self.state(connection), self._clock.read()
         elapsed_us = _elapsed(state, self._boot, now.mono_us)
         body = encode_leaf(kind, now.utc_us, elapsed_us, fields)
-        connection.execute(insert(tables.leaves).values(idx=state.size, body=body))
-        connection.execute(
-            update(tables.log_state).values(
-                size=state.size + 1, elapsed_us=elapsed_us, boot=self._boot, mono_us=now.mono_us
-            )
-        )
+        connection.execute(_APPEND, {"idx": state.size, "body": body})
+        stands = {"size": state.size + 1, "elapsed_us": elapsed_us, "boot": self._boot, "mono_us": now.mono_us}
+        connection.execute(_ADVANCE, stands)
         return Entry(state.size, leaf_hash(body).hex(), now.utc_us, elapsed_us)
 
     def beat(self, connection: Connection, facts: Mapping[str, Any]) -> Entry:
@@ -151,7 +154,7 @@ class Ledger:
         write_atomically(self.checkpoint_path, text.encode())
         record = CheckpointRecord(size, root.hex(), self._clock.read().utc_us)
         self._remember(record)
-        self.tiles.forget_partials(record.size)
+        self.tiles.forget_partials(record.size, first)
         return record
 
     def sign_text(self, text: bytes, by: Ed25519PublicKey) -> bytes:
@@ -172,7 +175,7 @@ class Ledger:
 
     def body(self, connection: Connection, index: int) -> bytes:
         """One leaf's bytes."""
-        waiting = connection.execute(select(tables.leaves.c.body).where(tables.leaves.c.idx == index)).scalar()
+        waiting = connection.execute(_WAITING, {"wanted": index}).scalar()
         if waiting is not None:
             return bytes(waiting)
         state = self.state(connection)

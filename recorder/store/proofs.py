@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import Connection, Select, func, select
@@ -104,11 +103,7 @@ class Proofs:
         Raises:
             ProofInvalid: what is stored does not hash to the checkpoint. LogError: a part of it is not there.
         """
-
-        @cache
-        def node(height: int, index: int) -> bytes:
-            return self._ledger.tiles.node(height, index, checkpoint.size)
-
+        node = self._ledger.tiles.nodes(checkpoint.size)
         if restore(checkpoint.size, node).root() != checkpoint.root:
             raise ProofInvalid(f"The log does not hash to the checkpoint of {checkpoint.size} leaves.")
         proof = tuple(consistency_proof(old, checkpoint.size, node))
@@ -137,10 +132,7 @@ class Proofs:
         raise TileMissing("No beat of the log binds these items.")
 
     def _proven(self, connection: Connection, indexes: Iterable[int], size: int) -> Iterator[ProvenLeaf]:
-        @cache
-        def node(height: int, index: int) -> bytes:  # neighbours share most of their paths
-            return self._ledger.tiles.node(height, index, size)
-
+        node = self._ledger.tiles.nodes(size)
         for index in indexes:
             path = tuple(inclusion_proof(index, size, node))
             yield ProvenLeaf(index, self._ledger.body(connection, index), path)
@@ -148,9 +140,7 @@ class Proofs:
     def _anchored(self, anchors: Iterable[KeptAnchor], size: int) -> Iterator[ProvenAnchor]:
         for one in anchors:
             if one.size <= size:
-                path = consistency_proof(
-                    one.size, size, lambda height, index: self._ledger.tiles.node(height, index, size)
-                )
+                path = consistency_proof(one.size, size, self._ledger.tiles.nodes(size))
                 yield ProvenAnchor(one, tuple(path))
 
 

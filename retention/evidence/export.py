@@ -6,10 +6,11 @@ import hashlib
 import itertools
 import zlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -121,13 +122,13 @@ def export(
     with files.translated(folder):
         if not resume and folder.exists() and any(folder.iterdir()):
             raise PackageExists(f"{PackageExists.sentence()} ({folder})")
-    writing = _Writing(folder)
     media = [one for one in items if isinstance(one, Segment)]
     present = [one for one in media if one.state is MediaState.PRESENT]
-    altered = _media(store, present, writing, progress)
-    claim = _claim(store, wanted, fingerprint(proof.keys[-1]), clock, program)
-    _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
-    _close(store, claim, proof.keys[-1], stamper, writing)
+    with _Writing(folder) as writing:
+        altered = _media(store, present, writing, progress)
+        claim = _claim(store, wanted, fingerprint(proof.keys[-1]), clock, program)
+        _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
+        _close(store, claim, proof.keys[-1], stamper, writing)
     keep_list(folder, writing.crc32s)
     size = sum(one.bytes for one in present)
     return Exported(folder, len(present), size, len(media) - len(present), altered)
@@ -157,13 +158,24 @@ def _numbers(store: Store, stream_id: str, wanted: Wanted) -> tuple[int, int]:
 
 
 class _Writing:
-    """A package that grows: remembers what each file hashes to."""
+    """A package that grows: remembers what each file hashes to. A context: when it ends, nothing writes any more.
+
+    While a copy waits for the disk, the next one is read and hashed: one thread seals, one file at a time.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.digests: dict[str, str] = {}
         self.crc32s: dict[str, int] = {}
         """Of media that passed: an archive's headers have it (`retention.evidence.archive`)."""
+        self._sealer = ThreadPoolExecutor(1, "seal")
+        self._sealing: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._sealer.shutdown()
 
     def text(self, name: str, content: bytes) -> None:
         """Write a file at once."""
@@ -182,21 +194,23 @@ class _Writing:
             passed(target.stat().st_size)
         else:
             try:
-                self._written(name, [(source, 0)], passed)
+                digest = self._copied(name, [(source, 0)], passed)
             except StorageError:
                 if source.exists():  # it is the other disk that fails
                     raise
                 return False
+            self._seal(name, digest)
         return self.digests[name] == segment.sha256
 
     def film(self, name: str, segments: Sequence[Segment], passed: Callable[[int], None]) -> None:
         """Join the originals of a run that are here already: it plays anywhere, and can be made again from them."""
         pieces = [(self.folder / media_name(one), one.init_bytes if place else 0) for place, one in enumerate(segments)]
         files.remove_copy(self.folder / name)
-        self._written(name, pieces, passed)
+        self._settle()
+        self._seal(name, self._copied(name, pieces, passed))
 
-    def _written(self, name: str, pieces: Sequence[tuple[Path, int]], passed: Callable[[int], None]) -> None:
-        """One file of others, each from a byte on; under its name only when it is whole and durable."""
+    def _copied(self, name: str, pieces: Sequence[tuple[Path, int]], passed: Callable[[int], None]) -> str:
+        """One file of others, each from a byte on, not sealed yet; what it hashes to."""
         digest, crc32 = hashlib.sha256(), 0
 
         def seen(piece: bytes) -> None:
@@ -205,18 +219,34 @@ class _Writing:
             digest.update(piece)
             crc32 = zlib.crc32(piece, crc32)
 
-        target = self.folder / name
-        part = target.with_name(target.name + PART)
+        part = _part_of(self.folder / name)
         files.remove_copy(part)
         for source, begin in pieces:
             files.copy(source, part, seen, begin)
-        files.seal(part, target)
-        self.digests[name] = digest.hexdigest()
         self.crc32s[name] = crc32
+        return digest.hexdigest()
+
+    def _seal(self, name: str, digest: str) -> None:
+        """Give a whole copy its name when it is durable; the one before is waited for."""
+        self._settle()
+        target = self.folder / name
+        self._sealing = self._sealer.submit(files.seal, _part_of(target), target)
+        self.digests[name] = digest
+
+    def _settle(self) -> None:
+        """Wait until all copies have their names.
+
+        Raises:
+            StorageError: one could not be made durable.
+        """
+        sealing, self._sealing = self._sealing, None
+        if sealing is not None:
+            sealing.result()
 
     def close(self, store: Store, key: Ed25519PublicKey, stamp: bytes | None) -> None:
         """The list of all files, its signature by the key that the package holds, and its stamp; what an attempt before
         left besides goes."""
+        self._settle()
         for path in self.folder.rglob("*"):
             if path.is_file() and path.relative_to(self.folder).as_posix() not in self.digests:
                 files.remove_copy(path)
@@ -244,6 +274,10 @@ def _media(store: Store, segments: list[Segment], writing: _Writing, progress: P
         if here:
             writing.film(f"{package.MEDIA}/{here[0].stream_id}/{package.PLAY.format(run=run)}", here, passed)
     return tuple(altered)
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(target.name + PART)
 
 
 def media_name(segment: Segment) -> str:

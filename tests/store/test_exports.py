@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from config.times import SECOND_US
-from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, NoRoomForExport
-from recorder.store import exports
+from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, NoRoomForExport, StorageFailed
+from recorder.store import exports, files
 from recorder.store.parts import Space
 from recorder.store.records import Export, ExportState
 from recorder.store.store import Store
@@ -302,3 +302,28 @@ def test_what_an_attempt_before_left_behind_is_not_in_the_package(store: Store, 
 
     assert not stray.exists()
     assert verify_package(folder_of(store, one), store.fingerprint).is_good
+
+
+@pytest.mark.parametrize("which", [0, 2, -1])
+def test_copy_that_cannot_be_made_durable_fails_the_export(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, which: int
+) -> None:
+    """Whichever it is, the first or the film behind all others: it is sealed while the next is read, and still told."""
+    sealed: list[Path] = []
+    seal = files.seal
+    monkeypatch.setattr(files, "seal", lambda part, name: (sealed.append(name), seal(part, name)))
+    asked(store, clock)  # a good one first: what it seals is what the next seals
+    Exporter(store, clock, "0").run()
+    one, failing = asked(store, clock), sealed[which].name
+
+    def fail(part: Path, name: Path) -> None:
+        if name.name == failing:
+            raise StorageFailed
+        seal(part, name)
+
+    monkeypatch.setattr(files, "seal", fail)
+    Exporter(store, clock, "0").run()
+
+    ended = store.exports.get(one.id)
+    assert (ended.state, ended.problem_code) == (ExportState.FAILED, "storage_failed")
+    assert not folder_of(store, one).exists()

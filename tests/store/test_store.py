@@ -455,7 +455,7 @@ def test_a_rolled_back_transaction_leaves_no_leaf(tmp_path: Path) -> None:
     assert check(store) == []
 
 
-@pytest.mark.parametrize("step", ["append", "write_atomically", "_remember", "forget_partials"])
+@pytest.mark.parametrize("step", ["append", "half of the tiles", "write_atomically", "_remember", "forget_partials"])
 def test_signing_that_breaks_off_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Between any two steps: the next checkpoint signs everything, and nothing is found wrong."""
 
@@ -465,17 +465,27 @@ def test_signing_that_breaks_off_is_done_again(tmp_path: Path, monkeypatch: pyte
     def cut(*arguments: object, **more: object) -> None:
         raise PowerCutError
 
+    write_together = files.write_together
+
+    def cut_half_way(contents: dict[Path, bytes]) -> None:
+        assert len(contents) > 3
+        write_together(dict(list(contents.items())[::2]))
+        raise PowerCutError
+
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     record(store, clock, SECOND * 4)
+    for number in range(700):
+        store.note("finding", {"what": "damaged", "file": f"{number}"})
     target = {
         "append": "recorder.store.log.tiles.TileStore.append",
+        "half of the tiles": "recorder.store.files.write_together",
         "write_atomically": "recorder.store.ledger.write_atomically",
         "_remember": "recorder.store.ledger.Ledger._remember",
         "forget_partials": "recorder.store.log.tiles.TileStore.forget_partials",
     }[step]
     with monkeypatch.context() as patch:
-        patch.setattr(target, cut)
+        patch.setattr(target, cut_half_way if step == "half of the tiles" else cut)
         with pytest.raises(PowerCutError):
             store.checkpoint()
     store.close()
@@ -689,6 +699,40 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert path.read_bytes() == b"old"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [one.name for one in path.parent.iterdir()] == ["b"]
+
+
+def test_files_are_written_together_each_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than are held open at once; and where the disk fills up with one of them, none of these is replaced."""
+    places = [tmp_path / f"{number % 3}" / f"{number}" for number in range(files.FILES_TOGETHER + 9)]
+    files.write_together({place: place.name.encode() for place in places})
+    assert [place.read_text() for place in places] == [place.name for place in places]
+
+    def full(handle: int, *pieces: bytes) -> None:
+        if pieces == (b"new 2",):
+            raise OSError(errno.ENOSPC, "full")
+        os.write(handle, pieces[0])
+
+    monkeypatch.setattr(files, "write_all", full)
+    with pytest.raises(StorageFull):
+        files.write_together({place: f"new {place.name}".encode() for place in places[:6]})
+
+    assert [place.read_text() for place in places] == [place.name for place in places]
+    assert sum(one.is_file() for one in tmp_path.rglob("*")) == len(places)
+
+
+def test_a_copy_that_the_disk_begins_to_write_meanwhile_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a byte on, behind what stands there; and every piece was seen in its order."""
+    monkeypatch.setattr(files, "COPY_BYTES", 10)
+    monkeypatch.setattr(files, "WRITE_BEHIND_BYTES", 30)
+    (tmp_path / "source").write_bytes(bytes(range(200)))
+    (tmp_path / "target").write_bytes(b"begun")
+    seen: list[bytes] = []
+    files.copy(tmp_path / "source", tmp_path / "target", seen.append, 5)
+
+    assert b"".join(seen) == bytes(range(5, 200))
+    assert (tmp_path / "target").read_bytes() == b"begun" + bytes(range(5, 200))
 
 
 def test_a_file_is_mapped_whatever_its_size(tmp_path: Path) -> None:

@@ -55,6 +55,18 @@ def test_batches_leave_the_same_files_as_one_write(tmp_path: Path) -> None:
     assert files(tmp_path / "once") == files(tmp_path / "often")
 
 
+def test_partial_tiles_of_before_a_large_batch_go_too(tmp_path: Path) -> None:
+    """However many tiles a batch fills: what is left is what one write would have left, without an empty folder."""
+    once, twice = TileStore(tmp_path / "once"), TileStore(tmp_path / "twice")
+    once.append(0, bodies(3000))
+    for start, end in ((0, 100), (100, 3000)):
+        twice.append(start, bodies(3000)[start:end])
+        twice.forget_partials(end, start)
+
+    assert files(tmp_path / "once") == files(tmp_path / "twice")
+    assert not [one for one in (tmp_path / "twice").rglob("*.p") if not any(one.iterdir())]
+
+
 def test_every_width_of_a_partial_tile_is_served(tmp_path: Path) -> None:
     """A reader of an older checkpoint asks for a narrower tile than lies here, and gets its beginning."""
     store = TileStore(tmp_path)
@@ -76,8 +88,7 @@ def test_proofs_from_tiles_verify(tmp_path: Path) -> None:
     store.append(0, bodies(size))
     hashes = [leaf_hash(body) for body in bodies(size)]
 
-    def node(height: int, index: int) -> bytes:
-        return store.node(height, index, size)
+    node = store.nodes(size)
 
     for index in (0, 255, 256, 511, 599):
         verify_inclusion(hashes[index], index, size, inclusion_proof(index, size, node), root_of(hashes))

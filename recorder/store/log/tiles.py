@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from recorder.store import files
 from recorder.store.log.errors import LeafTooLarge, TileConflict, TileMissing
-from recorder.store.log.tree import HASH_BYTES, Frontier, leaf_hash, node_hash, restore
+from recorder.store.log.tree import HASH_BYTES, Frontier, ReadNode, leaf_hash, node_hash, restore
 
 TILE_HEIGHT = 8
 TILE_WIDTH = 1 << TILE_HEIGHT
@@ -28,6 +29,12 @@ MAX_LEVEL = 7
 """256^8 leaves: more than 2^53, where JSON numbers end."""
 
 ENTRIES = "entries"
+
+TILES_KEPT = 64
+"""By a reader of nodes, about 16 KB each: a path runs through one tile of each level, and two at the tree's edge."""
+
+NODES_KEPT = 65_536
+"""Likewise, about 200 bytes each: the paths of ten thousand neighbours."""
 
 _PATH = re.compile(r"tile/(entries|[0-9])/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
@@ -106,35 +113,42 @@ class TileStore:
             TileMissing: what lies before `first_index` cannot be read.
         """
         size = first_index + len(bodies)
-        self._write_level(ENTRIES, first_index, bodies, encode_bundle, decode_bundle)
+        made = self._level(ENTRIES, first_index, bodies, encode_bundle, decode_bundle)
         hashes = [leaf_hash(body) for body in bodies]
         first, end, level = first_index, size, 0
         while hashes:
-            self._write_level(str(level), first, hashes, b"".join, _split_hashes)
-            first, hashes = self._parents(level, first, end, hashes)
+            made |= self._level(str(level), first, hashes, b"".join, _split_hashes)
+            first, hashes = _parents(level, first, end, hashes, made)
             end, level = first + len(hashes), level + 1
+        self._put(made)
         return size
 
     def frontier(self, size: int) -> Frontier:
         """The right edge of the stored tree."""
-        return restore(size, lambda height, index: self.node(height, index, size))
+        return restore(size, self.nodes(size))
 
-    def node(self, height: int, index: int, size: int) -> bytes:
-        """Hash of a complete subtree, from the tile that holds it or its next descendants.
+    def nodes(self, size: int) -> ReadNode:
+        """Gives hashes of complete subtrees of a log of `size`, each from the tile that holds it or its descendants.
 
-        Raises:
-            TileMissing: the tile is not there.
+        A path runs through few tiles, and neighbours share most of theirs: for as long as the reader is kept, the last
+        `TILES_KEPT` are read once. What it gives raises `TileMissing` where a tile is not there.
         """
-        level, above = divmod(height, TILE_HEIGHT)
-        first, count = index << above, 1 << above
-        tile, at = divmod(first, TILE_WIDTH)
-        hashes = _split_hashes(self._read(str(level), tile, self._width(str(level), tile, size)))
-        layer = hashes[at : at + count]
-        if len(layer) != count:
-            raise TileMissing(f"The log has no node {index} of height {height}.")
-        while len(layer) > 1:
-            layer = [node_hash(layer[k], layer[k + 1]) for k in range(0, len(layer), 2)]
-        return layer[0]
+
+        @lru_cache(TILES_KEPT)
+        def hashes(level: int, tile: int) -> list[bytes]:
+            return _split_hashes(self._read(str(level), tile, self._width(str(level), tile, size)))
+
+        @lru_cache(NODES_KEPT)
+        def node(height: int, index: int) -> bytes:
+            level, above = divmod(height, TILE_HEIGHT)
+            first, count = index << above, 1 << above
+            tile, at = divmod(first, TILE_WIDTH)
+            layer = hashes(level, tile)[at : at + count]
+            if len(layer) != count:
+                raise TileMissing(f"The log has no node {index} of height {height}.")
+            return _folded(layer)
+
+        return node
 
     def read_entry(self, index: int, size: int) -> bytes:
         """One leaf of a log of `size`.
@@ -168,6 +182,12 @@ class TileStore:
         if name is None:
             return None
         # A checkpoint may put a wider tile in the place of the one just looked up; the wider one was there before.
+        return self._tile(name)
+
+    def _tile(self, name: TileName) -> bytes | None:
+        exact = self._file(name)
+        if exact is not None:
+            return exact
         found = self._widest_enough(name) or self._widest_enough(name)
         if found is None:
             return None
@@ -177,19 +197,26 @@ class TileStore:
             else found[: name.width * HASH_BYTES]
         )
 
-    def _widest_enough(self, name: TileName) -> bytes | None:
-        for width in self._widths(name):
-            place = self._root / TileName(name.level, name.index, width).path
-            with files.translated(place), contextlib.suppress(FileNotFoundError):
-                return place.read_bytes()
+    def _file(self, name: TileName) -> bytes | None:
+        place = self._root / name.path
+        with files.translated(place), contextlib.suppress(FileNotFoundError):
+            return place.read_bytes()
         return None
 
-    def forget_partials(self, size: int) -> None:
-        """Remove partial tiles that the tree of `size` leaves has outgrown; call when its checkpoint is durable."""
+    def _widest_enough(self, name: TileName) -> bytes | None:
+        found = (self._file(TileName(name.level, name.index, width)) for width in self._widths(name))
+        return next((one for one in found if one is not None), None)
+
+    def forget_partials(self, size: int, since: int | None = None) -> None:
+        """Remove partial tiles that the tree of `size` leaves has outgrown; call when its checkpoint is durable.
+
+        `since`: the size before; partial tiles are looked for from its end on. None: in the last two tiles.
+        """
         for level, end in [(ENTRIES, size), *_levels(size)]:
-            for tile in {end // TILE_WIDTH, max(end // TILE_WIDTH - 1, 0)}:
-                keep = min(end - tile * TILE_WIDTH, TILE_WIDTH)
-                self._forget(level, tile, keep)
+            last = end // TILE_WIDTH
+            first = max(last - 1, 0) if since is None else _hashes_at(level, since) // TILE_WIDTH
+            for tile in range(first, last + 1):
+                self._forget(level, tile, min(end - tile * TILE_WIDTH, TILE_WIDTH))
 
     def _forget(self, level: str, tile: int, keep: int) -> None:
         folder = (self._root / TileName(level, tile, 1).path).parent
@@ -199,53 +226,42 @@ class TileStore:
             for path in folder.iterdir():
                 if path.name.isdigit() and int(path.name) < keep:
                     path.unlink()
+            if keep == TILE_WIDTH:  # nothing partial will come any more: of a large log such folders would be most
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
-    def _write_level(
+    def _level(
         self,
         level: str,
         first: int,
         parts: Sequence[bytes],
         encode: Callable[[Sequence[bytes]], bytes],
         decode: Callable[[bytes], list[bytes]],
-    ) -> None:
-        """Write hashes or leaves `first` and following into the tiles of a level, behind what stands there."""
+    ) -> dict[TileName, bytes]:
+        """The tiles of a level with hashes or leaves `first` and following, behind what stands there."""
+        made: dict[TileName, bytes] = {}
         end, at = first + len(parts), first
         while at < end:
             tile, held = divmod(at, TILE_WIDTH)
             stop = min(end, (tile + 1) * TILE_WIDTH)
             before = decode(self._read(level, tile, held)) if held else []
-            content = encode([*before, *parts[at - first : stop - first]])
-            self._put(TileName(level, tile, stop - tile * TILE_WIDTH), content)
+            made[TileName(level, tile, stop - tile * TILE_WIDTH)] = encode([*before, *parts[at - first : stop - first]])
             at = stop
+        return made
 
-    def _put(self, name: TileName, content: bytes) -> None:
-        path = self._root / name.path
-        if path.is_file():
-            with files.translated(path):
-                standing = path.read_bytes()
-            if standing == content:
-                return
-            if name.width == TILE_WIDTH:
+    def _put(self, made: Mapping[TileName, bytes]) -> None:
+        """Write what does not stand there already; nothing is written where a full tile would change."""
+        new: dict[Path, bytes] = {}
+        for name, content in made.items():
+            standing = self._file(name)
+            if standing is not None and standing != content and name.width == TILE_WIDTH:
                 raise TileConflict(f"{TileConflict.sentence()} ({name.path})")
-        files.write_atomically(path, content)
-
-    def _parents(self, level: int, first: int, end: int, hashes: Sequence[bytes]) -> tuple[int, list[bytes]]:
-        """The hashes one tile level up (a full tile each) that these complete, and the index of the first."""
-        done, out = first // TILE_WIDTH, []
-        for tile in range(done, end // TILE_WIDTH):
-            start = tile * TILE_WIDTH - first
-            if start >= 0:
-                layer = list(hashes[start : start + TILE_WIDTH])
-            else:
-                layer = _split_hashes(self._read(str(level), tile, TILE_WIDTH))
-            while len(layer) > 1:
-                layer = [node_hash(layer[k], layer[k + 1]) for k in range(0, len(layer), 2)]
-            out += layer
-        return done, out
+            if standing != content:
+                new[self._root / name.path] = content
+        files.write_together(new)
 
     def _width(self, level: str, tile: int, size: int) -> int:
-        end = size if level == ENTRIES else size >> (TILE_HEIGHT * int(level))
-        return max(0, min(end - tile * TILE_WIDTH, TILE_WIDTH))
+        return max(0, min(_hashes_at(level, size) - tile * TILE_WIDTH, TILE_WIDTH))
 
     def _widths(self, name: TileName) -> list[int]:
         """Widths at least as large as asked that lie here, narrowest first."""
@@ -257,10 +273,36 @@ class TileStore:
 
     def _read(self, level: str, tile: int, width: int) -> bytes:
         """A tile of at least that width, cut to it; a longer-lived full tile may have taken a partial one's place."""
-        data = self.serve(TileName(level, tile, width).path) if width else None
+        data = self._tile(TileName(level, tile, width)) if width else None
         if data is None:
             raise TileMissing(f"The log's tile {TileName(level, tile, width).path} is not there.")
         return data
+
+
+def _hashes_at(level: str, size: int) -> int:
+    """How many hashes, or entries, a level of a tree has."""
+    return size if level == ENTRIES else size >> (TILE_HEIGHT * int(level))
+
+
+def _parents(
+    level: int, first: int, end: int, hashes: Sequence[bytes], made: Mapping[TileName, bytes]
+) -> tuple[int, list[bytes]]:
+    """The hashes one tile level up (a full tile each) that these complete, and the index of the first."""
+    done, out = first // TILE_WIDTH, []
+    for tile in range(done, end // TILE_WIDTH):
+        start = tile * TILE_WIDTH - first
+        if start >= 0:
+            out.append(_folded(hashes[start : start + TILE_WIDTH]))
+        else:
+            out.append(_folded(_split_hashes(made[TileName(str(level), tile)])))
+    return done, out
+
+
+def _folded(layer: Sequence[bytes]) -> bytes:
+    """The hash above 2^n neighbours."""
+    while len(layer) > 1:
+        layer = [node_hash(layer[k], layer[k + 1]) for k in range(0, len(layer), 2)]
+    return layer[0]
 
 
 def _levels(size: int) -> list[tuple[str, int]]:

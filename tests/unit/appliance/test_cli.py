@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import os
+import pty
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -124,6 +126,32 @@ def test_nothing_is_wrong(run: Run) -> None:
     shown = json.loads(run("log", "show", "--start", "0", "--json").out)
     assert [leaf["type"] for leaf in shown["leaves"]] == ["genesis", "beat"]
     assert shown["size"] == 2
+
+
+def test_verify_shows_how_far_it_is_on_a_terminal_alone(tmp_path: Path) -> None:
+    """A bar with what is done of all bytes and how long it still takes; a file gets nothing, not an empty line."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, ("I" + "P" * 9) * 8)
+    store.checkpoint()
+    store.close()
+    command = [sys.executable, "-m", "appliance", "verify", "--data-dir", str(tmp_path / "data")]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+
+    quiet = subprocess.run(command, capture_output=True, env=environment, timeout=120, check=True)
+    mine, theirs = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # how a terminal says that nobody is at its other end any more
+            while piece := os.read(mine, 4096):
+                seen += piece
+    os.close(mine)
+
+    assert quiet.stderr == b""
+    assert process.returncode == 0
+    assert "Reading every stored byte 读取全部录像" in seen.decode()
+    assert b"100%" in seen
 
 
 def test_byte_of_footage_is_changed(run: Run, tmp_path: Path) -> None:

@@ -38,6 +38,41 @@ ROOTS = [
 ]
 
 
+INCLUSION = {
+    (0, 8): (
+        "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
+    ),
+    (5, 8): (
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ),
+    (2, 3): ("fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",),
+    (1, 5): (
+        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ),
+}
+"""Of a leaf in a tree of a size: inclusion proofs of the same reference tests."""
+
+CONSISTENCY = {
+    (1, 8): INCLUSION[0, 8],
+    (6, 8): (
+        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ),
+    (2, 5): (
+        "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+    ),
+}
+"""Between two sizes: consistency proofs of the same."""
+
+
 def naive_root(hashes: list[bytes]) -> bytes:
     """MTH of RFC 6962, 2.1, word for word."""
     if not hashes:
@@ -82,38 +117,33 @@ def some(count: int) -> list[bytes]:
     return [leaf_hash(str(n).encode()) for n in range(count)]
 
 
+@pytest.mark.parametrize(("index", "size"), INCLUSION)
+def test_inclusion_proofs_are_those_of_the_reference_implementation(index: int, size: int) -> None:
+    """Ours are the same hashes in the same order, and theirs lead to the root that they published."""
+    hashes = [leaf_hash(body) for body in LEAVES]
+    published = [bytes.fromhex(one) for one in INCLUSION[index, size]]
+
+    assert inclusion_proof(index, size, reader(hashes)) == published
+    verify_inclusion(hashes[index], index, size, published, bytes.fromhex(ROOTS[size - 1]))
+
+
+@pytest.mark.parametrize(("old", "new"), CONSISTENCY)
+def test_consistency_proofs_are_those_of_the_reference_implementation(old: int, new: int) -> None:
+    """Likewise between two sizes."""
+    hashes = [leaf_hash(body) for body in LEAVES]
+    published = [bytes.fromhex(one) for one in CONSISTENCY[old, new]]
+    roots = [bytes.fromhex(ROOTS[size - 1]) for size in (old, new)]
+
+    assert consistency_proof(old, new, reader(hashes)) == published
+    verify_consistency(old, new, *roots, published)
+
+
 def test_roots_are_those_of_the_reference_implementation() -> None:
     """The roots of the eight trees of RFC 6962's reference tests."""
     hashes = [leaf_hash(body) for body in LEAVES]
 
     assert [root_of(hashes[: n + 1]).hex() for n in range(8)] == ROOTS
     assert EMPTY_ROOT.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-
-
-def test_inclusion_paths_are_those_of_the_reference_implementation() -> None:
-    """Path of leaf 5 in the tree of 8, as the reference tests have it."""
-    hashes = [leaf_hash(body) for body in LEAVES]
-
-    proof = inclusion_proof(5, 8, reader(hashes))
-
-    assert [one.hex() for one in proof] == [
-        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-    ]
-
-
-def test_consistency_proofs_are_those_of_the_reference_implementation() -> None:
-    """From the tree of 6 to that of 8, as the reference tests have it."""
-    hashes = [leaf_hash(body) for body in LEAVES]
-
-    proof = consistency_proof(6, 8, reader(hashes))
-
-    assert [one.hex() for one in proof] == [
-        "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-    ]
 
 
 @given(st.integers(min_value=0, max_value=300))

@@ -1,0 +1,1 @@
+"""The log, read by programs that were not written here."""
