@@ -629,6 +629,7 @@ def test_a_catalogue_from_before_sm(tmp_path: Path) -> None:
     """Its segments and its log are as they were; switched on, those that follow have the one, and the log the other."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
+    blind(store)
     record(store, clock, SECOND * 5)
     store.checkpoint()
     store.close()

@@ -11,11 +11,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from config.verifier_keys import COSIGNATURE, VerifierKey
 from recorder.store.anchors import file_name
 from recorder.store.fsck import check
 from recorder.store.log.cosignature import cosign, cosigned_at_s
+from recorder.store.log.keys import load_key
 from recorder.store.log.note import Checkpoint, open_checkpoint, read_body, sign_checkpoint
 from recorder.store.log.tiles import TileStore
 from recorder.store.records import AnchorKind, Outsider
@@ -337,7 +339,7 @@ def rewritten(store: Store, before: bytes, after: bytes) -> None:
     TileStore(store.layout.log).append(0, [body.replace(before, after) for body in bodies])
     root = store.ledger.tiles.frontier(len(bodies)).root()
     store.ledger.checkpoint_path.write_text(
-        sign_checkpoint(Checkpoint(store.origin, len(bodies), root), store.ledger._key)
+        sign_checkpoint(Checkpoint(store.origin, len(bodies), root), load_key(store.layout.key))
     )
 
 
@@ -396,7 +398,7 @@ def test_a_tail_that_was_cut_off_is_caught(store: Store, clock: FakeClock, there
 
 
 def test_a_second_clean_log_is_caught_by_its_origin_and_by_its_key(
-    store: Store, clock: FakeClock, there: FakeWitness, tmp_path: Path
+    store: Store, clock: FakeClock, there: FakeWitness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new box has another name, which the witness does not know; under the old name it has another key; and with the
     old name and the old key it is another history."""
@@ -408,17 +410,24 @@ def test_a_second_clean_log_is_caught_by_its_origin_and_by_its_key(
     assert clean.fingerprint != store.fingerprint
     clean.close()
 
-    box = clean.layout.box
-    box.write_text(box.read_text().replace(clean.origin, store.origin))
-    named = Store.open(clean.layout.root, clock)
+    monkeypatch.setattr("recorder.store.store.secrets.token_hex", lambda count: store.box_id)
+    named = new_store(tmp_path / "named", clock, "gate")
+    assert named.origin == store.origin
     named.checkpoint()
     mine = of(named, clock, there)
     mine.run()
     assert isinstance(mine.problem, WitnessUnaware)
     named.close()
 
-    shutil.copy(store.layout.key, clean.layout.key)
-    keyed = Store.open(clean.layout.root, clock)
+    def old_key(path: Path) -> Ed25519PrivateKey:
+        path.parent.mkdir()
+        shutil.copy(store.layout.key, path)
+        shutil.copy(store.layout.public_key, path.with_name(store.layout.public_key.name))
+        return load_key(path)
+
+    monkeypatch.setattr("recorder.store.keyring.create_key", old_key)
+    keyed = new_store(tmp_path / "keyed", clock, "gate")
+    assert keyed.fingerprint == store.fingerprint
     keyed.checkpoint()
     mine = of(keyed, clock, there)
     mine.run()

@@ -53,7 +53,7 @@ def test_the_token_with_the_key_is_away() -> None:
     problems = problems_of(replace(WELL, outcomes=[failed]))
     assert state_of(problems) == "failing"
     assert TokenMissing.sentence() in problems[0].text
-    assert "请插入令牌" in problems_of(replace(WELL, outcomes=[failed]), "zh-CN")[0].text
+    assert "请插入硬件令牌" in problems_of(replace(WELL, outcomes=[failed]), "zh-CN")[0].text
 
 
 @pytest.mark.parametrize("state", ["full", "read_only", "io_error", "missing"])

@@ -163,7 +163,7 @@ def test_a_column_more_is_no_hindrance_and_one_less_is_an_error() -> None:
 
     assert text_of(listing(CLAIM, wider))
     with pytest.raises(ValueError, match="columns"):
-        listing(CLAIM, FILES_HEAD.replace(",sha256", "").encode() + b"1,a,b,c,2,gate,x,y\n")
+        listing(CLAIM, FILES_HEAD.replace(",sha256", "").encode() + b"\n1,a,b,c,2,gate,x,y\n")
 
 
 @pytest.mark.parametrize("zone", ["Nowhere/City", "../../etc/passwd", "America", ""])
