@@ -11,6 +11,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	if command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then command -v $$p; break; fi; done)
 
+TOGETHER := tests/unit tests/store tests/forgeries tests/foreign
+
 .PHONY: help run test lint format lock soak fuzz bench clean-env
 
 help:
@@ -54,8 +56,10 @@ lint: $(STAMPS)/test
 	@$(BIN)/lint-imports --no-cache
 
 test: lint
-	@echo "== tests"
-	@$(BIN)/python -m pytest
+	@echo "== tests, two at a time"
+	@$(BIN)/python -m pytest --numprocesses 2 $(TOGETHER)
+	@echo "== tests that start whole boxes, or measure, one at a time"
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER))
 
 soak: $(STAMPS)/test
 	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/whole --timeout 3600 -s
