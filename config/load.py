@@ -253,7 +253,7 @@ def _words_of(loc: tuple[int | str, ...]) -> str:
     return f"[{loc[0]}] {loc[1]}{inside}"
 
 
-_URLS = {("cameras", "url"), ("proof", "tsa_urls"), ("proof", "witnesses")}
+_URLS = {("cameras", "url"), ("proof", "tsa_urls"), ("proof", "key"), ("proof", "witnesses")}
 
 
 def _shown(error: ErrorDetails, loc: tuple[int | str, ...]) -> tuple[str, str]:

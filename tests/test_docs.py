@@ -23,7 +23,7 @@ from tests.fakes.ports import ports_of
 ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
 LATER = {"request", "refuse", "breach", "doc"}
-"""Types of leaf that storage.md of the design names, and that nothing writes yet."""
+"""Types of leaf that are kept for later: nothing writes them yet."""
 
 
 def commands(group: typer.Typer, prefix: str = "") -> list[str]:

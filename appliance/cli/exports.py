@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
@@ -85,7 +86,8 @@ def list_exports(
         table = Table("id", "camera", "from", "to", "case", "state", "folder", box=None)
         for one in body["exports"]:
             span = (local(one["start"], at.zone), local(one["end"], at.zone))
-            table.add_row(str(one["id"]), one["camera"], *span, one["case"], one["state"], one["folder"] or "")
+            case, folder = escape(one["case"]), escape(one["folder"] or "")
+            table.add_row(str(one["id"]), one["camera"], *span, case, one["state"], folder)
         at.console.print(table if body["exports"] else "Nothing was exported.")
 
 

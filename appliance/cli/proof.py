@@ -193,7 +193,8 @@ def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
         at.console.print(f"By the authority's clock, all of it was written later than {then}. 均晚于此时写入")
     if verdict.whole is None:
         at.console.print(
-            "NOT ANCHORED: nobody outside saw all of it; who has the recorder's key could have written it anew. "
+            "NOT ANCHORED: no stamp in this package covers all of it; by the package alone, who has the recorder's key "
+            "could have written it anew. "
             "无外部时间戳"
         )
         return

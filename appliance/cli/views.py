@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from appliance.cli.client import Box
@@ -87,9 +88,5 @@ def _show(at: Desk, body: dict[str, Any]) -> None:
 def _told(one: dict[str, Any]) -> tuple[str, str, str]:
     forwarded = f" (for {one['forwarded']})" if one["forwarded"] else ""
     place = f"{one['address']}{forwarded} {one['agent']}".strip()
-    return one["who"] or "", _plain(place), _plain(one["purpose"] or "")
-
-
-def _plain(text: str) -> str:
-    """What somebody else wrote is no markup of ours."""
-    return text.replace("[", r"\[")
+    # What somebody else wrote is no markup of ours.
+    return one["who"] or "", escape(place), escape(one["purpose"] or "")

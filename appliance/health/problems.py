@@ -246,9 +246,9 @@ _CHECKPOINT_LATE: Final = (
 _NOT_ANCHORED: Final = (
     "NOT ANCHORED: nobody outside this box vouches for its log, so whoever has its key could write it anew. Name a "
     "witness ([proof] witnesses) or a time-stamping authority ([proof] tsa_urls), and keep a checkpoint in the duty "
-    "book until then.",
+    "book (custos log page) until then.",
     "未锚定：本机之外无人为校验日志作证，持有其密钥者可重写日志。请设置见证服务（[proof] witnesses）"
-    "或时间戳服务（[proof] tsa_urls），在此之前请将检查点抄入值班日志。",
+    "或时间戳服务（[proof] tsa_urls），在此之前请打印检查点（custos log page）并存入值班日志。",
 )
 _WITNESS_LATE: Final = (
     "The newest checkpoint of the log waits for its cosignature by the witness {name}: {why} Recording goes on; but "

@@ -2,7 +2,7 @@
 
 A camera that signs (ONVIF Media Signing; Axis Signed Video) puts what it signs with into SEI units, as messages of the
 type "user data unregistered" that begin with a UUID. This looks for those UUIDs and for nothing else: whether a
-signature is right is not asked here, and not answered (ADR 24).
+signature is right is not asked here, and not answered (ADR 23).
 
 It runs for every picture of every camera. Units are known already when it is asked; of a unit that is no SEI one byte
 is looked at, so the length of a picture costs nothing.

@@ -9,6 +9,7 @@ as it is, so the tree verifies as before. Then the pages that still hold the old
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 
 import structlog
@@ -53,6 +54,7 @@ class Erasures:
         self._ledger = ledger
         self._clock = clock
         self._checkpoint = checkpoint
+        self._finishing = threading.Lock()
         self._is_pending = True  # a crash may have come between an erasure and the end of the pages that held it
 
     def erase(self, which: str, rule: ErasureRule, reason: str) -> Erasure:
@@ -90,14 +92,18 @@ class Erasures:
         """Take away the pages that still hold what was erased. Harmless when there are none; tried again at every
         checkpoint while a reader needs them.
         """
-        if not self._is_pending:
-            return
-        with self._database.read() as connection:
-            any_erased = connection.execute(select(tables.erasures.c.hash).limit(1)).scalar() is not None
-        try:
-            self._is_pending = any_erased and not self._database.forget()
-        except StoreError as err:  # a disk that takes no writes: signing says so already, and this waits for it
-            log.warning("what was erased still stands in the write-ahead log", code=err.code)
+        with self._finishing:
+            if not self._is_pending:
+                return
+            self._is_pending = False  # before looking: what is erased meanwhile sets it again
+            try:
+                with self._database.read() as connection:
+                    any_erased = connection.execute(select(tables.erasures.c.hash).limit(1)).scalar() is not None
+                if any_erased and not self._database.forget():
+                    self._is_pending = True
+            except StoreError as err:  # a disk that takes no writes: signing says so already, and this waits for it
+                self._is_pending = True
+                log.warning("what was erased still stands in the write-ahead log", code=err.code)
 
     def _found(self, connection: Connection, which: str) -> tuple[int, Leaf]:
         """The entry, which has a record of a kind that may be erased."""

@@ -108,11 +108,10 @@ class Exports:
         """
         mono_us = self._clock.read().mono_us
         before_us = self._handed_us.get((export_id, form))
-        self._handed_us[export_id, form] = mono_us
-        if goes_on and before_us is not None and mono_us - before_us < GOES_ON_US:
-            return
-        with self._database.write() as connection:
-            self._ledger.append(connection, "publish", {"export": export_id, "form": form, "files": sums_sha256})
+        if not goes_on or before_us is None or mono_us - before_us >= GOES_ON_US:
+            with self._database.write() as connection:
+                self._ledger.append(connection, "publish", {"export": export_id, "form": form, "files": sums_sha256})
+        self._handed_us[export_id, form] = mono_us  # behind the entry: what could not be written down does not go on
 
     def remove(self, export_id: int) -> Export:
         """Its package goes: row and entry say so before any file does; it may be the last copy of that footage.

@@ -25,7 +25,8 @@ from recorder.store.log.errors import LogError, Sm2Error, Sm2KeyLost, Sm2KeyOpen
 from recorder.store.log.keys import OTHERS
 
 OPENSSL_S = 5.0
-"""A signature takes some ten milliseconds. Commits wait meanwhile, so it is not waited for longer than for a disk."""
+"""A signature takes some ten milliseconds. Other checkpoints wait meanwhile, those of holds and discards too; no commit
+does."""
 
 AGAIN_US = MINUTE_US
 """After a failure it is not tried at every checkpoint: those of holds and discards come when people wait for them."""

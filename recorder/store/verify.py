@@ -1,4 +1,4 @@
-"""Full verification: invariants 1 to 9, then 10: every stored byte hashes to what its leaf says. Reads only."""
+"""Full verification: invariants 1 to 9 and 11, then 10: every stored byte hashes to what its leaf says. Reads only."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ def _objection(item: ProvenItem, receipt: Receipt, proven: Proven, floor_days: i
 
 
 def _earliest_us(item: ProvenItem, receipt: Receipt, days: int, zone: ZoneInfo | None) -> int:
-    """What the leaves bind counts (ADR 24). A discard that binds nothing, of footage that does, is of no honest box."""
+    """What the leaves bind counts (ADR 23). A discard that binds nothing, of footage that does, is of no honest box."""
     if receipt.utc_offset_s is not None:
         return bound_discard_us(item.t1_us, days, item.utc_offset_s, receipt.utc_offset_s)
     if zone is None or item.utc_offset_s is not None:

@@ -69,8 +69,8 @@ SENTENCES: Final = {
         "已被截断：现有日志比打印本页时短。"
     ),
     Outcome.ANOTHER_BOX: (
-        "Another box's: this page was printed by another box, or this box was given another key since. "
-        "属于另一台录像机：本页由另一台录像机打印，或本机此后更换过密钥。"
+        "Another box's: this page names another log, or was signed by a key that this log did not have then. "
+        "属于另一台录像机：本页所载为另一日志，或签名密钥并非当时本日志的密钥。"
     ),
     Outcome.NOT_SIGNED: (
         "NOT SIGNED: the box's signature does not fit what was read: a character was misread, or the page was not "

@@ -141,8 +141,13 @@ def _remove_files(store: Store, one: Export) -> None:
 
 
 def _size_of(folder: Path) -> int:
-    """Bytes that an attempt before left."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    """Bytes that an attempt before left.
+
+    Raises:
+        StorageError: it cannot be looked at.
+    """
+    with files.translated(folder):
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def folder_of(store: Store, one: Export) -> Path:

@@ -17,7 +17,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
+from recorder.errors import StorageFull
 from recorder.store import files
+from recorder.store.parts import reserve_bytes, space_of
 from retention.evidence import package
 from retention.evidence.reading import Progress, Verdict, verify_package
 from retention.evidence.verification import Problem
@@ -104,6 +106,9 @@ def _unpack(entries: Iterator[Entry], folder: Path) -> None:
         if target.exists():
             raise _Odd(full, "It is there twice.")
         target.parent.mkdir(parents=True, exist_ok=True)
+        space = space_of(folder)
+        if size > space.free_bytes - reserve_bytes(space.total_bytes):  # who made the file may wish to stop recording
+            raise StorageFull(f"{StorageFull.sentence()} ({full} does not fit)")
         with target.open("xb") as out:
             shutil.copyfileobj(stream, out, files.COPY_BYTES)
             if out.tell() != size:

@@ -8,9 +8,9 @@ The steps build on each other, in the order in which they stand here::
     file         each file is listed, and is what was listed
     checkpoint   the log had this size and root                                (C2SP tlog-checkpoint)
     leaf         this entry stands in that log                                 (RFC 6962, 2.1.1)
-    genesis      the keys follow each other, and the papers name one of them   (law-and-evidence 3.3, trust root)
+    genesis      the keys follow each other, and the papers name one of them   (docs/proof.md, Keys)
     sm2          the second signature is there where the log says so           (GB/T 32918.2, optional)
-    heads        a beat binds where every stream's chain stood                 (3.7)
+    heads        a beat binds where every stream's chain stood                 (docs/proof.md, Completeness)
     anchor       a checkpoint that was stamped is a beginning of this log      (RFC 6962, 2.1.2)
     stamp        an authority outside says when it existed                     (RFC 3161, 2.4.2)
     media        this file is the one that an entry tells of
@@ -264,7 +264,7 @@ class Verification:
         except AuthorityError as err:
             return self._object(name, str(err))
         digest = hashlib.sha256(token).hexdigest()
-        bound = [one for one in self._of("anchor") if one.leaf.fields.get("size") == size]
+        bound = [one for one in self._of("anchor") if is_stamp(one.leaf) and one.leaf.fields.get("size") == size]
         if any(one.leaf.fields.get("token") != digest for one in bound):
             return self._object(name, "It is not the stamp of which the log says that it was kept.")
         self._seen_outside.append(Seen(size, at_us, bound[0].index if bound else None))
@@ -275,7 +275,7 @@ class Verification:
         seen = {one.size for one in self._seen_outside}
         for entry in self._of("anchor"):
             size = entry.leaf.fields.get("size")
-            if entry.leaf.fields.get("kind") == "rfc3161" and size not in seen:
+            if is_stamp(entry.leaf) and size not in seen:
                 self._object(f"{folder}/{size}.tsr", "The log tells of this stamp, and it is not there, or not good.")
 
     def seen_whole(self) -> Seen | None:
@@ -431,6 +431,11 @@ class Verification:
     def _holds(self) -> list[ProvenHold]:
         released = {one.leaf.fields.get("hold"): one.index for one in self._of("release")}
         return [_hold(one, released.get(one.leaf.fields["hold"])) for one in self._of("hold")]
+
+
+def is_stamp(leaf: Leaf) -> bool:
+    """Whether an `anchor` entry binds an authority's stamp; a witness's may be of the same size."""
+    return leaf.fields.get("kind") == "rfc3161"
 
 
 def heads_text(vector: Mapping[str, Sequence[int | str]]) -> bytes:

@@ -665,7 +665,7 @@ def test_each_file_with_one_change(honest: Honest, tmp_path: Path, mutation: Cal
             assert not good, (name, verifier)
             assert name in said, (name, verifier, said)
 
-    with ThreadPoolExecutor() as workers:  # they wait for other programs, a hundred and more
+    with ThreadPoolExecutor(2) as workers:  # they wait for other programs, a hundred and more
         assert len(list(workers.map(each, names(honest.folder)))) > 30
 
 

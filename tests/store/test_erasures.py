@@ -304,3 +304,27 @@ def test_an_erasure_that_nobody_told_is_found(store: Store, clock: FakeClock) ->
         connection.exec_driver_sql("INSERT INTO erasures SELECT record, leaf_index, 1, 0 FROM views WHERE id = 2")
 
     assert [one.what.partition(",")[0] for one in check(store)] == ["its record was erased", "it is blank"]
+
+
+def test_what_is_erased_while_pages_go_is_not_forgotten(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beat takes pages away just when somebody erases: the next checkpoint still has something to do."""
+    viewed(store, clock, names(1))
+    clock.advance(YEARS_S)
+    forget, forgot = store.database.forget, list[bool]()
+
+    def meanwhile() -> bool:
+        forgot.append(True)
+        if len(forgot) == 1:
+            store.erasures._is_pending = True  # what `erase` says behind its transaction, in another thread
+        return forget()
+
+    store.erasures.erase("view:1", RULE, "over")
+    monkeypatch.setattr(store.database, "forget", meanwhile)
+    store.erasures._is_pending = True
+    store.checkpoint()
+    store.checkpoint()
+    store.checkpoint()
+
+    assert len(forgot) == 2

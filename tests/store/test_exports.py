@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from config.times import SECOND_US
-from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, NoRoomForExport, StorageFailed
+from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, NoRoomForExport, StorageFailed, StorageFull
 from recorder.store import exports, files
 from recorder.store.parts import Space
 from recorder.store.records import Export, ExportState
@@ -327,3 +328,27 @@ def test_copy_that_cannot_be_made_durable_fails_the_export(
     ended = store.exports.get(one.id)
     assert (ended.state, ended.problem_code) == (ExportState.FAILED, "storage_failed")
     assert not folder_of(store, one).exists()
+
+
+def test_a_download_that_could_not_be_written_down_does_not_go_on(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry of the first try was never made, so the rest of the package is a try to make it again."""
+    one = asked(store, clock)
+    append, tried = store.ledger.append, list[object]()
+
+    def full(*arguments: object) -> NoReturn:
+        tried.append(arguments)
+        raise StorageFull
+
+    monkeypatch.setattr(store.ledger, "append", full)
+    for goes_on in (False, True):
+        with pytest.raises(StorageFull):
+            store.exports.handed_out(one.id, "zip", "00" * 32, goes_on=goes_on)
+    assert len(tried) == 2
+
+    monkeypatch.setattr(store.ledger, "append", append)
+    size = store.log_size
+    for goes_on in (True, True):
+        store.exports.handed_out(one.id, "zip", "00" * 32, goes_on=goes_on)
+    assert store.log_size == size + 1

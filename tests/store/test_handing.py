@@ -15,13 +15,15 @@ from pathlib import Path
 import pytest
 
 from config.times import SECOND_US
-from recorder.errors import ExportNotDone, PackageDamaged, PackageRemoved, StorageError
+from recorder.errors import ExportNotDone, PackageDamaged, PackageRemoved, StorageError, StorageFull
+from recorder.store.parts import Space, reserve_bytes
 from recorder.store.records import Export, ExportState
 from recorder.store.store import Store
 from retention.evidence.archive import Form, read_list
 from retention.evidence.handing import READ_BYTES, Packed, keep_list, list_of, pack, sent
 from retention.evidence.jobs import Exporter, folder_of
 from retention.evidence.reading import verify_package
+from retention.evidence.unpacking import verify_archive
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
 
@@ -236,3 +238,16 @@ def test_the_list_is_what_is_there(store: Store) -> None:
     assert {one.name for one in read_list(kept)} == {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     }
+
+
+def test_what_would_fill_the_disk_is_not_unpacked(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever made the file may wish to stop recording: what does not fit beside the reserve is refused."""
+    one, folder = done(store)
+    path = written(pack(one, folder, Form.ZIP), tmp_path)
+    monkeypatch.setattr("retention.evidence.unpacking.space_of", lambda _: Space(reserve_bytes(10**9) + 100, 10**9))
+
+    with pytest.raises(StorageFull):
+        verify_archive(path, store.fingerprint)
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".custos-verify")] == []

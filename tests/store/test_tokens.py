@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -169,9 +170,10 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     tried: list[str] = []
     real = TokenKey._pin
 
-    def pin(key: TokenKey) -> str:
-        tried.append(real(key))
-        return tried[-1]
+    def pin(key: TokenKey) -> tuple[str, dict[str, Any]]:
+        found = real(key)
+        tried.append(found[0])
+        return found
 
     monkeypatch.setattr(TokenKey, "_pin", pin)
     return tried
@@ -192,6 +194,26 @@ def test_a_wrong_pin_is_tried_once(token: SoftToken, tmp_path: Path, monkeypatch
     token.pin_file.write_text(f"{PIN}\n")
     key.public_key()
     assert tried == ["0000", PIN]
+
+
+def test_a_pin_that_is_put_right_while_the_wrong_one_is_refused(
+    token: SoftToken, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is remembered as refused is the file that was read, and the one that is there now is tried."""
+    key_of(token, tmp_path).ensure()
+    token.pin_file.write_text("0000\n")
+    key = key_of(token, tmp_path)
+    reach = key._token
+
+    def meanwhile() -> object:
+        token.pin_file.write_text(f"{PIN}\n")
+        return reach()
+
+    monkeypatch.setattr(key, "_token", meanwhile)
+    with pytest.raises(TokenPinWrong):
+        key.public_key()
+
+    assert key_of(token, tmp_path).public_key()
 
 
 def test_a_token_that_warns_of_its_last_try_is_left_alone(

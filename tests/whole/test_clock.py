@@ -113,13 +113,15 @@ def test_time_really_passes(scene: Scene) -> None:
 
 @pytest.mark.parametrize("start", ["2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z"])
 def test_summer_time_begins_and_ends(tmp_path: Path, start: str) -> None:
-    """A day of 23 or 25 hours is one day: footage goes at local midnight, and not an hour before it."""
+    """A day of 23 or 25 hours is one day: footage goes at local midnight, by the offset at recording or at the discard,
+    whichever is later, and not an hour before it."""
     clock = FakeClock(start)
-    store = new_store(tmp_path, clock, "gate")
+    new_store(tmp_path, clock, "gate").close()
+    store = Store.open(tmp_path / "data", clock, time_zone="Europe/Berlin")
     record(store, clock, SECONDS)
     local = ZoneInfo("Europe/Berlin")
     assert local.key == BERLIN.zone.key
-    due = {"2026-03-28T12:00:00Z": "2026-04-28T22:00:00Z", "2026-10-24T12:00:00Z": "2026-11-24T23:00:00Z"}[start]
+    due = {"2026-03-28T12:00:00Z": "2026-04-28T23:00:00Z", "2026-10-24T12:00:00Z": "2026-11-24T23:00:00Z"}[start]
     clock.advance((parse_us(due) - clock.utc_us) / 1e6 - 1)
     berlin = Store.open(tmp_path / "data", clock, time_zone="Europe/Berlin", exclusive=False)
     try:

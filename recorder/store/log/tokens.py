@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -218,7 +219,7 @@ class TokenKey:
             session.close()
 
     def _logged_in(self, *, rw: bool) -> pkcs11.Session:
-        pin = self._pin()
+        pin, mark = self._pin()
         token = self._token()
         if token.flags & STOPPED:
             raise TokenPinLocked
@@ -226,7 +227,7 @@ class TokenKey:
             with translated():
                 return token.open(rw=rw, user_pin=pin)
         except TokenPinWrong:
-            self._remember_refused()
+            self._remember_refused(mark)
             raise
 
     def _token(self) -> pkcs11.Token:
@@ -252,38 +253,39 @@ class TokenKey:
 
     # -- the PIN
 
-    def _pin(self) -> str:
-        """Of its file; not if the very file was refused before."""
+    def _pin(self) -> tuple[str, dict[str, Any]]:
+        """Of its file, and what tells that file from another; not if the very file was refused before."""
         path = self.url.pin_file
         try:
-            with files.translated(path):
-                if path.stat().st_mode & OTHERS:
+            with files.translated(path), path.open("rb") as stream:
+                found = os.fstat(stream.fileno())  # of what is read: the file may be put right meanwhile
+                if found.st_mode & OTHERS:
                     raise TokenPinUnreadable(f"{TokenPinUnreadable.sentence()} ({path})")
-                with path.open("rb") as stream:
-                    lines = stream.read(PIN_LIMIT_BYTES).decode("utf-8", "replace").splitlines()
+                lines = stream.read(PIN_LIMIT_BYTES).decode("utf-8", "replace").splitlines()
         except StorageError as err:
             raise TokenPinUnreadable(f"{TokenPinUnreadable.sentence()} ({path})") from err
         if not lines or not lines[0]:
             raise TokenPinUnreadable(f"{TokenPinUnreadable.sentence()} ({path})")
-        if self._mark() in (self._refused_now, self._refused_before()):
+        mark = self._mark(found)
+        if mark in (self._refused_now, self._refused_before()):
             raise TokenPinWrong
-        return lines[0]
+        return lines[0], mark
 
-    def _mark(self) -> dict[str, Any]:
+    def _mark(self, found: os.stat_result) -> dict[str, Any]:
         """What tells this PIN's file from another, or from itself after a change, and nothing of the PIN."""
-        found = self.url.pin_file.stat()
         url = self.url
         which = {"token": url.token, "serial": url.serial, "file": str(url.pin_file)}
         return {**which, "changed_ns": found.st_mtime_ns, "inode": found.st_ino}
 
     def _refused_before(self) -> Any:
+        """None: none was, or the note of it cannot be read: then one more try is made."""
         try:
             return json.loads(self._refused.read_bytes())
         except (OSError, ValueError):
             return None
 
-    def _remember_refused(self) -> None:
-        self._refused_now = self._mark()
+    def _remember_refused(self, mark: dict[str, Any]) -> None:
+        self._refused_now = mark
         text = json.dumps(self._refused_now).encode() + b"\n"
         with contextlib.suppress(StorageError):  # this process knows; the disk's trouble is told by who records on it
             files.write_atomically(self._refused, text, mode=0o600)

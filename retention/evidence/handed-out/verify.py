@@ -6,7 +6,7 @@
 FINGERPRINT is that of the recorder's key, from its acceptance papers: of its first key, or of one that followed. Without
 it this only shows that the package is all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
 without it those in the package are taken. Stamps are left to the openssl command, where there is one. Nothing of the
-recorder that made it is used or believed; it can be read in ten minutes. Exit code 0: all holds. 1: something does not,
+recorder that made it is used or believed; it can be read. Exit code 0: all holds. 1: something does not,
 and what is said.
 """
 
@@ -249,7 +249,7 @@ def goes_on(old, new, old_root, new_root, path):
     return sn == 0 and first == old_root and second == new_root
 
 
-# The steps, in the order of verify.sh.
+# The steps of verify.sh; which comes first differs.
 
 
 def check_files():
@@ -511,7 +511,8 @@ def say_seen(seen, entries, heads, roots, made):
         print(f"By the authority's clock, all of it was written later than {before[-1]}. 均晚于此时写入")
     if not whole:
         print(
-            "NOT ANCHORED: nobody outside saw all of it; who has the recorder's key could have written it anew. 无外部时间戳"
+            "NOT ANCHORED: no stamp in this package covers all of it; by the package alone, who has the recorder's key "
+            "could have written it anew. 无外部时间戳"
         )
         return
     print(f"By the authority's clock, nothing of it was written later than {whole[0]}. 此时之前均已存在")

@@ -125,7 +125,7 @@ done
 IFS= read -r line <&4 && fail proof/paths.txt "It has more lines than there are entries."
 exec 3<&- 4<&-
 
-# 5b. The log's first entry names the first key; each entry about a key names the one that follows, and both keys signed
+# 6. The log's first entry names the first key; each entry about a key names the one that follows, and both keys signed
 # that it does; the last one signed what is here; the papers name any of them.
 time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z'
 signature='[A-Za-z0-9+/]{86}=='
@@ -174,7 +174,7 @@ else
     sed -n '2,$s/.*/It was followed by &./p' "$temp/keys"
 fi
 
-# 6. Beats bind where the chain of every stream stood: the vectors are those that the beats hash.
+# 7. Beats bind where the chain of every stream stood: the vectors are those that the beats hash.
 for name in proof/heads/*.json; do
     index=$(basename "$name" .json)
     hash=$(sha256sum <"$name" | cut -c1-64)
@@ -183,7 +183,7 @@ for name in proof/heads/*.json; do
     printf '%s %s\n' "$index" "$(cat "$name")" >>"$temp/heads"
 done
 
-# 7. An authority outside says when the log had its first entries (RFC 3161): the text that it stamped is that of an older
+# 8. An authority outside says when the log had its first entries (RFC 3161): the text that it stamped is that of an older
 # checkpoint, whose tree is a beginning of this one (RFC 6962, 2.1.2; RFC 9162, 2.1.4.2).
 goes_on() { # root of the older tree, hashes on the way
     fn=$((older - 1)) sn=$((size - 1)) first=$1 second=$1
@@ -257,10 +257,10 @@ first=$(grep -E '"type":"(seg|gap)"' "$temp/entries" | sort -n | head -n 1 | cut
 whole=$(awk -v last="${last:-0}" '$1 > last { sub(/^[0-9]+ [0-9]* ?/, ""); print; exit }' "$temp/seen")
 before=$(awk -v first="${first:-0}" '$2 ~ /^[0-9]+$/ && $2 < first { sub(/^[0-9]+ [0-9]* ?/, ""); said = $0 } END { print said }' "$temp/seen")
 
-# 8. What the media files hash to, by stream and number.
+# 9. What the media files hash to, by stream and number.
 grep -E "  media/$stream_name/$number-" SHA256SUMS | sed 's/^\(.\{64\}\)  /\1 /' >"$temp/media"
 
-# 9. What the package says of itself: canonical JSON of known fields, or nothing is believed.
+# 10. What the package says of itself: canonical JSON of known fields, or nothing is believed.
 grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\.)*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":[0-9]{1,5},\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"stamped\":(true|false),\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
     [ "$(grep -c . claim.json)" -eq 1 ] || {
     fail claim.json "What the package says of itself cannot be read."
@@ -278,7 +278,7 @@ elif [ -e SHA256SUMS.tsr ]; then
     fail SHA256SUMS.tsr "The package does not tell of it."
 fi
 
-# 10. The chain between two beats, the media, the discards and the tables: every instant accounted for.
+# 11. The chain between two beats, the media, the discards and the tables: every instant accounted for.
 cat >"$temp/judge.awk" <<'AWK'
 function text(name) { # of the entry, as JSON writes it
     if (!match(entry, "\"" name "\":\"([^\"\\\\]|\\\\.)*\"")) return ""
@@ -493,7 +493,7 @@ while read -r wanted list; do
         fail proof/leaves.jsonl "Not all holds that were in force at a discard are handed over."
 done <"$temp/holds"
 sed -n '/^FAIL /p' "$temp/judged" | tee -a "$temp/problems"
-# 11. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
+# 12. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
 # beginning that they share.
 : >>"$temp/films"
 cut -d' ' -f1 "$temp/films" | sort -nu | while IFS= read -r run; do
@@ -516,7 +516,7 @@ find media -name 'play*' 2>/dev/null | grep -vxFf "$temp/expected" | while IFS= 
     fail "$name" "No entry of the log tells of this film."
 done
 
-# 12. Commercial cryptography, where the recorder used it: SM3 of the media (GB/T 32905), and a second signature of the
+# 13. Commercial cryptography, where the recorder used it: SM3 of the media (GB/T 32905), and a second signature of the
 # checkpoint, SM2 with SM3 (GB/T 32918). Of entries and checkpoint it is seen here whether both must be there.
 if openssl ecparam -name SM2 -noout >/dev/null 2>&1 && openssl dgst -sm3 </dev/null >/dev/null 2>&1; then knows_sm=1; else knows_sm=0; fi
 bound=0 last=- public=
@@ -565,7 +565,7 @@ if [ -n "$whole" ]; then
     [ -n "$theirs" ] || echo "The authority's certificates are those of the package (SHA-256 of $roots:" \
         "$(sha256sum <"$roots" | cut -c1-64)): compare them with its own. 请核对时间戳机构证书"
 else
-    echo "NOT ANCHORED: nobody outside saw all of it; who has the recorder's key could have written it anew. 无外部时间戳"
+    echo "NOT ANCHORED: no stamp in this package covers all of it; by the package alone, who has the recorder's key could have written it anew. 无外部时间戳"
 fi
 echo "GOOD: $(grep -c '^file' "$temp/judged") files and $(grep -c '^gap' "$temp/judged") gaps account for all of" \
     "$(claim start) to $(claim end); $(grep -c '^gone' "$temp/judged") segments were discarded lawfully. 校验通过"
