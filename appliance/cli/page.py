@@ -66,6 +66,7 @@ def log_page(
 
 def _print(at: Desk, store: Store, out: Path | None) -> None:
     from recorder.store import files
+    from recorder.store.log.keys import fingerprint
     from retention.evidence.dutypage import Facts, duty_page
 
     now_us = at.clock.read().utc_us
@@ -76,7 +77,8 @@ def _print(at: Desk, store: Store, out: Path | None) -> None:
         box=store.box_id,
         name=store.facts.name,
         origin=store.origin,
-        fingerprint=store.fingerprint,
+        fingerprint=fingerprint(store.keys.at(checkpoint.size)[-1].key),
+        first_fingerprint=store.first_fingerprint,
         note=note,
         size=checkpoint.size,
         # The box may have signed anew between the two readings: then the time is of another checkpoint.

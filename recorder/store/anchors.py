@@ -128,7 +128,7 @@ class Anchors:
             StorageError: they cannot be read.
         """
         with files.translated(self._folder):
-            return b"".join(path.read_bytes() for path in sorted(self._folder.glob(ROOTS.format("*"))))
+            return b"".join(path.read_bytes().rstrip() + b"\n" for path in sorted(self._folder.glob(ROOTS.format("*"))))
 
     def state(self, by: Outsider = AUTHORITIES) -> AnchorState:
         """How it stands with them."""

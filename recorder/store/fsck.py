@@ -250,13 +250,15 @@ def anchors_verify(store: Store, connection: Connection) -> Iterator[Finding]:
 
     Whether to believe an authority is left to who knows its certificates (`openssl ts`, docs/proof.md).
     """
-    known = set[str]()
+    known, cosigners = set[str](), set[str]()
     for row in connection.execute(select(tables.anchors).order_by(tables.anchors.c.id)).mappings().all():
         name = file_name(row["size"], Outsider(AnchorKind(row["kind"]), row["witness"]))
         known |= {name, f"{row['size']}.body"}  # those of one that waits may lie there after a crash
+        if row["witness"] is not None:  # and of a witness that of a size in whose place a newer one waited since
+            cosigners.add(name.partition(".")[2])
         if row["token"] is not None:
             yield from _anchor_holds(store, connection, row, name)
-    yield from _anchored_tree_stands(store, known)
+    yield from _anchored_tree_stands(store, known, cosigners)
 
 
 def _anchor_holds(store: Store, connection: Connection, row: Mapping[Any, Any], name: str) -> Iterator[Finding]:
@@ -284,7 +286,7 @@ def _content(path: Path) -> bytes:
         return path.read_bytes() if path.is_file() else b""
 
 
-def _anchored_tree_stands(store: Store, known: Set[str]) -> Iterator[Finding]:
+def _anchored_tree_stands(store: Store, known: Set[str], cosigners: Set[str]) -> Iterator[Finding]:
     """By the files: whoever rewrote the log may have rewritten the catalogue too."""
     folder = store.layout.log / "anchors"
     paths = sorted(folder.iterdir()) if folder.is_dir() else []
@@ -293,7 +295,10 @@ def _anchored_tree_stands(store: Store, known: Set[str]) -> Iterator[Finding]:
     except CustosError:
         return  # invariant 6 speaks of it
     for path in paths:
-        if path.name not in known and not path.match(ROOTS.format("*")):
+        if path.match(".*.tmp"):  # half written when the power went (`files.write_atomically`)
+            continue
+        is_known = path.name in known or path.name.partition(".")[2] in cosigners
+        if not is_known and not path.match(ROOTS.format("*")):
             yield Finding(9, path.name, "no anchor that was wanted is of this name")
         if path.suffix not in (".note", ".body"):
             continue

@@ -143,7 +143,7 @@ class Store:
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
         self._proofs = Proofs(self.ledger, self.anchors, self.keys)
         self.views = Views(self.database, self.ledger, clock)
-        self.erasures = Erasures(layout, self.database, self.ledger, clock, self.checkpoint)
+        self.erasures = Erasures(layout, self.database, self.ledger, clock, self._checkpoint_if_possible)
         self.sm2 = Sm2Key(layout, clock, is_on=sm)
         self._segments = Segments(
             layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint, with_sm3=sm
@@ -370,11 +370,13 @@ class Store:
         with files.translated(self.layout.root):
             free_bytes = shutil.disk_usage(self.layout.root).free
         public = self._sm2_ready()
-        with self._signing:
-            record = self._signed(free_bytes, public)
-            if self._unsettled:
-                self._unsettled = not self.keys.settle()
-        self.erasures.finish()
+        try:
+            with self._signing:
+                record = self._signed(free_bytes, public)
+                if self._unsettled:
+                    self._unsettled = not self.keys.settle()
+        finally:
+            self.erasures.finish()  # a token that is away keeps signatures waiting, and no erased name
         return record
 
     def _signed(self, free_bytes: int, sm2_public: str | None) -> CheckpointRecord:

@@ -106,6 +106,8 @@ class Facts:
     origin: str
     fingerprint: str
     """Of the box's key, in hex."""
+    first_fingerprint: str
+    """Of the log's first key, which the acceptance papers name."""
     note: str
     """The newest checkpoint, as it lies on the disk."""
     size: int
@@ -200,10 +202,13 @@ def duty_page(facts: Facts, zone: ZoneInfo) -> bytes:
 def _facts(paper: Paper, facts: Facts, zone: ZoneInfo, y: float) -> float:
     name = wrapped(facts.name, WORDS, WIDE - 125, NAME_LINES)
     signed = "-" if facts.signed_us is None else _when(facts.signed_us, zone)
+    is_first = facts.first_fingerprint == facts.fingerprint  # the papers name the first; it stays good
+    first = () if is_first else (("密钥指纹（首个）Its first", grouped(facts.first_fingerprint)),)
     told: tuple[tuple[str, list[str]], ...] = (
         ("录像机 Box", [facts.box, *name]),
         ("校验日志 Log", [facts.origin]),
         ("密钥指纹 Key fingerprint", grouped(facts.fingerprint)),
+        *first,
         ("日志条目 Entries", [str(facts.size)]),
         ("签名时间 Signed", [signed]),
         ("打印时间 Printed", [_when(facts.printed_us, zone), f"Custos {facts.program}"]),

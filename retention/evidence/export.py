@@ -323,15 +323,16 @@ def _texts(store: Store, claim: Claim, proof: Proof, media: list[Segment], writi
     table = package.files_table(names, claim.stream, leaves)
     writing.text(package.FILES, table)
     writing.text(package.FILES_PRINT, _printed(claim, table))
-    for script in resources.files("retention.evidence").joinpath("handed-out").iterdir():
-        writing.text(script.name, script.read_bytes())
+    handed_out = resources.files("retention.evidence").joinpath("handed-out")
+    for name in package.HANDED_OUT:  # by name: an interpreter may have left files of its own beside them
+        writing.text(name, handed_out.joinpath(name).read_bytes())
 
 
 def _close(store: Store, claim: Claim, key: Ed25519PublicKey, stamper: Stamper | None, writing: _Writing) -> None:
     """List all files, and have the list stamped. The claim says whether it was, so that nobody can take the stamp away:
     it is written as if, and anew when no stamp can be had. That never keeps evidence from being handed out."""
     known, own = store.anchors.roots(), _certificates(stamper)
-    if roots := known if own in known else known + own:
+    if roots := known if own.strip() in known else known + own:
         writing.text(package.ROOTS, roots)
     stamp = None
     if stamper is not None and own:

@@ -15,6 +15,7 @@ from config.clock import Clock
 from config.errors import CustosError
 from recorder.errors import ExportOver
 from recorder.store import files
+from recorder.store.log.errors import KeyReplaced
 from recorder.store.records import Export, ExportState, camera_of
 from recorder.store.store import Store
 from retention.evidence.export import Exported, Stamper, Wanted, checked, export
@@ -69,6 +70,8 @@ class Exporter:
             done = self._written(one, folder)
         except _Stopped:
             return
+        except KeyReplaced:  # `run` asks for it again, with the new key; whole copies are kept
+            log.info("an export begins again: the key was replaced", export=one.id)
         except _Cancelled:
             _remove_files(self._store, one)
         except CustosError as err:

@@ -43,6 +43,8 @@ MEDIA = "media"
 SUMS = "SHA256SUMS"
 SUMS_SIGNATURE = "SHA256SUMS.sig"
 SUMS_STAMP = "SHA256SUMS.tsr"
+HANDED_OUT = ("README.txt", "说明.txt", "verify.sh", "verify.py")
+"""As they lie in this program; the same in every package."""
 UNLISTED = (SUMS, SUMS_SIGNATURE, SUMS_STAMP)
 """The list, and what was made of it."""
 
@@ -115,7 +117,8 @@ def read_claim(text: bytes) -> Claim:
         raise ClaimMalformed("What the package says of itself cannot be read.") from err
     if claim.start_us >= claim.end_us or claim.made_us < claim.end_us:
         raise ClaimMalformed("The interval that the package names has no length, or was still to come.")
-    if claim.text() != text:
+    is_plain = re.fullmatch("[A-Za-z0-9_+/-]+", claim.time_zone) and re.fullmatch(r'[^"\\\0-\x1f]+', claim.program)
+    if not 0 <= claim.floor_days <= 99_999 or not is_plain or claim.text() != text:
         raise ClaimMalformed("What the package says of itself is not in the form that this program writes.")
     return claim
 
@@ -235,6 +238,9 @@ NAMES = re.compile(
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
 )
 """The names that files of a package have; there are no others."""
+
+FOLDERS = re.compile(r"keys|media(/[a-z0-9][a-z0-9_-]*\.[a-z]+)?|proof(/(anchors|heads))?")
+"""Likewise its folders."""
 
 
 def sums(digests: Mapping[str, str]) -> bytes:

@@ -132,6 +132,8 @@ class _Reading:
             name = path.relative_to(self._folder).as_posix()
             if path.is_symlink() or not (path.is_dir() or path.is_file()):
                 self._checked.problems.append(Problem(name, "It is neither a file nor a folder."))
+            elif path.is_dir() and not package.FOLDERS.fullmatch(name):
+                self._checked.problems.append(Problem(name, "No folder of a package has such a name."))
             elif path.is_file() and not package.NAMES.fullmatch(name):
                 self._checked.problems.append(Problem(name, "No file of a package has such a name."))
         return not self._checked.problems
@@ -220,7 +222,8 @@ class _Reading:
 
     def _films(self, stream_id: str) -> None:
         """Each run has its film, made of its originals, and there are no others."""
-        names = {one for one in self._digests if one.startswith(package.MEDIA) and "/play-" in one}
+        there = (one for one in self._digests if one.startswith(package.MEDIA))
+        names = {one for one in there if PurePosixPath(one).name.startswith("play-")}
         for run, items in self._checked.films(stream_id).items():
             name = f"{package.MEDIA}/{stream_id}/{package.PLAY.format(run=run)}"
             self._checked.film(name, self._digests.get(name, ""), self._joined(stream_id, items))

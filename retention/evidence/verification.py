@@ -138,7 +138,10 @@ class Verification:
                 self._key.verify(signature, text)
             except InvalidSignature:
                 self._object(signature_name, f"It is not the signature of {name} by this key.")
-        for number, line in enumerate(text.decode("utf-8", "replace").splitlines(), 1):
+        *lines, rest = text.decode("utf-8", "replace").split("\n")
+        if rest:
+            self._object(name, "Its last line is cut off.")
+        for number, line in enumerate(lines, 1):
             found = _LISTED.fullmatch(line)
             if found is None or found[2] in self._listed:
                 self._object(name, f"Line {number} cannot be read, or names a file twice.")
@@ -398,6 +401,8 @@ class Verification:
             KeyError, TypeError, ValueError: it is not of the form that this log writes.
         """
         facts = entry.leaf.fields
+        if any(_has_fields(value) for name, value in facts.items() if name != "audio"):
+            raise ValueError("fields in fields: a shell could take them for the entry's own")
         if entry.leaf.type in ("seg", "gap"):
             item = _item(entry)
             self._items.setdefault(facts["stream"], []).append(item)
@@ -441,6 +446,11 @@ def is_stamp(leaf: Leaf) -> bool:
 def heads_text(vector: Mapping[str, Sequence[int | str]]) -> bytes:
     """A head vector as its beat hashes it: canonical JSON (RFC 8785)."""
     return rfc8785.dumps({stream_id: list(head) for stream_id, head in vector.items()})
+
+
+def _has_fields(value: object) -> bool:
+    """Whether it has fields of its own: a shell that looks for one by its name could take them for the entry's."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(map(_has_fields, value)))
 
 
 def _item(entry: _Entry) -> ProvenItem:

@@ -190,7 +190,27 @@ def a_second_print_of_the_list(folder: Path) -> None:
     shutil.copy(folder / package.FILES_PRINT, folder / "files-2.pdf")
 
 
+def an_empty_folder_that_looks_like_an_anchor(folder: Path) -> None:
+    (folder / package.ANCHORS / "x").mkdir()
+
+
+def an_empty_folder_that_looks_like_a_key(folder: Path) -> None:
+    (folder / "keys" / "log-abc").mkdir()
+
+
+def an_empty_folder_in_the_place_of_a_film(folder: Path) -> None:
+    (folder / package.MEDIA / "gate.main" / "play-9.mp4").mkdir()
+
+
+def an_empty_folder_in_the_place_of_a_head(folder: Path) -> None:
+    (folder / package.HEADS / "9.json").mkdir()
+
+
 PACKAGES: dict[Forger, str] = {
+    an_empty_folder_that_looks_like_an_anchor: f"{package.ANCHORS}/x",
+    an_empty_folder_that_looks_like_a_key: "keys/log-abc",
+    an_empty_folder_in_the_place_of_a_film: "play-9.mp4",
+    an_empty_folder_in_the_place_of_a_head: f"{package.HEADS}/9.json",
     the_lists_stamp_is_that_of_a_checkpoint: package.SUMS_STAMP,
     a_file_is_added: "media/note.txt",
     a_media_file_is_duplicated: "77-copy.mp4",
@@ -724,7 +744,60 @@ def a_camera_is_said_to_have_signed(folder: Path, key: Ed25519PrivateKey) -> Non
     tables(folder)
 
 
+def the_claim_in_another_form(folder: Path, old: bytes, new: bytes) -> None:
+    path = folder / package.CLAIM
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))
+
+
+def the_claim_names_a_day_that_never_was(folder: Path, key: Ed25519PrivateKey) -> None:
+    claim = json.loads((folder / package.CLAIM).read_bytes())
+    put_claim(folder, claim | {"start": "2026-02-29T00:00:00.000000Z"})
+
+
+def the_claims_days_with_zeros_before(folder: Path, key: Ed25519PrivateKey) -> None:
+    the_claim_in_another_form(folder, b'"floor_days":30', b'"floor_days":0030')
+
+
+def the_claims_case_with_a_needless_escape(folder: Path, key: Ed25519PrivateKey) -> None:
+    the_claim_in_another_form(folder, b'"case":"case', b'"case":"\\u0063ase')
+
+
+def the_claim_with_a_line_more(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.CLAIM
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def the_claim_of_a_zone_with_a_space(folder: Path, key: Ed25519PrivateKey) -> None:
+    put_claim(folder, json.loads((folder / package.CLAIM).read_bytes()) | {"time_zone": "Asia /Shanghai"})
+
+
+def the_checkpoint_without_its_last_line_break(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def the_checkpoint_with_a_line_that_is_none(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.CHECKPOINT
+    path.write_bytes(path.read_bytes() + b"signed\n")
+
+
+def the_checkpoints_signature_under_another_key_id(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.CHECKPOINT
+    before, _, line = path.read_text().rpartition(" ")
+    path.write_text(f"{before} {base64.b64encode(bytes(4) + base64.b64decode(line)[4:]).decode()}\n")
+
+
 OWNED: dict[Owner, str] = {
+    the_claim_names_a_day_that_never_was: package.CLAIM,
+    the_claims_days_with_zeros_before: package.CLAIM,
+    the_claims_case_with_a_needless_escape: package.CLAIM,
+    the_claim_with_a_line_more: package.CLAIM,
+    the_claim_of_a_zone_with_a_space: package.CLAIM,
+    the_checkpoint_without_its_last_line_break: package.CHECKPOINT,
+    the_checkpoint_with_a_line_that_is_none: package.CHECKPOINT,
+    the_checkpoints_signature_under_another_key_id: package.CHECKPOINT,
     the_offset_of_an_item_is_invented: package.LEAVES,
     a_camera_is_said_to_have_signed: package.LEAVES,
     the_claim_of_a_stamp_is_a_number: package.CLAIM,
@@ -995,7 +1068,17 @@ def genesis_names_a_later_key(folder: Path, keys: Keys) -> None:
     rebuilt(folder, bodies, keys[-1])
 
 
+def an_entry_tells_of_another_file_in_a_field_of_a_field(folder: Path, keys: Keys) -> None:
+    """Canonical, and in the log: a shell that takes the first field of that name would believe the other file."""
+    bodies = lines(folder / package.LEAVES)
+    at = entry(folder, "seg")
+    leaf = decode_leaf(bodies[at])
+    bodies[at] = encode_leaf(leaf.type, leaf.at_us, leaf.elapsed_us, {**leaf.fields, "about": {"sha256": "00" * 32}})
+    rebuilt(folder, bodies, keys[-1])
+
+
 SUCCEEDED: dict[Successor, str] = {
+    an_entry_tells_of_another_file_in_a_field_of_a_field: package.LEAVES,
     the_first_link_is_missing: package.LEAVES,
     the_last_link_is_missing: package.LEAVES,
     all_links_are_missing: package.LEAVES,

@@ -3,6 +3,7 @@ each of the museum."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import shutil
@@ -346,6 +347,49 @@ def test_an_authority_that_is_down_keeps_no_package_from_being_made(tmp_path: Pa
         for verifier in VERIFIERS:
             good, said = verifier(tmp_path / name, store.fingerprint)
             assert good, said
+
+
+@pytest.mark.parametrize("camera_id", ["playground", "play-yard"])
+def test_a_camera_whose_name_looks_like_a_film(tmp_path: Path, camera_id: str) -> None:
+    """Its originals lie in a folder of that name: they are no films, and the package is good."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, camera_id)
+    record(store, clock, SECOND * 6, camera_id)
+    wanted = Wanted(camera_id, store.cameras.get(camera_id).registered_us + 1, store.ends_us(f"{camera_id}.main"), "8")
+    export(store, wanted, tmp_path / "package", clock, "0.0.0")
+    store.close()
+
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", store.fingerprint)
+        assert good, said
+
+
+def test_without_openssl_the_lists_stamp_must_be_there_all_the_same(honest: Honest, tmp_path: Path) -> None:
+    """It is listed nowhere, so nobody else would miss it; that stamps were not checked is said."""
+    folder = honest.copy(tmp_path)
+    command = ("env", "PATH=/nowhere", sys.executable, "-I", "verify.py", honest.fingerprint)
+    good, said = run(folder, *command)
+    assert good, said
+    assert "There is no openssl here" in said
+
+    (folder / package.SUMS_STAMP).unlink()
+    good, said = run(folder, *command)
+    assert not good
+    assert package.SUMS_STAMP in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_lines_of_others_on_the_checkpoint_are_passed_over(honest: Honest, tmp_path: Path, verifier: Verifier) -> None:
+    """A witness's before ours, and one under our name by a key that nobody here knows: ours is found by its key id."""
+    folder = honest.copy(tmp_path)
+    path = folder / package.CHECKPOINT
+    body, _, line = path.read_text().partition("\n\n")
+    others = [f"— {name} {base64.b64encode(bytes(76)).decode()}\n" for name in ("witness", body.partition("\n")[0])]
+    path.write_text(f"{body}\n\n{''.join(others)}{line}")
+    resign(folder, honest.key)
+    good, said = verifier(folder, honest.fingerprint)
+
+    assert good, said
 
 
 OF_ANOTHER_BOX = (

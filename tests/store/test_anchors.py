@@ -17,7 +17,7 @@ from recorder.store.log.tree import leaf_hash, root_of
 from recorder.store.store import Store
 from retention.evidence import asking
 from retention.evidence.anchoring import Anchorer, Authorities
-from retention.evidence.timestamp import AuthoritySilent, AuthorityUntrusted, AuthorityWrong, question
+from retention.evidence.timestamp import AuthoritySilent, AuthorityUntrusted, AuthorityWrong, question, roots_of
 from tests.fakes.authority import Authority, authority
 from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
@@ -208,6 +208,28 @@ def test_a_tail_that_was_cut_off_is_caught_by_its_stamp(store: Store, clock: Fak
     back.close()
 
     assert [one for one in found if "no anchor that was wanted" in one]
+
+
+def test_certificates_that_end_without_a_line_break(store: Store, clock: FakeClock, tmp_path: Path) -> None:
+    """Each set is handed out on lines of its own, as every program reads them."""
+    for name in ("one", "two"):
+        with authority(folder(tmp_path, name)) as one:
+            one.roots.write_bytes(one.roots.read_bytes().rstrip())
+            anchorer(store, clock, one).run()
+            clock.advance(3601)
+            store.checkpoint()
+
+    assert len(roots_of(store.anchors.roots())) == 2
+    assert store.anchors.roots().count(b"-----\n-----BEGIN") == 1
+
+
+def test_what_a_power_cut_left_half_written_is_no_finding(store: Store) -> None:
+    """A file that never got its name says nothing, against nobody."""
+    left = store.layout.log / "anchors"
+    left.mkdir(exist_ok=True)
+    (left / ".6.tsr.tmp").write_bytes(b"half")
+
+    assert check(store) == []
 
 
 def test_the_stamps_nearest_to_some_entries(store: Store, clock: FakeClock, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from config.times import DAY_US, SECOND_US
 from recorder.errors import CatalogueError, RecordErased, RecordKept, RecordUnknown, StorageFull
 from recorder.store.erasures import REGISTER_DAYS, register_objection
 from recorder.store.fsck import check
+from recorder.store.log.errors import TokenMissing
 from recorder.store.log.leaves import Leaf
 from recorder.store.records import Asker, ErasureRule, ExportState, ViewKind
 from recorder.store.store import Store
@@ -328,3 +329,20 @@ def test_what_is_erased_while_pages_go_is_not_forgotten(
     store.checkpoint()
 
     assert len(forgot) == 2
+
+
+def test_what_is_erased_while_the_key_is_away_is_gone_all_the_same(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that is away keeps signatures waiting, and no name: the erasure stands, and is told so."""
+    viewed(store, clock, names(1))
+    clock.advance(YEARS_S)
+
+    def away(*_: object) -> None:
+        raise TokenMissing
+
+    monkeypatch.setattr(store.ledger, "sign", away)
+    erased = store.erasures.erase("view:1", RULE, "over")
+
+    assert erased.is_gone
+    assert not any(files_with(store.layout.root, word) for word in words(names(1)))

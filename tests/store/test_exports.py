@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.times import SECOND_US
 from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, NoRoomForExport, StorageFailed, StorageFull
@@ -352,3 +353,24 @@ def test_a_download_that_could_not_be_written_down_does_not_go_on(
     for goes_on in (True, True):
         store.exports.handed_out(one.id, "zip", "00" * 32, goes_on=goes_on)
     assert store.log_size == size + 1
+
+
+def test_the_key_is_replaced_while_a_package_is_made(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins again with the new key, and keeps its copies; nothing is lost."""
+    one, sign = asked(store, clock), store.sign
+    signed: list[bytes] = []
+
+    def replaced(text: bytes, by: Ed25519PublicKey) -> bytes:
+        if not signed:
+            store.rotate_key()
+        signed.append(text)
+        return sign(text, by)
+
+    monkeypatch.setattr(store, "sign", replaced)
+    Exporter(store, clock, "0").run()
+
+    assert store.exports.get(one.id).state is ExportState.DONE
+    assert len(signed) == 2
+    assert verify_package(folder_of(store, one), store.fingerprint).is_good

@@ -46,6 +46,7 @@ NAMES = re.compile(
     + NUMBER
     + r")\.mp4"
 )
+FOLDERS = re.compile(rf"keys|media(?:/{STREAM})?|proof(?:/(?:anchors|heads))?")
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
@@ -261,6 +262,8 @@ def check_files():
             name = os.path.relpath(path, HERE).replace(os.sep, "/")
             if os.path.islink(path) or not (os.path.isdir(path) or os.path.isfile(path)):
                 fail(name, "It is neither a file nor a folder.")
+            elif os.path.isdir(path) and not FOLDERS.fullmatch(name):
+                fail(name, "No folder of a package has such a name.")
             elif os.path.isfile(path) and not NAMES.fullmatch(name):
                 fail(name, "No file of a package has such a name.")
             elif os.path.isfile(path) and name not in ("SHA256SUMS", "SHA256SUMS.sig", "SHA256SUMS.tsr"):
@@ -357,17 +360,23 @@ def check_succession(listed, entries, origin, present, expected):
 def check_checkpoint(key):
     body, _, lines = read("proof/checkpoint").decode("utf-8", "replace").partition("\n\n")
     origin, size, root = (body.split("\n") + ["", "", ""])[:3]
-    for line in lines.splitlines():
-        words = line.split(" ")
-        try:
-            if not re.fullmatch(NUMBER, size):
-                break
-            if words[1:2] == [origin] and is_signature(key, (body + "\n").encode(), base64.b64decode(words[2])[4:]):
+    found = [re.fullmatch(r"— (\S+) ([A-Za-z0-9+/]+={0,2})", line) for line in lines.split("\n")[:-1]]
+    mark = hashlib.sha256(f"{origin}\n".encode() + b"\x01" + key).digest()[:4]
+    try:
+        raws = [base64.b64decode(one[2], validate=True) for one in found if one[1] == origin]
+        ours = [raw[4:] for raw in raws if raw[:4] == mark]
+        if ours and lines.endswith("\n") and re.fullmatch(NUMBER, size):
+            if all(is_signature(key, (body + "\n").encode(), one) for one in ours):
                 return origin, int(size), base64.b64decode(root)
-        except (ValueError, IndexError):
-            break
+    except (ValueError, TypeError):
+        pass
     fail("proof/checkpoint", "It was not signed with this key.")
     return origin, 0, b""
+
+
+def has_fields(value):
+    """Whether it has fields of its own, which a shell could take for the entry's."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(has_fields(one) for one in value))
 
 
 def check_entries(size, root):
@@ -390,7 +399,12 @@ def check_entries(size, root):
         if not leads_to(root, digest, index, size, path):
             fail("proof/leaves.jsonl", f"Entry {index} does not lead to the checkpoint's root.")
             continue
-        entries[index] = (digest.hex(), json.loads(body), body.decode())
+        one = json.loads(body)
+        if json.dumps(one, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != body:
+            fail("proof/leaves.jsonl", f"Entry {index} cannot be read (not canonical).")
+        if any(has_fields(value) for name, value in one.items() if name != "audio"):
+            fail("proof/leaves.jsonl", f"Entry {index} cannot be read (fields in fields).")
+        entries[index] = (digest.hex(), one, body.decode())
     return entries
 
 
@@ -477,8 +491,6 @@ def check_anchors(entries, origin, size, root, roots):
     if shutil.which("openssl"):
         for old in sorted(set(bound) - {one[0] for one in seen}):
             fail(f"proof/anchors/{old}.tsr", "The log tells of this stamp, and it is not there, or not good.")
-    elif sizes:
-        print("There is no openssl here: time stamps were not checked.")
     return seen
 
 
@@ -707,7 +719,9 @@ def check_claim(text):
     canonical = json.dumps(claim, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
     if canonical.encode() != text or type(claim["floor_days"]) is not int or claim["format"] != 1:
         raise ValueError("form")
-    if type(claim["stamped"]) is not bool:
+    if not 0 <= claim["floor_days"] <= 99_999 or not re.fullmatch("[A-Za-z0-9_+/-]+", claim["time_zone"]):
+        raise ValueError("form")
+    if type(claim["stamped"]) is not bool or not re.fullmatch(r'[^"\\\0-\x1f]+', claim["program"]):
         raise ValueError("form")
     if not all(MOMENT.fullmatch(claim[one]) for one in ("start", "end", "made")):
         raise ValueError("times")
@@ -744,6 +758,8 @@ def check(listed, sums):
     first = entries.get(0, ("", {}, ""))[1]
     try:
         claim = check_claim(read("claim.json"))
+        for name in ("start", "end", "made"):
+            us(claim[name])
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         fail("claim.json", f"What the package says of itself cannot be read ({err}).")
         return
@@ -752,7 +768,10 @@ def check(listed, sums):
             fail("claim.json", f"Its {name} is not that of the log.")
     judge(claim, listed, entries, heads)
     made = None
+    if (claim["stamped"] or os.path.isdir(os.path.join(HERE, "proof", "anchors"))) and not shutil.which("openssl"):
+        print("There is no openssl here: time stamps were not checked.")
     if claim["stamped"]:
+        read("SHA256SUMS.tsr")  # that it is there needs no openssl
         made = check_stamp("SHA256SUMS", "SHA256SUMS.tsr", roots)
     elif os.path.exists(os.path.join(HERE, "SHA256SUMS.tsr")):
         fail("SHA256SUMS.tsr", "The package does not tell of it.")

@@ -37,6 +37,8 @@ names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$num
 find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
 find . -type f ! -path ./SHA256SUMS ! -path ./SHA256SUMS.sig ! -path ./SHA256SUMS.tsr | sed 's|^\./||' | sort >"$temp/found"
 grep -vE "^($names)\$" "$temp/found" | while IFS= read -r name; do fail "$name" "No file of a package has such a name."; done
+find . -type d ! -path . | sed 's|^\./||' | grep -vE "^(keys|media(/$stream_name)?|proof(/(anchors|heads))?)\$" |
+    while IFS= read -r name; do fail "$name" "No folder of a package has such a name."; done
 if [ -s "$temp/problems" ]; then echo "NOT GOOD. 未通过校验"; exit 1; fi
 [ "$(tail -c 1 SHA256SUMS | xxd -p)" = 0a ] || fail SHA256SUMS "Its last line is cut off."
 grep -vE "^[0-9a-f]{64}  ($names)\$" SHA256SUMS | grep -q . && fail SHA256SUMS "A line cannot be read."
@@ -65,10 +67,20 @@ openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in SHA256SUMS -si
 sed '/^$/,$d' proof/checkpoint >"$temp/body" 2>/dev/null
 origin=$(sed -n 1p "$temp/body") size=$(sed -n 2p "$temp/body")
 root=$(sed -n 3p "$temp/body" | openssl base64 -d -A 2>/dev/null | xxd -p -c 64)
-sed -n '/^$/,$p' proof/checkpoint 2>/dev/null | awk -v origin="$origin" '$2 == origin { print $3; exit }' |
-    openssl base64 -d -A 2>/dev/null | tail -c 64 >"$temp/signature"
-openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in "$temp/body" -sigfile "$temp/signature" \
-    >/dev/null 2>&1 || fail proof/checkpoint "It was not signed with this key."
+sed '1,/^$/d' proof/checkpoint 2>/dev/null >"$temp/lines"
+grep -qvE '^— [^ ]+ [A-Za-z0-9+/]+={0,2}$' "$temp/lines" && fail proof/checkpoint "A signature line of it cannot be read."
+[ "$(tail -c 1 proof/checkpoint 2>/dev/null | xxd -p)" = 0a ] || fail proof/checkpoint "Its last line is cut off."
+id=$({ printf '%s\n\001' "$origin"; openssl pkey -pubin -in keys/log.pub.pem -outform DER 2>/dev/null | tail -c 32; } | sha256sum | cut -c1-8)
+: >"$temp/ours"
+awk -v origin="$origin" '$2 == origin { print $3 }' "$temp/lines" | while read -r line; do
+    printf %s "$line" | openssl base64 -d -A >"$temp/line" 2>/dev/null
+    [ "$(xxd -p -l 4 "$temp/line")" = "$id" ] || continue
+    echo "$line" >>"$temp/ours"
+    tail -c +5 "$temp/line" >"$temp/signature"
+    openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in "$temp/body" -sigfile "$temp/signature" \
+        >/dev/null 2>&1 || fail proof/checkpoint "It was not signed with this key."
+done
+[ -s "$temp/ours" ] || fail proof/checkpoint "It was not signed with this key."
 printf '%s\n' "$size" | grep -qE "^$number\$" || { fail proof/checkpoint "It tells no size."; size=0; }
 
 # 5. Every entry stands in that log (RFC 6962: SHA-256 of 00 and the entry; of 01, left and right).
@@ -261,8 +273,8 @@ before=$(awk -v first="${first:-0}" '$2 ~ /^[0-9]+$/ && $2 < first { sub(/^[0-9]
 grep -E "  media/$stream_name/$number-" SHA256SUMS | sed 's/^\(.\{64\}\)  /\1 /' >"$temp/media"
 
 # 10. What the package says of itself: canonical JSON of known fields, or nothing is believed.
-grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\.)*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":[0-9]{1,5},\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"stamped\":(true|false),\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
-    [ "$(grep -c . claim.json)" -eq 1 ] || {
+grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\[\"\\\\bfnrt]|\\\\u00[01][0-9a-f])*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":(0|[1-9][0-9]{0,4}),\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"stamped\":(true|false),\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
+    [ "$(grep -c '' claim.json)" -eq 1 ] && [ "$(tr -cd '\001-\037' <claim.json | xxd -p)" = 0a ] || {
     fail claim.json "What the package says of itself cannot be read."
     echo "NOT GOOD. 未通过校验"
     exit 1
@@ -287,6 +299,20 @@ function text(name) { # of the entry, as JSON writes it
 function number(name) {
     if (!match(entry, "\"" name "\":-?[0-9]+")) return ""
     return substr(entry, RSTART + length(name) + 3, RLENGTH - length(name) - 3)
+}
+function odd(rest,    between, token, depth, name, outer) { # whether a field could be taken for another of that name
+    while (match(rest, /"([^"\\]|\\.)*"/)) {
+        between = substr(rest, 1, RSTART - 1); token = substr(rest, RSTART, RLENGTH)
+        rest = substr(rest, RSTART + RLENGTH)
+        depth += gsub(/\{/, "", between) - gsub(/\}/, "", between)
+        if (substr(rest, 1, 1) != ":") continue
+        if (depth != 1) { if (depth != 2 || outer != "\"audio\"") return 1 }
+        else {
+            if (token !~ /^"[a-z0-9_]+"$/ || token <= outer || (token == "\"audio\"" && rest ~ /^:\[/)) return 1
+            outer = token
+        }
+    }
+    return 0
 }
 function quoted(raw) { gsub(/\\"/, "\"\"", raw); return "\"" raw "\"" }
 function fail(file, what) { printf "FAIL %s: %s\n", file, what; bad = 1 }
@@ -325,6 +351,11 @@ function earliest(i, k,    kept, known, one, two) {
     two = midnight(t1[i], kept, ahead_then[k] == "" ? 28800 : ahead_then[k])
     return one > two ? one : two
 }
+function is_time(t,    y, m, d) { # whether there is such a day, and such a time of it
+    y = substr(t, 1, 4) + 0; m = substr(t, 6, 2) + 0; d = substr(t, 9, 2) + 0
+    if (y < 1 || m < 1 || m > 12 || d < 1 || substr(t, 12, 2) > 23 || substr(t, 15, 2) > 59 || substr(t, 18, 2) > 59) return 0
+    return d <= substr("312831303130313130313031", 2 * m - 1, 2) + (m == 2 && (y % 4 == 0 && y % 100 != 0 || y % 400 == 0))
+}
 function compact(t) { # 20261124T080000.000Z
     return substr(t, 1, 4) substr(t, 6, 2) substr(t, 9, 5) substr(t, 15, 2) substr(t, 18, 2) "." substr(t, 21, 3) "Z"
 }
@@ -345,6 +376,7 @@ function objection(i,    k, h, age, why) { # why no discard of it was lawful; em
     return why
 }
 BEGIN {
+    if (!is_time(start_text) || !is_time(end_text) || !is_time(made_text)) fail("claim.json", "There is no such time.")
     start = us(start_text); end = us(end_text); made = us(made_text)
     printf "" >(temp "/custody.jsonl"); printf "" >(temp "/holds")
     camera = stream; sub(/\.[^.]*$/, "", camera)
@@ -354,7 +386,8 @@ BEGIN {
 }
 {
     entry = substr($0, length($1) + length($2) + 3)
-    sub(/"audio":\{[^}]*\},?/, "", entry) # it has fields of the same names
+    if (odd(entry)) fail("proof/leaves.jsonl", "Entry " $1 " cannot be read (fields in fields, twice, or out of order).")
+    sub(/"audio":\{([^"}]|"([^"\\]|\\.)*")*\},?/, "", entry) # it has fields of the same names
     type = text("type")
     if ($1 == 0 && (type != "genesis" || text("key") != fingerprint || text("origin") != origin)) wrong = 1
     if ($1 == 0) { began = 1; if (text("box") != box) fail("claim.json", "It names another box than the log.") }
@@ -512,7 +545,7 @@ cut -d' ' -f1 "$temp/films" | sort -nu | while IFS= read -r run; do
 done
 command -v ffprobe >/dev/null 2>&1 || echo "There is no ffprobe here: pictures were not counted."
 : >>"$temp/expected"
-find media -name 'play*' 2>/dev/null | grep -vxFf "$temp/expected" | while IFS= read -r name; do
+find media -type f -name 'play-*' 2>/dev/null | grep -vxFf "$temp/expected" | while IFS= read -r name; do
     fail "$name" "No entry of the log tells of this film."
 done
 

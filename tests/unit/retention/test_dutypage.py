@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pypdfium2
@@ -54,18 +55,31 @@ def witnessed(note: str, count: int, name: str = "witness.example") -> str:
     return note + "".join(f"— {name}/{number} {signature}\n" for number in range(count))
 
 
+FINGERPRINT = "6e880cb3c6ec1da8df9a07a9b8607a62f59d7083130160a14ca44085403be019"
+
+
 def facts(note: str = "", name: str = "东门 front gate") -> Facts:
     return Facts(
         box="0123456789abcdef",
         name=name,
         origin=ORIGIN,
-        fingerprint="6e880cb3c6ec1da8df9a07a9b8607a62f59d7083130160a14ca44085403be019",
+        fingerprint=FINGERPRINT,
+        first_fingerprint=FINGERPRINT,
         note=note or note_of(300),
         size=300,
         signed_us=parse_us("2026-11-26T11:28:18Z"),
         printed_us=parse_us("2026-11-26T11:29:00Z"),
         program="0.1.0",
     )
+
+
+def test_the_page_of_a_box_whose_key_was_replaced() -> None:
+    """It names the first key too, which is the one that the papers have; a box with one key is not asked to choose."""
+    replaced = duty_page(replace(facts(), first_fingerprint="ab" * 32), ZONE)
+
+    assert "abab abab" in text_of(replaced)
+    assert "Its first" in text_of(replaced)
+    assert "Its first" not in text_of(duty_page(facts(), ZONE))
 
 
 def test_the_page_says_which_box_and_which_checkpoint() -> None:
