@@ -58,8 +58,10 @@ lint: $(STAMPS)/test
 test: lint
 	@echo "== tests, two at a time"
 	@$(BIN)/python -m pytest --numprocesses 2 $(TOGETHER)
-	@echo "== tests that start whole boxes, or measure, one at a time"
-	@$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER))
+	@echo "== tests that start whole boxes, which mostly wait too"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/whole
+	@echo "== the rest, one at a time: some of it measures"
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER) tests/whole)
 
 soak: $(STAMPS)/test
 	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/whole --timeout 3600 -s

@@ -736,7 +736,7 @@ def main():
     listed, sums = check_files()
     if listed is not None:
         check(listed, sums)
-    print(f"NOT GOOD: {len(PROBLEMS)} problems. 未通过校验" if PROBLEMS else "GOOD. 校验通过")
+    print(f"NOT GOOD, problems: {len(PROBLEMS)}. 未通过校验" if PROBLEMS else "GOOD. 校验通过")
     return 1 if PROBLEMS else 0
 
 

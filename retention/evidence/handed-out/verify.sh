@@ -588,7 +588,7 @@ for name in timeline.csv clock.csv files.csv custody.jsonl; do
 done
 
 if [ -s "$temp/problems" ]; then
-    echo "NOT GOOD: $(grep -c . "$temp/problems") problems. 未通过校验"
+    echo "NOT GOOD, problems: $(grep -c . "$temp/problems"). 未通过校验"
     exit 1
 fi
 [ -z "$handed" ] || echo "By the authority's clock, this package was made before $handed. 证据包此时已存在"
