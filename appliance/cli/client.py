@@ -226,9 +226,13 @@ def refuse_standing(target: Path) -> None:
     """Nothing of the caller's is overwritten.
 
     Raises:
-        FileStands: there is a file of that name.
+        FileStands: there is a file of that name. StorageError: the folder cannot be looked at.
     """
-    if target.exists():
+    from recorder.store.files import translated  # here: most commands do without the store
+
+    with translated(target):
+        stands = target.exists()
+    if stands:
         raise FileStands(f"{FileStands.sentence()} ({target})")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from appliance.cli.client import refuse_standing
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
 from appliance.cli.proof import reading
 from appliance.wiring.program import version
@@ -19,12 +20,6 @@ if TYPE_CHECKING:
     from retention.evidence.dutypage import Told
 
 STANDARD_INPUT = "-"
-
-
-class FileExists(CustosError):
-    """There is a file of that name already; it was left as it is."""
-
-    code = "file_exists"
 
 
 class FileUnreadable(CustosError):
@@ -87,9 +82,7 @@ def _print(at: Desk, store: Store, out: Path | None) -> None:
         program=version(),
     )
     target = out or Path(f"custos-{store.box_id}-{to_datetime(now_us).astimezone(at.zone):%Y%m%d-%H%M%S}.pdf")
-    with files.translated(target):
-        if target.exists():
-            raise FileExists(f"{FileExists.sentence()} ({target})")
+    refuse_standing(target)
     files.write_atomically(target, duty_page(facts, at.zone))
     body = {"file": str(target), "origin": store.origin, "size": checkpoint.size, "fingerprint": store.fingerprint}
     if not at.answer(body):

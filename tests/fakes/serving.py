@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,17 +15,26 @@ from appliance.supervisor import listen
 START_S = 20.0
 
 
+class _Server(uvicorn.Server):
+    """Says when it answers."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
+
+
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """Its URL."""
     with listen("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
+        server = _Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
-        ends_s = time.monotonic() + START_S
-        while not server.started and thread.is_alive() and time.monotonic() < ends_s:
-            time.sleep(0.01)
-        assert server.started
+        assert server.is_up.wait(START_S)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import update
 
 from config.verifier_keys import COSIGNATURE, VerifierKey
+from recorder.store import tables
 from recorder.store.anchors import file_name
 from recorder.store.fsck import check
 from recorder.store.log.cosignature import cosign, cosigned_at_s
@@ -485,3 +487,17 @@ def test_rows_that_were_removed_do_not_hide_an_anchor(store: Store, clock: FakeC
     path.with_name(f"{said.size}.00000000.note").write_text(good.replace(f"\n{said.size}\n", f"\n{said.size + 999}\n"))
     assert any("cut off" in one.what for one in check(store))
     assert file_name(7, Outsider(AnchorKind.RFC3161)) == "7.tsr"
+
+
+def test_a_cosignature_that_a_power_cut_left_without_its_row_is_no_finding(
+    store: Store, clock: FakeClock, there: FakeWitness
+) -> None:
+    """Its file was there, its row not yet; after the start a newer checkpoint waits in its place."""
+    of(store, clock, there).run()
+    assert len(kept(store)) == 1
+    grow(store, clock)
+    waiting = {"size": store.log_size, "note": store.checkpoint_text(), "token": None, "leaf_index": None}
+    with store.database.write() as connection:
+        connection.execute(update(tables.anchors).values(**waiting))
+
+    assert check(store) == []

@@ -28,6 +28,7 @@ from config.errors import ExitCode
 from config.times import format_us
 from config.verifier_keys import ED25519, parse_verifier_key
 from recorder.store.erasures import REGISTER_DAYS
+from recorder.store.log.errors import TokenMissing
 from recorder.store.records import Asker, ViewKind, stream_of
 from retention.evidence.jobs import Exporter
 from tests.fakes.box import new_store, record, segments
@@ -458,3 +459,18 @@ def test_package_is_removed_and_listed(run: Run, tmp_path: Path) -> None:
     assert (removed.code, "is removed" in removed.out) == (0, True)
     assert (again.code, "there is no package" in again.err) == (ExitCode.REFUSED, True)
     assert "removed" in run("export", "list").out
+
+
+def test_a_hold_is_placed_while_the_token_is_away(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a box that does not run: it stands, and is told so; who heard that it failed would place a second one."""
+    new_store(tmp_path, FakeClock(), "gate").close()
+
+    def away(*_: object) -> None:
+        raise TokenMissing
+
+    monkeypatch.setattr("recorder.store.ledger.Ledger.sign", away)
+    span = ("gate", "--start", "2h", "--end", "1h", "--case", "7", "--reason", "letter")
+    placed = run("hold", "place", *span)
+
+    assert placed.code == 0, placed.err
+    assert len(json.loads(run("hold", "list", "--json").out)["holds"]) == 1
