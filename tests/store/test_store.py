@@ -860,3 +860,20 @@ def test_a_gap_behind_a_picture_that_lasts_beyond_now(tmp_path: Path) -> None:
     assert (getattr(last, "cause", None), last.t0_us) == (Cause.RETIRED, end_us)
     assert end_us < last.t1_us < end_us + 10_000
     assert check(store) == []
+
+
+def test_a_public_sm2_key_that_cannot_be_read_is_a_finding_and_no_end(tmp_path: Path) -> None:
+    """The other invariants are checked all the same: one damaged place never hides another."""
+    clock = FakeClock()
+    new_store(tmp_path, clock, "gate").close()
+    store = Store.open(tmp_path / "data", clock, sm=True)
+    store.checkpoint()
+    store.layout.sm2_public.unlink()
+    store.layout.sm2_public.mkdir()
+    (store.layout.log / "anchors").mkdir(exist_ok=True)
+    (store.layout.log / "anchors" / "77.tsr").write_bytes(b"stray")
+    found = check(store)
+    store.close()
+
+    assert any(one.invariant == 6 and "sm2" in one.where for one in found)
+    assert 9 in {one.invariant for one in found}
