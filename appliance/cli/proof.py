@@ -24,6 +24,7 @@ from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption,
 from appliance.cli.words import count, instant_us, local, span
 from config.errors import ExitCode
 from config.times import format_us
+from config.verifier_keys import COSIGNATURE, parse_verifier_key
 
 if TYPE_CHECKING:
     from recorder.store.fsck import Finding
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from retention.evidence.completeness import Judged
     from retention.evidence.reading import Verdict
     from retention.evidence.standing import Standing
+    from retention.evidence.verification import Outside
 
 log_app = typer.Typer(help="The log: what was written down, and cannot be changed. 校验日志", no_args_is_help=True)
 
@@ -83,6 +85,10 @@ def verify(
         Path | None,
         typer.Option("--tsa-roots", help="Certificates (PEM) of the package's time-stamping authority, from itself."),
     ] = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option("--witness", help="A witness's verifier key, from itself; may be given several times."),
+    ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -95,7 +101,7 @@ def verify(
 
     at = desk(config, data_dir, as_json)
     if package is not None:
-        _verify_package(at, package, fingerprint, tsa_roots)
+        _verify_package(at, package, fingerprint, tsa_roots, _witness_keys(witness))
         return
     with reading(at) as store, _progress(at) as bar:
         findings = verify_all(store, bar)
@@ -144,7 +150,17 @@ def _sign(at: Desk) -> None:
         box.sign()
 
 
-def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots: Path | None) -> None:
+def _witness_keys(texts: Sequence[str] | None) -> list[str] | None:
+    try:
+        return [parse_verifier_key(one, COSIGNATURE).text for one in texts] if texts else None
+    except ValueError as err:
+        told = f"{err}: as `custos witness` shows it"
+        raise typer.BadParameter(told, param_hint="--witness") from err
+
+
+def _verify_package(
+    at: Desk, package: Path, fingerprint: str | None, tsa_roots: Path | None, witnesses: Sequence[str] | None
+) -> None:
     from recorder.store.files import translated
     from retention.evidence.reading import verify_package
     from retention.evidence.unpacking import verify_archive
@@ -154,7 +170,8 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots:
         with translated(tsa_roots):
             roots = tsa_roots.read_bytes()
     with _progress(at) as bar:
-        verdict = (verify_archive if package.is_file() else verify_package)(package, fingerprint, bar, roots=roots)
+        check = verify_archive if package.is_file() else verify_package
+        verdict = check(package, fingerprint, bar, roots=roots, witnesses=witnesses)
     problems = [{"file": one.file, "what": one.what} for one in verdict.objections]
     stretches = () if verdict.judgement is None else verdict.judgement.stretches
     body = {
@@ -163,8 +180,8 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots:
         "remarks": [{"file": one.file, "what": one.what} for one in verdict.remarks],
         "stretches": [_stretch(one) for one in stretches],
         "stamped": None if verdict.made_us is None else format_us(verdict.made_us),
-        "seen_before": None if verdict.before is None else format_us(verdict.before.at_us),
-        "seen_whole": None if verdict.whole is None else format_us(verdict.whole.at_us),
+        "anchored": verdict.is_anchored,
+        "outsiders": [_outside(verdict, one) for one in verdict.outsiders],
     }
     if not at.answer(body):
         for one in verdict.objections:
@@ -183,27 +200,53 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots:
         raise typer.Exit(ExitCode.FINDINGS)
 
 
+def _outside(verdict: Verdict, one: Outside) -> dict[str, object]:
+    before, whole = (None if seen is None else format_us(seen.at_us) for seen in (one.before, one.whole))
+    return {"witness": one.witness, "believed": verdict.believes(one), "seen_before": before, "seen_whole": whole}
+
+
 def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
     """When somebody outside saw what, which is all that speaks against the owner of the key."""
     if verdict.made_us is not None:
         then = local(format_us(verdict.made_us), at.zone)
         at.console.print(f"By the authority's clock, this package was made before {then}. 证据包此时已存在")
-    if verdict.before is not None:
-        then = local(format_us(verdict.before.at_us), at.zone)
-        at.console.print(f"By the authority's clock, all of it was written later than {then}. 均晚于此时写入")
-    if verdict.whole is None:
+    for one in verdict.outsiders:
+        if verdict.believes(one):
+            _show_outside(at, one)
+        else:
+            at.console.print(
+                f"{_name(one)} cosigned it, and is not among those that were named. 该见证者未列入", markup=False
+            )
+    cosigned = {one.witness for one in verdict.outsiders}
+    for key in sorted((verdict.believed or set()) - cosigned):
+        at.console.print(f"Nothing in this package is cosigned by {key}. 无该见证者的签名", markup=False)
+    if not verdict.is_anchored:
         at.console.print(
-            "NOT ANCHORED: no stamp in this package covers all of it; by the package alone, who has the recorder's key "
-            "could have written it anew. "
-            "无外部时间戳"
+            "NOT ANCHORED: nobody outside is known by this package to have seen all of it; by the package alone, who "
+            "has the recorder's key could have written it anew. 无外部时间戳或见证"
         )
-        return
-    then = local(format_us(verdict.whole.at_us), at.zone)
-    at.console.print(f"By the authority's clock, nothing of it was written later than {then}. 此时之前均已存在")
-    if not has_roots:
+    elif not has_roots and None in cosigned:
         at.console.print(
             "The authority's certificates are those of the package: give its own. 请用 --tsa-roots 核对证书"
         )
+    if verdict.believed is None and cosigned - {None}:
+        at.console.print("The witnesses' keys are those of the package: give their own. 请用 --witness 核对公钥")
+
+
+def _show_outside(at: Desk, one: Outside) -> None:
+    who = "the authority" if one.witness is None else _name(one)
+    if one.before is not None:
+        then = local(format_us(one.before.at_us), at.zone)
+        at.console.print(f"By {who}'s clock, all of it was written later than {then}. 均晚于此时写入", markup=False)
+    if one.whole is not None:
+        then = local(format_us(one.whole.at_us), at.zone)
+        at.console.print(
+            f"By {who}'s clock, nothing of it was written later than {then}. 此时之前均已存在", markup=False
+        )
+
+
+def _name(one: Outside) -> str:
+    return "witness " + (one.witness or "").partition("+")[0]
 
 
 @contextlib.contextmanager

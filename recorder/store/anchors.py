@@ -99,27 +99,30 @@ class Anchors:
             files.write_atomically(path, roots)
 
     def around(self, connection: Connection, first: int, last: int) -> list[KeptAnchor]:
-        """The nearest that tell of these entries: the newest whose own entry stands before the first, so that all were
-        written later; the oldest whose tree holds the last, or else the newest that holds the first at least.
+        """Of the authorities, and of each witness, the nearest that tell of these entries: the newest whose own entry
+        stands before the first, so that all were written later; the oldest whose tree holds the last, or else the
+        newest that holds the first at least.
 
         Raises:
-            StorageError: a stamp cannot be read.
+            StorageError: one cannot be read.
         """
-        stamped = select(tables.anchors).where(_by(AUTHORITIES), _A.token.is_not(None))
-        before = stamped.where(_A.leaf_index < first).order_by(_A.leaf_index.desc())
-        behind = stamped.where(_A.size > last).order_by(_A.size)
-        within = stamped.where(_A.size > first).order_by(_A.size.desc())
-        rows = [_first(connection, before), _first(connection, behind) or _first(connection, within)]
-        kept = [self._kept(row) for row in rows if row is not None]
-        return [one for one in kept if one is not None]
+        cosigned = select(_A.witness).where(_A.kind == AnchorKind.WITNESS.value, _A.token.is_not(None))
+        witnesses = connection.execute(cosigned.distinct().order_by(_A.witness)).scalars()
+        found: dict[int, KeptAnchor] = {}
+        for by in (AUTHORITIES, *(Outsider(AnchorKind.WITNESS, key) for key in witnesses)):
+            for row in _nearest(connection, by, first, last):
+                kept = self._kept(row, by)
+                if kept is not None:
+                    found[kept.leaf_index] = kept  # one may be the nearest of both
+        return list(found.values())
 
-    def _kept(self, row: RowMapping) -> KeptAnchor | None:
+    def _kept(self, row: RowMapping, by: Outsider) -> KeptAnchor | None:
         """None: its file is gone, which fsck says; what it proved, nobody can show any more."""
-        path = self._folder / f"{row['size']}.tsr"
+        path = self._folder / file_name(row["size"], by)
         with files.translated(path):
             if not path.exists():
                 return None
-            return KeptAnchor(row["size"], body_of(row["note"]).encode(), path.read_bytes(), row["leaf_index"])
+            return KeptAnchor(row["size"], body_of(row["note"]).encode(), path.read_bytes(), row["leaf_index"], by)
 
     def roots(self) -> bytes:
         """All certificates that stamps were ever believed by (PEM).
@@ -139,6 +142,15 @@ class Anchors:
             asked = connection.execute(newest).scalar()
             oldest = connection.execute(select(func.min(_A.wanted_us)).where(_by(by), _A.token.is_(None))).scalar()
             return AnchorState(last, oldest, _waiting(connection, by), asked, size)
+
+
+def _nearest(connection: Connection, by: Outsider, first: int, last: int) -> list[RowMapping]:
+    had = select(tables.anchors).where(_by(by), _A.token.is_not(None))
+    before = had.where(_A.leaf_index < first).order_by(_A.leaf_index.desc())
+    behind = had.where(_A.size > last).order_by(_A.size)
+    within = had.where(_A.size > first).order_by(_A.size.desc())
+    rows = [_first(connection, before), _first(connection, behind) or _first(connection, within)]
+    return [row for row in rows if row is not None]
 
 
 def _first(connection: Connection, query: Select[tuple[object, ...]]) -> RowMapping | None:

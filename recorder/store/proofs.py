@@ -39,7 +39,7 @@ class ProvenLeaf:
 
 @dataclass(frozen=True)
 class ProvenAnchor:
-    """A stamped checkpoint, and the hashes by which its tree is a beginning of the proof's (RFC 6962, 2.1.2)."""
+    """A stamped or cosigned checkpoint, and how its tree is a beginning of the proof's (RFC 6962, 2.1.2)."""
 
     anchor: KeptAnchor
     path: tuple[bytes, ...]
@@ -59,7 +59,8 @@ class Proof:
     keys: tuple[Ed25519PublicKey, ...]
     """Of the log, the first one first; the last one signed the checkpoint."""
     anchors: tuple[ProvenAnchor, ...] = ()
-    """Those nearest to the items: at most one from before them, and one of a tree with all of them."""
+    """Those nearest to the items: of the authorities, and of each witness, at most one from before them, and one of a
+    tree with all of them."""
 
 
 class Proofs:
@@ -138,8 +139,9 @@ class Proofs:
             yield ProvenLeaf(index, self._ledger.body(connection, index), path)
 
     def _anchored(self, anchors: Iterable[KeptAnchor], size: int) -> Iterator[ProvenAnchor]:
+        """Without cosignatures whose entries are too new: those say whose they are, and bind them."""
         for one in anchors:
-            if one.size <= size:
+            if one.size <= size and (one.by.key is None or one.leaf_index < size):
                 path = consistency_proof(one.size, size, self._ledger.tiles.nodes(size))
                 yield ProvenAnchor(one, tuple(path))
 

@@ -407,9 +407,10 @@ class KeptAnchor:
     body: bytes
     """The checkpoint's signed text: what was stamped."""
     token: bytes
-    """The authority's answer, as it came (RFC 3161, DER)."""
+    """The authority's answer, as it came (RFC 3161, DER); or the note with the witness's line."""
     leaf_index: int
-    """Of the entry that binds the answer: what stands behind it was written later than the authority's time."""
+    """Of the entry that binds the answer: what stands behind it was written later than the outsider's time."""
+    by: Outsider = AUTHORITIES
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from config.clock import Clock
 from config.times import format_us
 from recorder.errors import Refused, StorageError
 from recorder.store import files
+from recorder.store.anchors import file_name
 from recorder.store.log.keys import fingerprint, public_pem
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof, ProvenAnchor
@@ -362,7 +363,7 @@ def _stamp(stamper: Stamper, sums: bytes) -> bytes | None:
 def _anchor(one: ProvenAnchor, proof: Proof, writing: _Writing) -> None:
     name = f"{package.ANCHORS}/{one.anchor.size}"
     writing.text(f"{name}.body", one.anchor.body)
-    writing.text(f"{name}.tsr", one.anchor.token)
+    writing.text(f"{package.ANCHORS}/{file_name(one.anchor.size, one.anchor.by)}", one.anchor.token)
     writing.text(f"{name}.path", package.anchor_path_text(one.anchor.size, proof.checkpoint.size, one.path))
 
 

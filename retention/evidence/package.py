@@ -153,7 +153,7 @@ def read_leaves(bodies: bytes, paths: bytes) -> Iterator[ProvenLeaf]:
 
 
 def anchor_path_text(old: int, new: int, path: Iterable[bytes]) -> bytes:
-    """The sizes of the stamped tree and of the checkpoint's, and the hashes that lead from one to the other, in hex."""
+    """The sizes of the older tree and of the checkpoint's, and the hashes that lead from one to the other, in hex."""
     return "".join(f"{line}\n" for line in (f"{old} {new}", *(one.hex() for one in path))).encode()
 
 
@@ -234,7 +234,7 @@ _HANDED_OUT = re.compile(rb'"type":"(export|view)"')
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig|\.tsr)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
     r"|files\.pdf|keys/(log(\.sm2|-(0|[1-9][0-9]{0,3}))?\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
-    r"|anchors/(0|[1-9][0-9]{0,15})\.(body|path|tsr))"
+    r"|anchors/(0|[1-9][0-9]{0,15})\.(body|path|tsr|[0-9a-f]{8}\.note))"
     r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
 )
 """The names that files of a package have; there are no others."""

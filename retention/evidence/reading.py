@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
 
@@ -21,7 +21,7 @@ from retention.evidence import package
 from retention.evidence.completeness import BAD, Judgement, ProvenItem
 from retention.evidence.package import Claim, ClaimMalformed
 from retention.evidence.timestamp import RootsInvalid, roots_of
-from retention.evidence.verification import Problem, Seen, Verification
+from retention.evidence.verification import Outside, Problem, Verification
 
 SMALL_BYTES = 256 * 1024 * 1024
 """Texts of a package are read into memory; a larger one was not made by us."""
@@ -42,10 +42,10 @@ class Verdict:
     judgement: Judgement | None
     remarks: tuple[Problem, ...] = ()
     """What whoever believes the package should look at, and no reason to refuse it."""
-    whole: Seen | None = None
-    """When somebody outside saw all of it, at the latest: nothing of it was written later."""
-    before: Seen | None = None
-    """What somebody outside saw before any of it was written."""
+    outsiders: tuple[Outside, ...] = ()
+    """What those outside saw of it, whoever they are: see `believed`."""
+    believed: frozenset[str] | None = None
+    """Verifier keys of the witnesses that are believed; None: all, by the keys that the package tells."""
     made_us: int | None = None
     """When the package existed, by an authority's clock; None: nobody said."""
 
@@ -53,6 +53,15 @@ class Verdict:
     def is_good(self) -> bool:
         """Whether all of it holds, and nothing of the interval is missing."""
         return not self.objections
+
+    @property
+    def is_anchored(self) -> bool:
+        """Whether somebody outside who is believed saw all of it."""
+        return any(one.whole is not None and self.believes(one) for one in self.outsiders)
+
+    def believes(self, outside: Outside) -> bool:
+        """Whether it is an authority, whose stamps are refused unless believed; or a witness that was named."""
+        return outside.witness is None or self.believed is None or outside.witness in self.believed
 
     @property
     def objections(self) -> tuple[Problem, ...]:
@@ -72,16 +81,19 @@ def verify_package(
     progress: Progress = lambda done, total: None,
     *,
     roots: bytes | None = None,
+    witnesses: Collection[str] | None = None,
 ) -> Verdict:
     """Check a package, whole.
 
     `roots`: certificates (PEM) of authorities that are believed; None: those of the package, which prove less.
+    `witnesses`: verifier keys of witnesses that are believed; None: those that the package tells, likewise.
 
     Raises:
         StorageError: the folder cannot be read. RootsInvalid: what was given is no certificate.
     """
     believed = None if roots is None else roots_of(roots)
-    return _Reading(folder, expected_fingerprint, progress, believed).run()
+    named = None if witnesses is None else frozenset(witnesses)
+    return replace(_Reading(folder, expected_fingerprint, progress, believed).run(), believed=named)
 
 
 class _Reading:
@@ -123,8 +135,8 @@ class _Reading:
             stamp = self._read(package.SUMS_STAMP) if (self._folder / package.SUMS_STAMP).is_file() else None
             checked.list_stamped(package.SUMS_STAMP, self._read(package.SUMS), claim.stamped, stamp, self._believed())
         judgement = None if claim is None else self._judgement(claim)
-        seen = checked.seen_whole(), checked.seen_before(), checked.made_us
-        return Verdict(tuple(checked.problems), claim, judgement, self._remarks(claim), *seen)
+        remarks, outsiders = self._remarks(claim), checked.outsiders()
+        return Verdict(tuple(checked.problems), claim, judgement, remarks, outsiders, made_us=checked.made_us)
 
     def _has_files_alone(self) -> bool:
         """Nothing but files of known names: a pipe would make who reads it wait, a link lead anywhere."""
@@ -193,10 +205,9 @@ class _Reading:
             self._checked.media(name, path.parent.name, number, self._digests[name], self._sm3[name])
 
     def _anchors(self) -> None:
-        """Checkpoints that somebody outside stamped: each with its way to ours, and the stamp."""
-        names = [PurePosixPath(name) for name in self._digests if name.startswith(package.ANCHORS)]
-        roots = self._believed()
-        for size in sorted({int(name.stem) for name in names}):
+        """Checkpoints of which somebody outside said something: each with its way to ours, and what was said."""
+        names = [PurePosixPath(name).name for name in self._digests if name.startswith(package.ANCHORS)]
+        for size in sorted({int(name.partition(".")[0]) for name in names}):
             name = f"{package.ANCHORS}/{size}"
             body = self._read(f"{name}.body")
             self._checked.anchor(f"{name}.body", size, body)
@@ -206,8 +217,17 @@ class _Reading:
                 self._checked.problems.append(Problem(f"{name}.path", f"It cannot be read: {err}."))
             else:
                 self._checked.anchor_path(f"{name}.path", size, old, new, path)
-            self._checked.stamp(f"{name}.tsr", size, body, self._read(f"{name}.tsr"), roots)
-        self._checked.all_stamps(package.ANCHORS)
+            self._said(size, body)
+        self._checked.all_anchors(package.ANCHORS)
+
+    def _said(self, size: int, body: bytes) -> None:
+        """The stamp of a checkpoint, its cosignatures, or both."""
+        name = f"{package.ANCHORS}/{size}"
+        notes = sorted(one for one in self._digests if one.startswith(f"{name}.") and one.endswith(".note"))
+        if not notes or f"{name}.tsr" in self._digests:
+            self._checked.stamp(f"{name}.tsr", size, body, self._read(f"{name}.tsr"), self._believed())
+        for note in notes:
+            self._checked.cosignature(note, size, note.split(".")[-2], self._read(note))
 
     def _believed(self) -> Sequence[Certificate]:
         if self._roots is not None:

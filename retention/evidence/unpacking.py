@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
@@ -24,8 +24,8 @@ from retention.evidence import package
 from retention.evidence.reading import Progress, Verdict, verify_package
 from retention.evidence.verification import Problem
 
-Entry = tuple[str, int, IO[bytes]]
-"""Name, size, content."""
+Entry = tuple[str, int, IO[bytes] | None]
+"""Name, size, content; of a folder there is none."""
 
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
 """What the readers say of a file that is damaged, encrypted, or of a kind of compression they do not know."""
@@ -44,6 +44,7 @@ def verify_archive(
     progress: Progress = lambda done, total: None,
     *,
     roots: bytes | None = None,
+    witnesses: Collection[str] | None = None,
 ) -> Verdict:
     """Check a package in a ZIP or tar file, whole; see `verify_package`.
 
@@ -61,7 +62,7 @@ def verify_archive(
             return Verdict((err.problem,), None, None)
         except DAMAGED as err:
             return Verdict((Problem(path.name, f"It cannot be unpacked ({type(err).__name__}: {err})."),), None, None)
-        return verify_package(Path(folder), expected_fingerprint, progress, roots=roots)
+        return verify_package(Path(folder), expected_fingerprint, progress, roots=roots, witnesses=witnesses)
 
 
 @contextmanager
@@ -78,14 +79,17 @@ def _opened(path: Path) -> Iterator[Iterator[Entry]]:
 
 def _of_zip(archive: zipfile.ZipFile) -> Generator[Entry]:
     for info in archive.infolist():
-        if not info.is_dir():
-            with archive.open(info) as stream:
-                yield info.filename, info.file_size, stream
+        if info.is_dir():
+            yield info.filename, 0, None
+            continue
+        with archive.open(info) as stream:
+            yield info.filename, info.file_size, stream
 
 
 def _of_tar(archive: tarfile.TarFile) -> Generator[Entry]:
     for info in archive:
         if info.isdir():
+            yield info.name, 0, None
             continue
         stream = archive.extractfile(info) if info.isreg() else None
         if stream is None:
@@ -96,13 +100,18 @@ def _of_tar(archive: tarfile.TarFile) -> Generator[Entry]:
 def _unpack(entries: Iterator[Entry], folder: Path) -> None:
     tops = set()
     for full, size, stream in entries:
-        top, _, name = full.partition("/")
+        top, _, name = (full.rstrip("/") if stream is None else full).partition("/")
         tops.add(top)
-        if not package.NAMES.fullmatch(name):
+        if stream is not None and not package.NAMES.fullmatch(name):
             raise _Odd(full, "No file of a package has such a name.")
+        if stream is None and name and not package.FOLDERS.fullmatch(name):
+            raise _Odd(full, "No folder of a package has such a name.")
         if len(tops) > 1:
             raise _Odd(full, "A package has one folder, and this lies in another.")
         target = folder / name
+        if stream is None:
+            target.mkdir(parents=True, exist_ok=True)
+            continue
         if target.exists():
             raise _Odd(full, "It is there twice.")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -11,8 +11,9 @@ The steps build on each other, in the order in which they stand here::
     genesis      the keys follow each other, and the papers name one of them   (docs/proof.md, Keys)
     sm2          the second signature is there where the log says so           (GB/T 32918.2, optional)
     heads        a beat binds where every stream's chain stood                 (docs/proof.md, Completeness)
-    anchor       a checkpoint that was stamped is a beginning of this log      (RFC 6962, 2.1.2)
+    anchor       an older checkpoint is a beginning of this log                (RFC 6962, 2.1.2)
     stamp        an authority outside says when it existed                     (RFC 3161, 2.4.2)
+    cosignature  a witness outside says when it saw it, and no other           (C2SP tlog-cosignature)
     media        this file is the one that an entry tells of
     judgement    every instant of an interval accounted for                    (order 168, article 28: complete)
 
@@ -35,10 +36,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cryptography.x509 import Certificate
 
-from config.times import format_name, parse_us
+from config.times import SECOND_US, format_name, parse_us
+from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.causes import Cause
 from recorder.store.daycount import is_offset
 from recorder.store.log import sm2
+from recorder.store.log.cosignature import cosigned_at_s
 from recorder.store.log.errors import LogError, ProofInvalid
 from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
@@ -51,6 +54,7 @@ from retention.evidence.timestamp import AuthorityError, stamped_us
 
 _LEAVES = "proof/leaves.jsonl"
 _LISTED = re.compile(r"([0-9a-f]{64})  (\S.*)")
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -76,9 +80,23 @@ class Seen:
 
     size: int
     at_us: int
-    """By the authority's clock."""
+    """By its clock."""
     leaf_index: int | None
-    """Of the entry that binds the stamp: what stands behind it was written later. None: it was not handed over."""
+    """Of the entry that binds what it said: what stands behind was written later. None: it was not handed over."""
+    witness: str | None = None
+    """The verifier key of who said it; None: an authority."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What one of those outside saw of it."""
+
+    witness: str | None
+    """Its verifier key; None: the authorities."""
+    before: Seen | None
+    """What it last said that was written down before the first item: all of them were written later."""
+    whole: Seen | None
+    """What it first said of a tree with all that was handed over of the stream: nothing of it was written later."""
 
 
 class Verification:
@@ -257,7 +275,7 @@ class Verification:
         try:
             verify_consistency(old, new, stamped.root, newest.root, path)
         except ProofInvalid as err:
-            self._object(name, f"The stamped checkpoint is no beginning of this log: {err}")
+            self._object(name, f"The older checkpoint is no beginning of this log: {err}")
         return None
 
     def stamp(self, name: str, size: int, body: bytes, token: bytes, roots: Sequence[Certificate]) -> None:
@@ -273,24 +291,48 @@ class Verification:
         self._seen_outside.append(Seen(size, at_us, bound[0].index if bound else None))
         return None
 
-    def all_stamps(self, folder: str) -> None:
+    def cosignature(self, name: str, size: int, key_id: str, note: bytes) -> None:
+        """The note of that checkpoint with a witness's line; the entry that binds it says whose, by that key id."""
+        bound = [one for one in self._cosigned() if _file(one) == (size, key_id)]
+        if not bound:
+            return self._object(name, "No entry of the log tells of this cosignature.")
+        if any(one.leaf.fields["token"] != hashlib.sha256(note).hexdigest() for one in bound):
+            return self._object(name, "It is not the cosignature of which the log says that it was kept.")
+        key, at = parse_verifier_key(bound[0].leaf.fields["witness"], COSIGNATURE), self._anchors.get(size)
+        try:
+            text = note.decode()
+            at_s = cosigned_at_s(text, key)
+        except (LogError, UnicodeDecodeError) as err:
+            return self._object(name, f"It is not cosigned by {key.name}: {err}")
+        if at is None or body_of(text) != at.body():
+            return self._object(name, "What was cosigned is another checkpoint.")
+        self._seen_outside.append(Seen(size, at_s * SECOND_US, bound[0].index, key.text))
+        return None
+
+    def all_anchors(self, folder: str) -> None:
         """Those that the entries tell of are there."""
-        seen = {one.size for one in self._seen_outside}
+        seen = {(one.size, one.witness) for one in self._seen_outside}
         for entry in self._of("anchor"):
             size = entry.leaf.fields.get("size")
-            if is_stamp(entry.leaf) and size not in seen:
+            if is_stamp(entry.leaf) and (size, None) not in seen:
                 self._object(f"{folder}/{size}.tsr", "The log tells of this stamp, and it is not there, or not good.")
+        for entry in self._cosigned():
+            size, key_id = _file(entry)
+            if (size, entry.leaf.fields["witness"]) not in seen:
+                said = "The log tells of this cosignature, and it is not there, or not good."
+                self._object(f"{folder}/{size}.{key_id}.note", said)
 
-    def seen_whole(self) -> Seen | None:
-        """The first stamp of a tree with all that was handed over of the stream; None: nobody outside saw it all."""
-        whole = [one for one in self._seen_outside if self._heads and one.size > max(self._heads)]
-        return min(whole, key=lambda one: one.size, default=None)
-
-    def seen_before(self) -> Seen | None:
-        """The last stamp that was written down before the first item: all of them were written later."""
+    def outsiders(self) -> tuple[Outside, ...]:
+        """What each of those outside saw: the authorities together, and each witness, by their keys."""
         first = min((index for kind in ("seg", "gap") for index in self._indexes(kind)), default=0)
-        early = [one for one in self._seen_outside if one.leaf_index is not None and one.leaf_index < first]
-        return max(early, key=lambda one: one.size, default=None)
+        found = []
+        for who in sorted({one.witness or "" for one in self._seen_outside}):
+            seen = [one for one in self._seen_outside if (one.witness or "") == who]
+            early = [one for one in seen if one.leaf_index is not None and one.leaf_index < first]
+            whole = [one for one in seen if self._heads and one.size > max(self._heads)]
+            before = max(early, key=lambda one: one.size, default=None)
+            found.append(Outside(who or None, before, min(whole, key=lambda one: one.size, default=None)))
+        return tuple(found)
 
     def genesis(self, name: str, key_name: str) -> None:
         """Entry 0 names the first key and the log; each `key` entry the next one, signed for by both; the last key is
@@ -413,11 +455,16 @@ class Verification:
             _hold(entry, None)
         elif entry.leaf.type == "sm2":
             sm2.point_of(facts["public"])
+        elif entry.leaf.type == "anchor" and facts.get("kind") == "witness":
+            _file(entry)
         self._entries[entry.index] = entry
 
     def _proven(self, stream_id: str) -> Proven:
         items, receipts = self._items.get(stream_id, ()), self._receipts.get(stream_id, ())
         return Proven(items, self._ties(stream_id), receipts, self._holds(), camera_of(stream_id))
+
+    def _cosigned(self) -> list[_Entry]:
+        return [one for one in self._of("anchor") if one.leaf.fields.get("kind") == "witness"]
 
     def _of(self, kind: str) -> list[_Entry]:
         return [self._entries[index] for index in sorted(self._entries) if self._entries[index].leaf.type == kind]
@@ -436,6 +483,18 @@ class Verification:
     def _holds(self) -> list[ProvenHold]:
         released = {one.leaf.fields.get("hold"): one.index for one in self._of("release")}
         return [_hold(one, released.get(one.leaf.fields["hold"])) for one in self._of("hold")]
+
+
+def _file(entry: _Entry) -> tuple[int, str]:
+    """Of an entry that binds a cosignature: the size and the key id by which its file is named.
+
+    Raises:
+        KeyError, ValueError: it does not say.
+    """
+    facts = entry.leaf.fields
+    if not _SHA256.fullmatch(facts["token"]) or type(facts["size"]) is not int:
+        raise ValueError("no size, or no hash")
+    return facts["size"], parse_verifier_key(facts["witness"], COSIGNATURE).id.hex()
 
 
 def is_stamp(leaf: Leaf) -> bool:

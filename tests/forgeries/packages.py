@@ -12,14 +12,16 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from recorder.store.layout import Layout
 from recorder.store.log import sm2
+from recorder.store.log.cosignature import cosign, witness_key
 from recorder.store.log.keys import fingerprint, public_pem
 from recorder.store.log.leaves import decode_leaf, encode_leaf
 from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, origin_of, sign_checkpoint, verifier_key
@@ -663,9 +665,70 @@ SM: dict[Owner, str] = {
 
 def anchors(folder: Path) -> list[Path]:
     """What is there of each stamped checkpoint, without its ending; the oldest first."""
-    return sorted(
-        {path.with_suffix("") for path in (folder / package.ANCHORS).iterdir()}, key=lambda one: int(one.name)
-    )
+    stamps = (folder / package.ANCHORS).glob("*.tsr")
+    return sorted((path.with_suffix("") for path in stamps), key=lambda one: int(one.name))
+
+
+def notes(folder: Path) -> list[Path]:
+    """The cosigned checkpoints, the oldest first."""
+    found = (folder / package.ANCHORS).glob("*.note")
+    return sorted(found, key=lambda one: int(one.name.partition(".")[0]))
+
+
+def relined(note: Path, edit: Callable[[bytearray], None]) -> None:
+    """Change the bytes of a note's last line: four of the key's id, eight of its time, and its signature."""
+    before, _, last = note.read_text(encoding="utf-8")[:-1].rpartition(" ")
+    raw = bytearray(base64.b64decode(last))
+    edit(raw)
+    note.write_text(f"{before} {base64.b64encode(raw).decode()}\n", encoding="utf-8")
+
+
+def a_cosignature_is_left_out(folder: Path, key: Ed25519PrivateKey) -> None:
+    notes(folder)[0].unlink()
+
+
+def a_cosignature_is_left_out_with_its_checkpoint(folder: Path, key: Ed25519PrivateKey) -> None:
+    size = notes(folder)[0].name.partition(".")[0]
+    for path in (folder / package.ANCHORS).glob(f"{size}.*"):
+        path.unlink()
+
+
+def a_cosignature_is_that_of_another_checkpoint(folder: Path, key: Ed25519PrivateKey) -> None:
+    one, two = notes(folder)
+    shutil.copy(one, two)
+
+
+def a_cosignature_of_another_time(folder: Path, key: Ed25519PrivateKey) -> None:
+    def an_hour_earlier(raw: bytearray) -> None:
+        raw[4:12] = (int.from_bytes(raw[4:12], "big") - 3600).to_bytes(8, "big")
+
+    relined(notes(folder)[0], an_hour_earlier)
+
+
+def a_cosignature_without_the_witnesss_line(folder: Path, key: Ed25519PrivateKey) -> None:
+    put(notes(folder)[0], lines(notes(folder)[0])[:-1])
+
+
+def a_cosignature_by_a_witness_of_the_owners(folder: Path, key: Ed25519PrivateKey) -> None:
+    """Under the true one's name, and its own key's id: no entry tells of it."""
+    note = notes(folder)[0]
+    kept, name = "".join(note.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), note.read_text().split()[-2]
+    at_s = int.from_bytes(base64.b64decode(note.read_text().split()[-1])[4:12], "big")
+    mine = witness_key(name, key.public_key()).id.hex()
+    made = note.with_name(f"{note.name.partition('.')[0]}.{mine}.note")
+    made.write_text(kept + cosign(kept, name, key, at_s), encoding="utf-8")
+
+
+def a_cosigned_checkpoint_under_another_size(folder: Path, key: Ed25519PrivateKey) -> None:
+    note = notes(folder)[0]
+    note.rename(note.with_name("7" + note.name))
+
+
+def a_checkpoint_of_which_nobody_says_anything(folder: Path, key: Ed25519PrivateKey) -> None:
+    size = anchors(folder)[1]
+    for path in size.parent.glob(f"{size.name}.*"):
+        if path.suffix in (".tsr", ".note"):
+            path.unlink()
 
 
 def a_stamp_is_that_of_another_checkpoint(folder: Path, key: Ed25519PrivateKey) -> None:
@@ -783,6 +846,16 @@ def the_checkpoint_with_a_line_that_is_none(folder: Path, key: Ed25519PrivateKey
     path.write_bytes(path.read_bytes() + b"signed\n")
 
 
+def the_checkpoint_with_a_line_of_somebody_that_is_no_base64(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.CHECKPOINT
+    path.write_text(path.read_text(encoding="utf-8") + "— somebody A\n", encoding="utf-8")
+
+
+def the_checkpoint_with_a_line_whose_name_has_a_tab(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.CHECKPOINT
+    path.write_text(path.read_text(encoding="utf-8") + "— some\tbody AAAA\n", encoding="utf-8")
+
+
 def the_checkpoints_signature_under_another_key_id(folder: Path, key: Ed25519PrivateKey) -> None:
     path = folder / package.CHECKPOINT
     before, _, line = path.read_text().rpartition(" ")
@@ -797,6 +870,8 @@ OWNED: dict[Owner, str] = {
     the_claim_of_a_zone_with_a_space: package.CLAIM,
     the_checkpoint_without_its_last_line_break: package.CHECKPOINT,
     the_checkpoint_with_a_line_that_is_none: package.CHECKPOINT,
+    the_checkpoint_with_a_line_of_somebody_that_is_no_base64: package.CHECKPOINT,
+    the_checkpoint_with_a_line_whose_name_has_a_tab: package.CHECKPOINT,
     the_checkpoints_signature_under_another_key_id: package.CHECKPOINT,
     the_offset_of_an_item_is_invented: package.LEAVES,
     a_camera_is_said_to_have_signed: package.LEAVES,
@@ -812,6 +887,14 @@ OWNED: dict[Owner, str] = {
     the_way_from_a_stamped_checkpoint_leads_to_another_size: package.ANCHORS,
     the_way_of_another_stamped_checkpoint: package.ANCHORS,
     a_stamp_is_left_out: package.ANCHORS,
+    a_cosignature_is_left_out: ".note",
+    a_cosignature_is_left_out_with_its_checkpoint: ".note",
+    a_cosignature_is_that_of_another_checkpoint: ".note",
+    a_cosignature_of_another_time: ".note",
+    a_cosignature_without_the_witnesss_line: ".note",
+    a_cosignature_by_a_witness_of_the_owners: ".note",
+    a_cosigned_checkpoint_under_another_size: ".note",
+    a_checkpoint_of_which_nobody_says_anything: ".tsr",
     the_authoritys_certificates_are_others: package.ROOTS,
     media_is_replaced: "media/gate.main/",
     media_is_replaced_by_that_of_another_minute: "media/gate.main/",
@@ -1147,3 +1230,118 @@ LAWFUL: dict[str, Discarded] = {
     "an old log of Shanghai": Discarded("2026-03-31T16:00:05Z"),
     "an old log of Berlin, long after": Discarded("2026-04-01T00:10:00Z", None, None, "Europe/Berlin"),
 }
+
+
+# by who has the key, and makes a log anew that tells of a witness: what the witness never signed is found
+
+
+@dataclass(frozen=True)
+class Cosigned:
+    """A cosignature in a log that was made anew around it, whose entry binds it as it is."""
+
+    edit: Callable[[bytes], bytes] = lambda note: note
+    """What is done to the honest note."""
+    entry: dict[str, object] = field(default_factory=dict)
+    """Fields of its entry that are told in another way."""
+    also: dict[str, object] | None = None
+    """The same of a second entry behind it."""
+    named: str = ".note"
+    """What must be named."""
+
+
+def last_line(edit: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """Edit the bytes of a note's last line: four of the key's id, eight of its time, and its signature."""
+
+    def edited(note: bytes) -> bytes:
+        before, _, last = note[:-1].rpartition(b" ")
+        return before + b" " + base64.b64encode(edit(base64.b64decode(last))) + b"\n"
+
+    return edited
+
+
+def another_root(note: bytes) -> bytes:
+    origin, size, _, rest = note.split(b"\n", 3)
+    return b"\n".join([origin, size, base64.b64encode(hashlib.sha256(b"x").digest()), rest])
+
+
+def twice(note: bytes) -> bytes:
+    """The second time with another signature."""
+    worse = last_line(lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]))(note)
+    return note + worse.rpartition(b"\n\n")[2].split(b"\n", 1)[1]
+
+
+COSIGNED: dict[str, Cosigned] = {
+    "another root": Cosigned(another_root),
+    "another time": Cosigned(last_line(lambda raw: raw[:11] + bytes([raw[11] ^ 1]) + raw[12:])),
+    "another signature": Cosigned(last_line(lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]))),
+    "a signature that is too short": Cosigned(last_line(lambda raw: raw[:-1])),
+    "a signature and more": Cosigned(last_line(lambda raw: raw + b"x")),
+    "another key's id": Cosigned(last_line(lambda raw: bytes([raw[0] ^ 1]) + raw[1:])),
+    "a good line and a bad one": Cosigned(twice),
+    "no line": Cosigned(lambda note: note[: note.rindex("— ".encode())]),
+    "no lines at all": Cosigned(lambda note: note.partition(b"\n\n")[0] + b"\n\n"),
+    "no empty line": Cosigned(lambda note: note.replace(b"\n\n", b"\n")),
+    "a line that is none": Cosigned(lambda note: note + b"and more\n"),
+    "an empty line more": Cosigned(lambda note: note + b"\n"),
+    "a line under no base64": Cosigned(lambda note: note + "— north.example/w A\n".encode()),
+    "no last line break": Cosigned(lambda note: note[:-1]),
+    "another name": Cosigned(lambda note: note.replace(b"north.example/w", b"south.example/w")),
+    "nothing": Cosigned(lambda note: b""),
+    "no text": Cosigned(lambda note: b"\xff\xfe" + note),
+    "more than a note has": Cosigned(lambda note: note + "— north AAAA\n".encode() * 4681),
+    "an entry of another hash": Cosigned(entry={"token": "0" * 64}),
+    "two entries, of which one is of another hash": Cosigned(also={"token": "0" * 64}),
+    "two entries, of which one is of another size": Cosigned(also={"size": 3}),
+    "an entry without a hash": Cosigned(entry={"token": "x"}, named=package.LEAVES),
+    "an entry of another size": Cosigned(entry={"size": 3}),
+    "an entry whose size is a text": Cosigned(entry={"size": "3"}, named=package.LEAVES),
+    "an entry of a key that is none": Cosigned(entry={"witness": "north.example/w"}, named=package.LEAVES),
+    "an entry of a key with another hash": Cosigned(
+        entry={"witness": "north.example/w+00000000+" + "A" * 44}, named=package.LEAVES
+    ),
+    "an entry of a key whose name has a quote": Cosigned(
+        entry={"witness": witness_key('north"', Ed25519PrivateKey.from_private_bytes(b"w" * 32).public_key()).text},
+        named=package.LEAVES,
+    ),
+    "an entry of a log's key": Cosigned(
+        entry={"witness": verifier_key("north", Ed25519PrivateKey.from_private_bytes(b"w" * 32).public_key())},
+        named=package.LEAVES,
+    ),
+}
+
+
+def cosigned_anew(folder: Path, key: Ed25519PrivateKey, witness: Ed25519PrivateKey, at_s: int, how: Cosigned) -> None:
+    """A log of what is handed over, cosigned just before its last entry, which says so; the stamps are left out."""
+    bodies = lines(folder / package.LEAVES)
+    told = [one for one in bodies if json.loads(one).get("kind") == "witness"]
+    bodies = [one for one in bodies if json.loads(one)["type"] != "anchor"]
+    for path in (folder / package.ANCHORS).iterdir():
+        path.unlink()
+    hashes, size = [leaf_hash(one) for one in bodies], len(bodies)
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    text = sign_checkpoint(Checkpoint(origin, size, root_of(hashes)), key)
+    facts = json.loads(told[-1])
+    name, mark, _ = facts["witness"].split("+", 2)
+    note = how.edit((text + cosign(text, name, witness, at_s)).encode())
+    facts |= {"size": size, "token": hashlib.sha256(note).hexdigest()} | how.entry
+    bodies.append(rfc8785.dumps(facts))
+    if how.also is not None:
+        bodies.append(rfc8785.dumps(facts | how.also))
+    hashes += [leaf_hash(one) for one in bodies[size:]]
+    place = folder / package.ANCHORS / str(size)
+    place.with_name(f"{size}.{mark}.note").write_bytes(note)
+    place.with_name(f"{size}.body").write_text(body_of(text))
+    place.with_name(f"{size}.path").write_bytes(
+        package.anchor_path_text(size, len(bodies), consistency(size, hashes, is_whole=True))
+    )
+    rebuilt(folder, bodies, key)
+
+
+def consistency(old: int, hashes: list[bytes], *, is_whole: bool) -> list[bytes]:
+    """RFC 6962, 2.1.2, as it stands there."""
+    if old == len(hashes):
+        return [] if is_whole else [root_of(hashes)]
+    half = 1 << (len(hashes) - 1).bit_length() - 1
+    if old <= half:
+        return [*consistency(old, hashes[:half], is_whole=is_whole), root_of(hashes[half:])]
+    return [*consistency(old - half, hashes[half:], is_whole=False), root_of(hashes[:half])]

@@ -21,12 +21,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, select
 
-from config.times import DAY_US
+from config.times import DAY_US, SECOND_US
 from recorder.causes import Cause
 from recorder.store import proofs, tables
 from recorder.store.ledger import Entry
+from recorder.store.log.cosignature import cosign, witness_key
 from recorder.store.log.keys import fingerprint, load_key
-from recorder.store.records import Asker, ViewKind
+from recorder.store.records import AnchorKind, Asker, Outsider, ViewKind
 from recorder.store.store import Store
 from retention.evidence import package
 from retention.evidence.anchoring import Anchorer, Authorities
@@ -38,17 +39,20 @@ from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
 from tests.forgeries.forge import sm2_key_forgotten_by_the_index
 from tests.forgeries.packages import (
+    COSIGNED,
     DISCARDED,
     LAWFUL,
     OWNED,
     PACKAGES,
     SM,
     SUCCEEDED,
+    Cosigned,
     Discarded,
     Forger,
     Owner,
     Successor,
     a_key_of_a_stranger_follows,
+    cosigned_anew,
     entry,
     leave_out,
     lines,
@@ -62,6 +66,8 @@ from tests.forgeries.packages import (
 )
 
 SECOND = "I" + "P" * 9
+AT_S = 1_800_000_000
+WITNESS, WITNESS_NAME = Ed25519PrivateKey.from_private_bytes(b"w" * 32), "north.example/w"
 VIEWER = Asker("token", "192.0.2.7", purpose="Theft at the gate")
 
 
@@ -89,13 +95,25 @@ def anchorer(store: Store, clock: FakeClock, one: Authority) -> Anchorer:
     return Anchorer(store, clock, Authorities([one.url], one.roots, 10**6))
 
 
+def cosigned(store: Store, clock: FakeClock, name: str = WITNESS_NAME) -> None:
+    """Have the newest checkpoint, or the one that waits, cosigned."""
+    by = Outsider(AnchorKind.WITNESS, witness_key(name, WITNESS.public_key()).text)
+    store.anchors.want("due", by)
+    for anchor in store.anchors.pending(1, by):
+        at_s = clock.read().utc_us // SECOND_US
+        line = cosign(anchor.note, name, WITNESS, at_s)
+        store.anchors.keep(anchor, (anchor.note + line).encode(), at_s * SECOND_US)
+
+
 def filled(folder: Path, clock: FakeClock, one: Authority | None = None, *, sm: bool = False) -> Store:
-    """Two cameras, a gap, runs, some checkpoints between; the first and the last are stamped, where there is one who
-    does it."""
+    """Two cameras, a gap, runs, some checkpoints between; the first and the last are stamped and cosigned, where there
+    is one who does it."""
     store = new_store(folder, clock, "gate", "yard", sm=sm)
     clock.advance(3)
     if one is not None:
         stamped(store, clock, one)
+        store.checkpoint()
+        cosigned(store, clock)
     record(store, clock, SECOND * 6)
     record(store, clock, SECOND * 4, "yard")
     store.checkpoint()
@@ -107,6 +125,7 @@ def filled(folder: Path, clock: FakeClock, one: Authority | None = None, *, sm: 
     store.checkpoint()
     if one is not None:
         stamped(store, clock, one)
+        cosigned(store, clock)  # before there is a newer checkpoint
     return store
 
 
@@ -172,10 +191,11 @@ def succeeded(tmp_path_factory: pytest.TempPathFactory) -> Succeeded:
     return Succeeded(folder / "package", tuple(keys))
 
 
-def ours(folder: Path, fingerprint: str, roots: Path | None = None) -> tuple[bool, str]:
-    verdict = verify_package(folder, fingerprint, roots=None if roots is None else roots.read_bytes())
+def ours(folder: Path, fingerprint: str, roots: Path | None = None, *witnesses: str) -> tuple[bool, str]:
+    believed = None if roots is None else roots.read_bytes()
+    verdict = verify_package(folder, fingerprint, roots=believed, witnesses=witnesses or None)
     said = [f"{one.file}: {one.what}" for one in verdict.objections]
-    return verdict.is_good, "\n".join([*said, "" if verdict.whole else "NOT ANCHORED"])
+    return verdict.is_good, "\n".join([*said, "" if verdict.is_anchored else "NOT ANCHORED"])
 
 
 def run(folder: Path, *command: str) -> tuple[bool, str]:
@@ -185,16 +205,18 @@ def run(folder: Path, *command: str) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout + done.stderr
 
 
-def by_shell(folder: Path, fingerprint: str, roots: Path | None = None) -> tuple[bool, str]:
-    return run(folder, "sh", "verify.sh", fingerprint, *([str(roots)] if roots else []))
+def by_shell(folder: Path, fingerprint: str, roots: Path | None = None, *witnesses: str) -> tuple[bool, str]:
+    return run(folder, "sh", "verify.sh", fingerprint, str(roots or ""), *witnesses)
 
 
-def by_python(folder: Path, fingerprint: str, roots: Path | None = None) -> tuple[bool, str]:
-    return run(folder, sys.executable, "-I", "verify.py", fingerprint, *([str(roots)] if roots else []))
+def by_python(folder: Path, fingerprint: str, roots: Path | None = None, *witnesses: str) -> tuple[bool, str]:
+    return run(folder, sys.executable, "-I", "verify.py", fingerprint, str(roots or ""), *witnesses)
 
 
 class Verifier(Protocol):
-    def __call__(self, folder: Path, fingerprint: str, roots: Path | None = None, /) -> tuple[bool, str]: ...
+    def __call__(
+        self, folder: Path, fingerprint: str, roots: Path | None = None, /, *witnesses: str
+    ) -> tuple[bool, str]: ...
 
 
 VERIFIERS: tuple[Verifier, ...] = (ours, by_shell, by_python)
@@ -325,6 +347,56 @@ def test_a_package_that_its_owner_signed_anew_without_a_change(
     good, said = verifier(folder, honest.fingerprint)
     assert not good
     assert package.SUMS_STAMP in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize("kind", COSIGNED)
+def test_a_cosignature_that_no_witness_gave_is_found(
+    honest: Honest, tmp_path: Path, kind: str, verifier: Verifier
+) -> None:
+    """The owner makes a log anew, with an entry that tells of a witness: every hash is right but the witness's word."""
+    folder = honest.copy(tmp_path)
+    cosigned_anew(folder, honest.key, WITNESS, AT_S, COSIGNED[kind])
+    resign(folder, honest.key)
+    good, said = verifier(folder, honest.fingerprint)
+
+    assert not good
+    assert COSIGNED[kind].named in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize(
+    ("at_s", "is_time"), [(0, False), (1, True), (253_402_300_799, True), (253_402_300_800, False)]
+)
+def test_the_time_of_a_cosignature_is_one_that_can_be(
+    honest: Honest, tmp_path: Path, at_s: int, is_time: bool, verifier: Verifier
+) -> None:
+    """From 1970 to the year 9999; what was made anew around a true cosignature is good, and not said to be without."""
+    folder = honest.copy(tmp_path)
+    cosigned_anew(folder, honest.key, WITNESS, at_s, Cosigned())
+    resign(folder, honest.key)
+    good, said = verifier(folder, honest.fingerprint)
+
+    assert good is is_time, said
+    assert not good or "NOT ANCHORED" not in said
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_only_a_witness_that_was_named_counts(honest: Honest, tmp_path: Path, verifier: Verifier) -> None:
+    """Nobody else's word makes up for what was asked for; the package is good, and says so."""
+    folder = honest.copy(tmp_path)
+    cosigned_anew(folder, honest.key, WITNESS, AT_S, Cosigned())
+    resign(folder, honest.key)
+    key = witness_key(WITNESS_NAME, WITNESS.public_key()).text
+    other = witness_key("other.example/w", honest.key.public_key()).text
+
+    good, said = verifier(folder, honest.fingerprint, None, key, other)
+    assert good, said
+    assert "NOT ANCHORED" not in said
+
+    good, said = verifier(folder, honest.fingerprint, None, other)
+    assert good, said
+    assert "NOT ANCHORED" in said
 
 
 def test_an_authority_that_is_down_keeps_no_package_from_being_made(tmp_path: Path) -> None:

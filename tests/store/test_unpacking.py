@@ -117,6 +117,35 @@ def test_an_entry_that_no_package_has(made: tuple[Store, Path], tmp_path: Path, 
     assert not list(tmp_path.rglob("planted"))
 
 
+@pytest.mark.parametrize("name", ["top/holiday/", "top/keys/more/", "top/../up/", "other/", "other/keys/"])
+def test_an_empty_folder_that_no_package_has(made: tuple[Store, Path], tmp_path: Path, name: str) -> None:
+    """It would show once the package is unpacked, and shows before: all verifiers say the same of the same thing."""
+    store, folder = made
+    zipped, tarred = (written(folder, tmp_path, form) for form in Form)
+    with zipfile.ZipFile(zipped, "a") as archive:
+        archive.mkdir(name)
+    with tarfile.open(tarred, "a") as tar:
+        info = tarfile.TarInfo(name.rstrip("/"))
+        info.type = tarfile.DIRTYPE
+        tar.addfile(info)
+
+    for path in (zipped, tarred):
+        (problem,) = verify_archive(path, store.fingerprint).problems
+        assert problem.file.rstrip("/") == name.rstrip("/")
+        assert "folder" in problem.what
+
+
+@pytest.mark.parametrize("name", ["top/", "top/keys/", "top/media/"])
+def test_a_folder_that_a_package_has(made: tuple[Store, Path], tmp_path: Path, name: str) -> None:
+    """Programs that pack a folder name the folders in it too."""
+    store, folder = made
+    path = written(folder, tmp_path, Form.ZIP)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.mkdir(name)
+
+    assert verify_archive(path, store.fingerprint).is_good
+
+
 def test_a_link_in_a_tar(made: tuple[Store, Path], tmp_path: Path) -> None:
     """It could lead anywhere, and is refused."""
     store, folder = made

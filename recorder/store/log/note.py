@@ -28,7 +28,9 @@ from recorder.store.log.tree import HASH_BYTES
 NOTE_LIMIT_BYTES = 64 * 1024
 """A note larger than this is no checkpoint of ours, whoever signed it."""
 
-_LINE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})")
+_LINE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})", re.ASCII)
+"""Spaces of ASCII end a name, as for the scripts of a package, which know no others."""
+
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -132,7 +134,7 @@ def signatures_by(text: str, name: str, identity: bytes) -> list[bytes]:
 
 def _parts(text: str) -> tuple[str, list[tuple[str, bytes]]]:
     body, gap, rest = text.rpartition("\n\n")
-    if not gap or not rest.endswith("\n") or len(text) > NOTE_LIMIT_BYTES:
+    if not gap or not rest.endswith("\n") or len(text.encode()) > NOTE_LIMIT_BYTES:
         raise CheckpointMalformed("The checkpoint has no signatures behind an empty line.")
     lines = []
     for line in rest[:-1].split("\n"):

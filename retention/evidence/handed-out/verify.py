@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Checks this evidence package with Python's standard library alone (3.9 or later).
 
-    python3 verify.py [FINGERPRINT [CERTIFICATES]]
+    python3 verify.py [FINGERPRINT [CERTIFICATES [WITNESS...]]]
 
 FINGERPRINT is that of the recorder's key, from its acceptance papers: of its first key, or of one that followed. Without
-it this only shows that the package is all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
-without it those in the package are taken. Stamps are left to the openssl command, where there is one. Nothing of the
-recorder that made it is used or believed; it can be read. Exit code 0: all holds. 1: something does not,
-and what is said.
+it this only shows that the package is all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the
+time-stamping authority, from itself; without it, or where it is '', those in the package are taken. Stamps are left to the
+openssl command, where there is one. WITNESS: the verifier keys of witnesses, each from itself; without them those in the
+package are taken. Nothing of the recorder that made it is used or believed; it can be read. Exit code 0: all holds. 1:
+something does not, and what is said.
 """
 
 import base64
@@ -21,6 +22,7 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+OWN_ROOTS = "keys/tsa-roots.pem"
 PROBLEMS = []
 
 
@@ -38,7 +40,7 @@ NAMES = re.compile(
     + NUMBER
     + r"\.json|anchors/"
     + NUMBER
-    + r"\.(?:body|path|tsr))|media/"
+    + r"\.(?:body|path|tsr|[0-9a-f]{8}\.note))|media/"
     + STREAM
     + "/(?:"
     + NUMBER
@@ -47,6 +49,8 @@ NAMES = re.compile(
     + r")\.mp4"
 )
 FOLDERS = re.compile(rf"keys|media(?:/{STREAM})?|proof(?:/(?:anchors|heads))?")
+BASE64 = "[A-Za-z0-9+/]"
+NOTE_LINE = re.compile(rf"— (\S+) ((?:{BASE64}{{4}})*(?:{BASE64}{{4}}|{BASE64}{{3}}=|{BASE64}{{2}}==))", re.ASCII)
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 
 
@@ -360,7 +364,7 @@ def check_succession(listed, entries, origin, present, expected):
 def check_checkpoint(key):
     body, _, lines = read("proof/checkpoint").decode("utf-8", "replace").partition("\n\n")
     origin, size, root = (body.split("\n") + ["", "", ""])[:3]
-    found = [re.fullmatch(r"— (\S+) ([A-Za-z0-9+/]+={0,2})", line) for line in lines.split("\n")[:-1]]
+    found = [NOTE_LINE.fullmatch(line) for line in lines.split("\n")[:-1]]
     mark = hashlib.sha256(f"{origin}\n".encode() + b"\x01" + key).digest()[:4]
     try:
         raws = [base64.b64decode(one[2], validate=True) for one in found if one[1] == origin]
@@ -463,11 +467,13 @@ def openssl(*words):
 
 
 def check_anchors(entries, origin, size, root, roots):
-    """Older checkpoints that an authority stamped (RFC 3161): their sizes, by when, and the entry that binds each."""
+    """Older checkpoints that an authority stamped (RFC 3161), or a witness cosigned (C2SP tlog-cosignature): their sizes,
+    by when, the entry that binds each, and who: a witness's key, or None."""
     folder, seen = os.path.join(HERE, "proof", "anchors"), []
-    sizes = {int(name.partition(".")[0]) for name in os.listdir(folder)} if os.path.isdir(folder) else set()
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     bound = {one["size"]: (index, one["token"]) for index, (_, one, _) in entries.items() if is_stamp(one)}
-    for old in sorted(sizes):
+    cosigned = cosigned_by(entries)
+    for old in sorted({int(name.partition(".")[0]) for name in names}):
         name = f"proof/anchors/{old}"
         body, told = read(f"{name}.body"), read(f"{name}.path").decode("ascii", "replace")
         lines = body.decode("utf-8", "replace").split("\n")
@@ -480,18 +486,78 @@ def check_anchors(entries, origin, size, root, roots):
         path = [bytes.fromhex(one) for one in re.findall("^[0-9a-f]{64}$", told, re.MULTILINE)]
         form = re.fullmatch(f"{old} {size}\n(?:[0-9a-f]{{64}}\n)*", told)
         if not form or not goes_on(old, size, old_root, root, path):
-            fail(f"{name}.path", "The stamped checkpoint is no beginning of this log.")
-        stamp = check_stamp(f"{name}.body", f"{name}.tsr", roots)
+            fail(f"{name}.path", "The older checkpoint is no beginning of this log.")
+        notes = [one for one in names if one.startswith(f"{old}.") and one.endswith(".note")]
+        for note in notes:
+            found = check_cosignature(f"proof/anchors/{note}", body, cosigned.get(note))
+            if found:
+                seen.append((old, *found))
+        stamp = check_stamp(f"{name}.body", f"{name}.tsr", roots) if f"{old}.tsr" in names or not notes else None
         if stamp is None:
             continue
         index, token = bound.get(old, (None, None))
         if token is not None and token != sha256_of(f"{name}.tsr"):
             fail(f"{name}.tsr", "It is not the stamp of which the log says that it was kept.")
-        seen.append((old, stamp, index))
+        seen.append((old, stamp, index, None))
     if shutil.which("openssl"):
-        for old in sorted(set(bound) - {one[0] for one in seen}):
+        for old in sorted(set(bound) - {one[0] for one in seen if one[3] is None}):
             fail(f"proof/anchors/{old}.tsr", "The log tells of this stamp, and it is not there, or not good.")
+    good = {f"{old}.{key.split('+')[1]}.note" for old, _, _, key in seen if key}
+    for note in sorted(set(cosigned) - good):
+        fail(f"proof/anchors/{note}", "The log tells of this cosignature, and it is not there, or not good.")
     return seen
+
+
+def cosigned_by(entries):
+    """Entries that bind cosignatures, by the names of their files: index, hash of the file, and the witness's key."""
+    found = {}
+    for index, (_, one, _) in entries.items():
+        if one["type"] == "anchor" and one.get("kind") == "witness":
+            mark, _ = witness_of(one["witness"])
+            if type(one["size"]) is not int or not re.fullmatch("[0-9a-f]{64}", one["token"]):
+                raise ValueError("no size, or no hash")
+            name, told = f"{one['size']}.{mark}.note", (one["token"], one["witness"])
+            if found.setdefault(name, (index, *told))[1:] != told:
+                fail(f"proof/anchors/{name}", "The log tells of it twice, and of two.")
+    return found
+
+
+def witness_of(vkey):
+    """The key id of a witness, which is made of its name and key, and the key (C2SP signed-note, tlog-cosignature)."""
+    found = re.fullmatch(r"([!#-*,-\[\]-~]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})", vkey)
+    key = base64.b64decode(found[3]) if found else b""
+    if not found or key[0] != 4 or hashlib.sha256(found[1].encode() + b"\n" + key).hexdigest()[:8] != found[2]:
+        raise ValueError("no key of a witness")
+    return found[2], key[1:]
+
+
+def check_cosignature(name, body, bound):
+    """When a witness cosigned that body, by its clock, the entry that binds it, and its key; None: it is not good."""
+    note = read(name)
+    if bound is None:
+        return fail(name, "No entry of the log tells of this cosignature.")
+    index, token, vkey = bound
+    if token != hashlib.sha256(note).hexdigest():
+        return fail(name, "It is not the cosignature of which the log says that it was kept.")
+    mark, key = witness_of(vkey)
+    text, _, rest = note.decode("utf-8", "replace").rpartition("\n\n")
+    if text.encode() + b"\n" != body or len(note) > 65_536:
+        return fail(name, "What was cosigned is another checkpoint.")
+    times = []
+    for line in rest.split("\n")[:-1]:
+        found = NOTE_LINE.fullmatch(line)
+        if not found or not rest.endswith("\n"):
+            return fail(name, "A signature line of it cannot be read.")
+        raw = base64.b64decode(found[2])
+        if found[1] == vkey.split("+")[0] and raw[:4].hex() == mark:
+            when = int.from_bytes(raw[4:12], "big")
+            said = f"cosignature/v1\ntime {when}\n".encode() + body
+            if len(raw) != 76 or not 0 < when <= 253_402_300_799 or not is_signature(key, said, raw[12:]):
+                return fail(name, "It is not cosigned by the witness of which the log tells.")
+            times.append(when)
+    if not times:
+        return fail(name, "It is not cosigned by the witness of which the log tells.")
+    return datetime.fromtimestamp(max(times), timezone.utc), index, vkey
 
 
 def is_stamp(one):
@@ -513,26 +579,40 @@ def check_stamp(name, stamp, roots):
     return None
 
 
-def say_seen(seen, entries, heads, roots, made):
+def say_seen(seen, entries, heads, roots, made, witnesses):
     if made:
         print(f"By the authority's clock, this package was made before {made}. 证据包此时已存在")
     first = min((index for index, (_, one, _) in entries.items() if one["type"] in ("seg", "gap")), default=0)
-    before = [when for _, when, index in seen if index is not None and index < first]
-    whole = [when for old, when, _ in seen if heads and old > max(heads)]
-    if before:
-        print(f"By the authority's clock, all of it was written later than {before[-1]}. 均晚于此时写入")
-    if not whole:
+    is_anchored = False
+    for key in sorted({one[3] or "" for one in seen}):
+        who = f"witness {key.split('+')[0]}" if key else "the authority"
+        if key and witnesses and key not in witnesses:
+            print(f"{who} cosigned it, and is not among those that were named. 该见证者未列入")
+            continue
+        mine = [one for one in seen if (one[3] or "") == key]
+        before = [when for _, when, index, _ in mine if index is not None and index < first]
+        whole = [when for old, when, _, _ in mine if heads and old > max(heads)]
+        if before:
+            print(f"By {who}'s clock, all of it was written later than {before[-1]}. 均晚于此时写入")
+        if whole:
+            print(f"By {who}'s clock, nothing of it was written later than {whole[0]}. 此时之前均已存在")
+            is_anchored = True
+    for key in sorted(set(witnesses) - {one[3] for one in seen}):
+        print(f"Nothing in this package is cosigned by {key}. 无该见证者的签名")
+    if not is_anchored:
         print(
-            "NOT ANCHORED: no stamp in this package covers all of it; by the package alone, who has the recorder's key "
-            "could have written it anew. 无外部时间戳"
+            "NOT ANCHORED: nobody outside is known by this package to have seen all of it; by the package alone, who has "
+            "the recorder's key could have written it anew. 无外部时间戳或见证"
         )
-        return
-    print(f"By the authority's clock, nothing of it was written later than {whole[0]}. 此时之前均已存在")
-    if len(sys.argv) < 3:
-        digest = sha256_of("keys/tsa-roots.pem")
+    if roots == OWN_ROOTS and any(one[3] is None for one in seen):
+        digest = sha256_of(OWN_ROOTS)
         print(
-            f"The authority's certificates are those of the package (SHA-256 of {roots}: {digest}): compare them with its own."
+            f"The authority's certificates are those of the package (SHA-256 of {OWN_ROOTS}: {digest}): compare them "
+            "with its own. 请核对时间戳机构证书"
         )
+    if not witnesses:
+        for key in sorted({one[3] for one in seen if one[3]}):
+            print(f"The witness's key is that of the package: compare {key} with its own. 请核对见证者公钥")
 
 
 def us(text):
@@ -750,7 +830,7 @@ def check(listed, sums):
         check_sm2(entries, origin, size)
         heads = check_heads(entries)
         check_succession(listed, entries, origin, (key, digest), sys.argv[1] if len(sys.argv) > 1 else None)
-        roots = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else "keys/tsa-roots.pem"
+        roots = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 and sys.argv[2] else OWN_ROOTS
         seen = check_anchors(entries, origin, size, root, roots)
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         fail("proof/leaves.jsonl", f"An entry cannot be read ({type(err).__name__}).")
@@ -775,7 +855,7 @@ def check(listed, sums):
         made = check_stamp("SHA256SUMS", "SHA256SUMS.tsr", roots)
     elif os.path.exists(os.path.join(HERE, "SHA256SUMS.tsr")):
         fail("SHA256SUMS.tsr", "The package does not tell of it.")
-    say_seen(seen, entries, heads, roots, made)
+    say_seen(seen, entries, heads, roots, made, sys.argv[3:])
 
 
 OF_A_STREAM = ("seg", "gap", "del", "export", "view")

@@ -2,12 +2,13 @@
 # Checks this evidence package with tools that everybody has: sha256sum, openssl, xxd, and the tools of POSIX.
 # Nothing of the recorder that made it is used or believed.
 #
-#   sh verify.sh [FINGERPRINT [CERTIFICATES]]
+#   sh verify.sh [FINGERPRINT [CERTIFICATES [WITNESS...]]]
 #
 # FINGERPRINT is that of the recorder's key, from its acceptance papers: of its first key, or of one that followed.
-# Without it this only shows that the package is all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those of the time-stamping authority, from itself;
-# without it those in the package are taken. Exit code 0: all holds. 1: something does not, and what is said. 2: cannot be
-# checked.
+# Without it this only shows that the package is all of one piece, not whose it is. CERTIFICATES: a file (PEM) with those
+# of the time-stamping authority, from itself; without it, or where it is '', those in the package are taken. WITNESS: the
+# verifier keys of witnesses, each from itself; without them those in the package are taken. Exit code 0: all holds. 1:
+# something does not, and what is said. 2: cannot be checked.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -22,6 +23,7 @@ done
 temp=$(mktemp -d) || exit 2
 trap 'rm -rf "$temp"' EXIT
 : >"$temp/problems"
+if [ $# -gt 2 ]; then (shift 2; printf '%s\n' "$@"); fi >"$temp/named"
 
 fail() { # file, sentence
     printf 'FAIL %s: %s\n' "$1" "$2" | tee -a "$temp/problems"
@@ -31,7 +33,7 @@ fail() { # file, sentence
 stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
 number='(0|[1-9][0-9]{0,15})'
 names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log(\.sm2|-(0|[1-9][0-9]{0,3}))?\.pub\.pem"
-names="$names|files\.pdf|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr)"
+names="$names|files\.pdf|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr|[0-9a-f]{8}\.note)"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
 names="$names|media/$stream_name/($number-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-$number)\.mp4"
 find . ! -type f ! -type d | while IFS= read -r name; do fail "$name" "It is neither a file nor a folder."; done
@@ -68,7 +70,9 @@ sed '/^$/,$d' proof/checkpoint >"$temp/body" 2>/dev/null
 origin=$(sed -n 1p "$temp/body") size=$(sed -n 2p "$temp/body")
 root=$(sed -n 3p "$temp/body" | openssl base64 -d -A 2>/dev/null | xxd -p -c 64)
 sed '1,/^$/d' proof/checkpoint 2>/dev/null >"$temp/lines"
-grep -qvE '^— [^ ]+ [A-Za-z0-9+/]+={0,2}$' "$temp/lines" && fail proof/checkpoint "A signature line of it cannot be read."
+b='[A-Za-z0-9+/]'
+note_line="^— [^[:space:]]+ ($b{4})*($b{4}|$b{3}=|$b{2}==)\$"
+grep -qvE "$note_line" "$temp/lines" && fail proof/checkpoint "A signature line of it cannot be read."
 [ "$(tail -c 1 proof/checkpoint 2>/dev/null | xxd -p)" = 0a ] || fail proof/checkpoint "Its last line is cut off."
 id=$({ printf '%s\n\001' "$origin"; openssl pkey -pubin -in keys/log.pub.pem -outform DER 2>/dev/null | tail -c 32; } | sha256sum | cut -c1-8)
 : >"$temp/ours"
@@ -254,7 +258,9 @@ while IFS= read -r older; do
     # shellcheck disable=SC2046 # the hashes on the way are words
     [ "$(sed -n 1p "$name.path" 2>/dev/null)" = "$older $size" ] && [ "$(tail -c 1 "$name.path" | xxd -p)" = 0a ] &&
         ! sed 1d "$name.path" | grep -qvE '^[0-9a-f]{64}$' && goes_on "$told" $(sed 1d "$name.path") ||
-        fail "$name.path" "The stamped checkpoint is no beginning of this log."
+        fail "$name.path" "The older checkpoint is no beginning of this log."
+    set -- "$name".*.note
+    [ -e "$name.tsr" ] || [ ! -e "$1" ] || continue
     stamped "$name.body" "$name.tsr" || continue
     bound=$(awk -v size="$older" '$2 == size { print $1, $3; exit }' "$temp/stamps")
     [ -z "$bound" ] || [ "${bound#* }" = "$(sha256sum <"$name.tsr" | cut -c1-64)" ] ||
@@ -264,15 +270,64 @@ done <"$temp/sizes"
 while read -r _ older _; do
     grep -q "^$older " "$temp/seen" || fail "proof/anchors/$older.tsr" "The log tells of this stamp, and it is not there, or not good."
 done <"$temp/stamps"
+
+# 9. A witness outside says when it saw such an older checkpoint, and that it had seen none that contradicts it (C2SP
+# tlog-cosignature). The entry that binds what it said tells its key.
+is_witness() { # $vkey: name, hash of name and key, key (C2SP signed-note)
+    printf '%s\n' "$vkey" | grep -qE '^[]!#-*,-[^-~]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$' || return 1
+    printf %s "${rest#*+}" | openssl base64 -d -A >"$temp/marked" 2>/dev/null
+    [ "$(xxd -p -l 1 "$temp/marked")" = 04 ] &&
+        [ "$({ printf '%s\n' "${vkey%%+*}"; cat "$temp/marked"; } | sha256sum | cut -c1-8)" = "$mark" ]
+}
+cosigned() { # the note of $older with a line of $vkey: when it was given goes to $temp/times
+    : >"$temp/times"
+    [ "$(sha256sum <"$note" | cut -c1-64)" = "$token" ] && [ -z "$(tail -c +65537 "$note" | head -c 1 | xxd -p)" ] || return 1
+    sed '/^$/,$d' "$note" | cmp -s - "proof/anchors/$older.body" && [ "$(tail -c 1 "$note" | xxd -p)" = 0a ] || return 1
+    sed '1,/^$/d' "$note" >"$temp/lines"
+    grep -qvE "$note_line" "$temp/lines" && return 1
+    { printf 302a300506032b6570032100 | xxd -r -p; tail -c 32 "$temp/marked"; } >"$temp/witness.der"
+    awk -v name="${vkey%%+*}" '$2 == name { print $3 }' "$temp/lines" | while read -r line; do
+        printf %s "$line" | openssl base64 -d -A >"$temp/line" 2>/dev/null
+        [ "$(xxd -p -l 4 "$temp/line")" = "$mark" ] || continue
+        when=$((0x$(xxd -p -s 4 -l 8 "$temp/line")))
+        { printf 'cosignature/v1\ntime %s\n' "$when"; cat "proof/anchors/$older.body"; } >"$temp/said"
+        tail -c +13 "$temp/line" >"$temp/signature"
+        [ "$when" -gt 0 ] && [ "$when" -le 253402300799 ] && openssl pkeyutl -verify -pubin -keyform DER \
+            -inkey "$temp/witness.der" -rawin -in "$temp/said" -sigfile "$temp/signature" >/dev/null 2>&1 || when=bad
+        echo "$when" >>"$temp/times"
+    done
+    [ -s "$temp/times" ] && ! grep -qx bad "$temp/times"
+}
+: >"$temp/cosigned"
+: >"$temp/notes"
+grep '"type":"anchor"' "$temp/entries" | grep '"kind":"witness"' >"$temp/told"
+sed -n 's/^\([0-9]*\) .*"size":\([0-9]*\),.*"token":"\([0-9a-f]\{64\}\)".*"witness":"\([^"]*\)"}$/\1 \2 \3 \4/p' "$temp/told" >"$temp/bound"
+[ "$(grep -c '' "$temp/told")" -eq "$(grep -c '' "$temp/bound")" ] ||
+    fail proof/leaves.jsonl "An entry about a cosignature cannot be read."
+while read -r index older token vkey; do
+    rest=${vkey#*+} mark=${vkey#*+}
+    mark=${mark%%+*}
+    is_witness || { fail proof/leaves.jsonl "Entry $index cannot be read (no key of a witness)."; continue; }
+    note=proof/anchors/$older.$mark.note
+    echo "$note" >>"$temp/notes"
+    if [ -f "$note" ] && cosigned; then
+        echo "$older $index $(sort -n "$temp/times" | tail -n 1) $vkey" >>"$temp/cosigned"
+    else
+        fail "$note" "The log tells of this cosignature, and it is not there, or not good."
+    fi
+done <"$temp/bound"
+find proof/anchors -type f -name '*.note' 2>/dev/null | grep -vxFf "$temp/notes" | while IFS= read -r name; do
+    fail "$name" "No entry of the log tells of this cosignature."
+done
 last=$(sort -n "$temp/heads" | tail -n 1 | cut -d' ' -f1)
 first=$(grep -E '"type":"(seg|gap)"' "$temp/entries" | sort -n | head -n 1 | cut -d' ' -f1)
 whole=$(awk -v last="${last:-0}" '$1 > last { sub(/^[0-9]+ [0-9]* ?/, ""); print; exit }' "$temp/seen")
 before=$(awk -v first="${first:-0}" '$2 ~ /^[0-9]+$/ && $2 < first { sub(/^[0-9]+ [0-9]* ?/, ""); said = $0 } END { print said }' "$temp/seen")
 
-# 9. What the media files hash to, by stream and number.
+# 10. What the media files hash to, by stream and number.
 grep -E "  media/$stream_name/$number-" SHA256SUMS | sed 's/^\(.\{64\}\)  /\1 /' >"$temp/media"
 
-# 10. What the package says of itself: canonical JSON of known fields, or nothing is believed.
+# 11. What the package says of itself: canonical JSON of known fields, or nothing is believed.
 grep -qE "^\{\"box\":\"[0-9a-f]+\",\"case\":\"([^\"\\\\]|\\\\[\"\\\\bfnrt]|\\\\u00[01][0-9a-f])*\",\"end\":\"$time\",\"fingerprint\":\"[0-9a-f]{64}\",\"floor_days\":(0|[1-9][0-9]{0,4}),\"format\":1,\"made\":\"$time\",\"origin\":\"[^\"\\\\]+\",\"program\":\"[^\"\\\\]+\",\"stamped\":(true|false),\"start\":\"$time\",\"stream\":\"$stream_name\",\"time_zone\":\"[A-Za-z0-9_+/-]+\"\}\$" claim.json &&
     [ "$(grep -c '' claim.json)" -eq 1 ] && [ "$(tr -cd '\001-\037' <claim.json | xxd -p)" = 0a ] || {
     fail claim.json "What the package says of itself cannot be read."
@@ -290,7 +345,7 @@ elif [ -e SHA256SUMS.tsr ]; then
     fail SHA256SUMS.tsr "The package does not tell of it."
 fi
 
-# 11. The chain between two beats, the media, the discards and the tables: every instant accounted for.
+# 12. The chain between two beats, the media, the discards and the tables: every instant accounted for.
 cat >"$temp/judge.awk" <<'AWK'
 function text(name) { # of the entry, as JSON writes it
     if (!match(entry, "\"" name "\":\"([^\"\\\\]|\\\\.)*\"")) return ""
@@ -526,7 +581,7 @@ while read -r wanted list; do
         fail proof/leaves.jsonl "Not all holds that were in force at a discard are handed over."
 done <"$temp/holds"
 sed -n '/^FAIL /p' "$temp/judged" | tee -a "$temp/problems"
-# 12. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
+# 13. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
 # beginning that they share.
 : >>"$temp/films"
 cut -d' ' -f1 "$temp/films" | sort -nu | while IFS= read -r run; do
@@ -549,7 +604,7 @@ find media -type f -name 'play-*' 2>/dev/null | grep -vxFf "$temp/expected" | wh
     fail "$name" "No entry of the log tells of this film."
 done
 
-# 13. Commercial cryptography, where the recorder used it: SM3 of the media (GB/T 32905), and a second signature of the
+# 14. Commercial cryptography, where the recorder used it: SM3 of the media (GB/T 32905), and a second signature of the
 # checkpoint, SM2 with SM3 (GB/T 32918). Of entries and checkpoint it is seen here whether both must be there.
 if openssl ecparam -name SM2 -noout >/dev/null 2>&1 && openssl dgst -sm3 </dev/null >/dev/null 2>&1; then knows_sm=1; else knows_sm=0; fi
 bound=0 last=- public=
@@ -593,12 +648,38 @@ if [ -s "$temp/problems" ]; then
 fi
 [ -z "$handed" ] || echo "By the authority's clock, this package was made before $handed. 证据包此时已存在"
 [ -z "$before" ] || echo "By the authority's clock, all of it was written later than $before. 均晚于此时写入"
-if [ -n "$whole" ]; then
-    echo "By the authority's clock, nothing of it was written later than $whole. 此时之前均已存在"
-    [ -n "$theirs" ] || echo "The authority's certificates are those of the package (SHA-256 of $roots:" \
-        "$(sha256sum <"$roots" | cut -c1-64)): compare them with its own. 请核对时间戳机构证书"
-else
-    echo "NOT ANCHORED: no stamp in this package covers all of it; by the package alone, who has the recorder's key could have written it anew. 无外部时间戳"
-fi
+anchored=$whole
+[ -z "$whole" ] || echo "By the authority's clock, nothing of it was written later than $whole. 此时之前均已存在"
+utc() { # seconds since 1970, as a date (proleptic Gregorian)
+    awk -v t="$1" 'BEGIN {
+        d = int(t / 86400); t -= d * 86400; d += 719468; e = int(d / 146097); d -= e * 146097
+        y = int((d - int(d / 1460) + int(d / 36524) - int(d / 146096)) / 365); d -= 365 * y + int(y / 4) - int(y / 100)
+        m = int((5 * d + 2) / 153); d -= int((153 * m + 2) / 5) - 1; m += (m < 10 ? 3 : -9)
+        printf "%04d-%02d-%02d %02d:%02d:%02d UTC", y + 400 * e + (m <= 2), m, d, t / 3600, t % 3600 / 60, t % 60
+    }'
+}
+sort -n "$temp/cosigned" -o "$temp/cosigned"
+cut -d' ' -f4 "$temp/cosigned" | sort -u >"$temp/witnesses"
+while IFS= read -r vkey; do
+    who="witness ${vkey%%+*}"
+    if [ -s "$temp/named" ] && ! grep -qxF -e "$vkey" "$temp/named"; then
+        echo "$who cosigned it, and is not among those that were named. 该见证者未列入"
+        continue
+    fi
+    grep -F " $vkey" "$temp/cosigned" >"$temp/mine"
+    at=$(awk -v first="${first:-0}" '$2 < first { said = $3 } END { print said }' "$temp/mine")
+    [ -z "$at" ] || echo "By $who's clock, all of it was written later than $(utc "$at"). 均晚于此时写入"
+    at=$(awk -v last="${last:-0}" '$1 > last { print $3; exit }' "$temp/mine")
+    [ -z "$at" ] || echo "By $who's clock, nothing of it was written later than $(utc "$at"). 此时之前均已存在"
+    anchored=$anchored$at
+done <"$temp/witnesses"
+sort -u "$temp/named" | grep -vxFf "$temp/witnesses" | while IFS= read -r vkey; do
+    echo "Nothing in this package is cosigned by $vkey. 无该见证者的签名"
+done
+[ -n "$anchored" ] || echo "NOT ANCHORED: nobody outside is known by this package to have seen all of it; by the package" \
+    "alone, who has the recorder's key could have written it anew. 无外部时间戳或见证"
+[ -n "$theirs" ] || [ ! -s "$temp/seen" ] || echo "The authority's certificates are those of the package (SHA-256 of" \
+    "$roots: $(sha256sum <"$roots" | cut -c1-64)): compare them with its own. 请核对时间戳机构证书"
+[ -s "$temp/named" ] || sed 's/.*/The witness'"'"'s key is that of the package: compare & with its own. 请核对见证者公钥/' "$temp/witnesses"
 echo "GOOD: $(grep -c '^file' "$temp/judged") files and $(grep -c '^gap' "$temp/judged") gaps account for all of" \
     "$(claim start) to $(claim end); $(grep -c '^gone' "$temp/judged") segments were discarded lawfully. 校验通过"

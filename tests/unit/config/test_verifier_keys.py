@@ -25,9 +25,20 @@ def test_published_keys_are_read(text: str, algorithm: int) -> None:
 @given(st.from_regex(r"[^\s+]{1,40}", fullmatch=True), st.binary(min_size=32, max_size=32))
 def test_a_key_comes_back(name: str, public: bytes) -> None:
     """Whatever the name, and however often base64 writes a plus sign."""
+    key = VerifierKey(name, ED25519, public)
+
+    assert parse_verifier_key(key.text, ED25519) == key
+
+
+@given(st.from_regex(r"[!#-*,-\[\]-~]{1,40}", fullmatch=True), st.binary(min_size=32, max_size=32))
+def test_a_witness_has_a_plain_name(name: str, public: bytes) -> None:
+    """Scripts read it out of entries: with a quote, a backslash or a letter of another alphabet it is refused."""
     key = VerifierKey(name, COSIGNATURE, public)
 
     assert parse_verifier_key(key.text, COSIGNATURE) == key
+    for mark in ('"', "\\", "東", "é", "\u3000", "\0"):
+        with pytest.raises(ValueError, match="name"):
+            parse_verifier_key(VerifierKey(name + mark, COSIGNATURE, public).text, COSIGNATURE)
 
 
 @pytest.mark.parametrize(
