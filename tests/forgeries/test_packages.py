@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -56,6 +57,7 @@ from tests.forgeries.packages import (
     entry,
     leave_out,
     lines,
+    notes,
     nothing_but_made_anew,
     put,
     resign,
@@ -379,6 +381,50 @@ def test_the_time_of_a_cosignature_is_one_that_can_be(
 
     assert good is is_time, said
     assert not good or "NOT ANCHORED" not in said
+
+
+def times(moment_us: int) -> str:
+    return f"{datetime.fromtimestamp(moment_us // SECOND_US, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+@pytest.mark.parametrize("verifier", [by_shell, by_python])
+def test_all_say_alike_who_saw_what_and_when(honest: Honest, verifier: Verifier) -> None:
+    """Authority and witness, what each saw first of all of it and last before it: to the second."""
+    verdict = verify_package(honest.folder, honest.fingerprint, roots=honest.roots and honest.roots.read_bytes())
+    _, said = verifier(honest.folder, honest.fingerprint, honest.roots)
+
+    assert verdict.made_us is not None
+    assert f"this package was made before {times(verdict.made_us)}" in said
+    assert [one.witness and one.witness.partition("+")[0] for one in verdict.outsiders] == [None, WITNESS_NAME]
+    for one, who in zip(verdict.outsiders, ("the authority", f"witness {WITNESS_NAME}"), strict=True):
+        assert one.before is not None
+        assert one.whole is not None
+        assert f"By {who}'s clock, all of it was written later than {times(one.before.at_us)}." in said
+        assert f"By {who}'s clock, nothing of it was written later than {times(one.whole.at_us)}." in said
+    witness = verdict.outsiders[1]
+    assert witness.before != witness.whole
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_what_was_seen_before_alone_anchors_nothing(tmp_path: Path, verifier: Verifier) -> None:
+    """A cosignature of the log as it was before the footage, and one of its half: neither speaks for the whole."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    clock.advance(3)
+    for _ in range(2):
+        store.checkpoint()
+        cosigned(store, clock)
+        store.checkpoint()
+        record(store, clock, SECOND * 6)
+    begun_us = store.cameras.get("gate").registered_us
+    wanted = Wanted("gate", begun_us + 4_000_000, store.ends_us("gate.main") - 1, "case 9")
+    export(store, wanted, tmp_path / "package", clock, "0.0.0")
+    store.close()
+    good, said = verifier(tmp_path / "package", store.fingerprint)
+
+    assert len(notes(tmp_path / "package")) == 2
+    assert good, said
+    assert "NOT ANCHORED" in said
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS)

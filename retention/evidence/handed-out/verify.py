@@ -579,9 +579,13 @@ def check_stamp(name, stamp, roots):
     return None
 
 
+def utc(moment):
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def say_seen(seen, entries, heads, roots, made, witnesses):
     if made:
-        print(f"By the authority's clock, this package was made before {made}. 证据包此时已存在")
+        print(f"By the authority's clock, this package was made before {utc(made)}. 证据包此时已存在")
     first = min((index for index, (_, one, _) in entries.items() if one["type"] in ("seg", "gap")), default=0)
     is_anchored = False
     for key in sorted({one[3] or "" for one in seen}):
@@ -593,9 +597,9 @@ def say_seen(seen, entries, heads, roots, made, witnesses):
         before = [when for _, when, index, _ in mine if index is not None and index < first]
         whole = [when for old, when, _, _ in mine if heads and old > max(heads)]
         if before:
-            print(f"By {who}'s clock, all of it was written later than {before[-1]}. 均晚于此时写入")
+            print(f"By {who}'s clock, all of it was written later than {utc(before[-1])}. 均晚于此时写入")
         if whole:
-            print(f"By {who}'s clock, nothing of it was written later than {whole[0]}. 此时之前均已存在")
+            print(f"By {who}'s clock, nothing of it was written later than {utc(whole[0])}. 此时之前均已存在")
             is_anchored = True
     for key in sorted(set(witnesses) - {one[3] for one in seen}):
         print(f"Nothing in this package is cosigned by {key}. 无该见证者的签名")

@@ -233,6 +233,15 @@ goes_on() { # root of the older tree, hashes on the way
     [ "$sn" -eq 0 ] && [ "$first" = "$wanted" ] && [ "$second" = "$root" ]
 }
 
+utc() { # seconds since 1970, as a date (proleptic Gregorian)
+    awk -v t="$1" 'BEGIN {
+        d = int(t / 86400); t -= d * 86400; d += 719468; e = int(d / 146097); d -= e * 146097
+        y = int((d - int(d / 1460) + int(d / 36524) - int(d / 146096)) / 365); d -= 365 * y + int(y / 4) - int(y / 100)
+        m = int((5 * d + 2) / 153); d -= int((153 * m + 2) / 5) - 1; m += (m < 10 ? 3 : -9)
+        printf "%04d-%02d-%02d %02d:%02d:%02d UTC", y + 400 * e + (m <= 2), m, d, t / 3600, t % 3600 / 60, t % 60
+    }'
+}
+
 stamped() { # file, its stamp: when it was given becomes $moment; certificates are judged as they were then
     moment=$(openssl ts -reply -in "$2" -text 2>/dev/null | sed -n 's/^Time stamp: //p')
     epoch=$(printf '%s\n' "$moment" | awk '{ # Nov 26 11:30:00 2026 GMT
@@ -241,6 +250,7 @@ stamped() { # file, its stamp: when it was given becomes $moment; certificates a
         day = 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * (m - 3) + 2) / 5) + $2 - 1 - 719468
         print day * 86400 + substr($3, 1, 2) * 3600 + substr($3, 4, 2) * 60 + substr($3, 7, 2)
     }')
+    moment=$(utc "$epoch")
     openssl ts -verify -data "$1" -in "$2" -CAfile "$roots" -attime "$epoch" >/dev/null 2>&1 && return
     fail "$2" "It is no stamp of $1 by an authority of $roots."
     return 1
@@ -319,10 +329,10 @@ done <"$temp/bound"
 find proof/anchors -type f -name '*.note' 2>/dev/null | grep -vxFf "$temp/notes" | while IFS= read -r name; do
     fail "$name" "No entry of the log tells of this cosignature."
 done
-last=$(sort -n "$temp/heads" | tail -n 1 | cut -d' ' -f1)
-first=$(grep -E '"type":"(seg|gap)"' "$temp/entries" | sort -n | head -n 1 | cut -d' ' -f1)
-whole=$(awk -v last="${last:-0}" '$1 > last { sub(/^[0-9]+ [0-9]* ?/, ""); print; exit }' "$temp/seen")
-before=$(awk -v first="${first:-0}" '$2 ~ /^[0-9]+$/ && $2 < first { sub(/^[0-9]+ [0-9]* ?/, ""); said = $0 } END { print said }' "$temp/seen")
+last_beat=$(sort -n "$temp/heads" | tail -n 1 | cut -d' ' -f1)
+first_item=$(grep -E '"type":"(seg|gap)"' "$temp/entries" | sort -n | head -n 1 | cut -d' ' -f1)
+whole=$(awk -v last="${last_beat:-0}" '$1 > last { sub(/^[0-9]+ [0-9]* ?/, ""); print; exit }' "$temp/seen")
+before=$(awk -v first="${first_item:-0}" '$2 ~ /^[0-9]+$/ && $2 < first { sub(/^[0-9]+ [0-9]* ?/, ""); said = $0 } END { print said }' "$temp/seen")
 
 # 10. What the media files hash to, by stream and number.
 grep -E "  media/$stream_name/$number-" SHA256SUMS | sed 's/^\(.\{64\}\)  /\1 /' >"$temp/media"
@@ -650,14 +660,6 @@ fi
 [ -z "$before" ] || echo "By the authority's clock, all of it was written later than $before. 均晚于此时写入"
 anchored=$whole
 [ -z "$whole" ] || echo "By the authority's clock, nothing of it was written later than $whole. 此时之前均已存在"
-utc() { # seconds since 1970, as a date (proleptic Gregorian)
-    awk -v t="$1" 'BEGIN {
-        d = int(t / 86400); t -= d * 86400; d += 719468; e = int(d / 146097); d -= e * 146097
-        y = int((d - int(d / 1460) + int(d / 36524) - int(d / 146096)) / 365); d -= 365 * y + int(y / 4) - int(y / 100)
-        m = int((5 * d + 2) / 153); d -= int((153 * m + 2) / 5) - 1; m += (m < 10 ? 3 : -9)
-        printf "%04d-%02d-%02d %02d:%02d:%02d UTC", y + 400 * e + (m <= 2), m, d, t / 3600, t % 3600 / 60, t % 60
-    }'
-}
 sort -n "$temp/cosigned" -o "$temp/cosigned"
 cut -d' ' -f4 "$temp/cosigned" | sort -u >"$temp/witnesses"
 while IFS= read -r vkey; do
@@ -667,9 +669,9 @@ while IFS= read -r vkey; do
         continue
     fi
     grep -F " $vkey" "$temp/cosigned" >"$temp/mine"
-    at=$(awk -v first="${first:-0}" '$2 < first { said = $3 } END { print said }' "$temp/mine")
+    at=$(awk -v first="${first_item:-0}" '$2 < first { said = $3 } END { print said }' "$temp/mine")
     [ -z "$at" ] || echo "By $who's clock, all of it was written later than $(utc "$at"). 均晚于此时写入"
-    at=$(awk -v last="${last:-0}" '$1 > last { print $3; exit }' "$temp/mine")
+    at=$(awk -v last="${last_beat:-0}" '$1 > last { print $3; exit }' "$temp/mine")
     [ -z "$at" ] || echo "By $who's clock, nothing of it was written later than $(utc "$at"). 此时之前均已存在"
     anchored=$anchored$at
 done <"$temp/witnesses"
