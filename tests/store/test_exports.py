@@ -22,24 +22,13 @@ from retention.evidence.handing import list_of
 from retention.evidence.jobs import Exporter, folder_of
 from retention.evidence.reading import verify_package
 from retention.evidence.room import Room
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import filled, segments
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.fixture
 def store(tmp_path: Path, clock: FakeClock) -> Store:
-    made = new_store(tmp_path, clock, "gate")
-    clock.advance(2)
-    record(made, clock, SECOND * 8)
-    made.checkpoint()
-    return made
+    return filled(tmp_path, clock, "gate", seconds=8)
 
 
 def asked(store: Store, clock: FakeClock) -> Export:

@@ -38,24 +38,10 @@ from retention.evidence.cosigning import (
 from retention.evidence.witness import Answer
 from retention.evidence.witnesses import Witness
 from tests.fakes.box import new_store, record
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.logs import OTHER
 from tests.fakes.witness import FakeWitness, logs, sizes, witness
-
-SECOND = "I" + "P" * 9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: FakeClock) -> Store:
-    made = new_store(tmp_path, clock, "gate")
-    record(made, clock, SECOND * 4)
-    made.checkpoint()
-    return made
 
 
 @pytest.fixture

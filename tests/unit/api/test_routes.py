@@ -34,12 +34,11 @@ from recorder.store.store import Store
 from retention.evidence import room
 from retention.evidence.jobs import Exporter
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
-from tests.fakes.camera import packets
+from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 from tests.fakes.serving import serving
 
-SECOND = "I" + "P" * 9
 PAGES = (cameras, exports, footage, health, holds, log, media, views)
 
 

@@ -11,18 +11,15 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
-from appliance import cli
 from appliance.cli.client import DOWNLOAD_TRIES, AnswerIsNo, exit_code_of
 from appliance.wiring.running import write_running
-from config import logs
 from config.clock import SystemClock
 from config.errors import ExitCode
 from config.times import format_us
@@ -32,40 +29,13 @@ from recorder.store.log.errors import TokenMissing
 from recorder.store.records import Asker, ViewKind, stream_of
 from retention.evidence.jobs import Exporter
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.onvif_device import PASSWORD, USERNAME, OnvifDevice, served
 from tests.fakes.ports import ports_of
 from tests.fakes.rtsp_camera import BasicOnly, Behaviour, camera
 from tests.fakes.serving import serving
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Run]:
-    """Runs a command in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def start(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["custos", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as err:
-            code = int(err.code or 0)
-        seen = capsys.readouterr()
-        return Ended(code, seen.out, seen.err)
-
-    yield start
-    # Logging was sent to this test's own standard error, which ends with the test.
-    logs.configure(level="WARNING", stream=sys.__stderr__)
+from tests.fakes.terminal import Run
 
 
 def test_help_is_asked_for(run: Run) -> None:
@@ -133,7 +103,7 @@ def test_verify_shows_how_far_it_is_on_a_terminal_alone(tmp_path: Path) -> None:
     """A bar with what is done of all bytes and how long it still takes; a file gets nothing, not an empty line."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
-    record(store, clock, ("I" + "P" * 9) * 8)
+    record(store, clock, SECOND * 8)
     store.checkpoint()
     store.close()
     command = [sys.executable, "-m", "appliance", "verify", "--data-dir", str(tmp_path / "data")]
@@ -353,7 +323,7 @@ def test_completeness_of_what_is_not_signed_yet(run: Run, tmp_path: Path) -> Non
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     clock.advance(2)
-    record(store, clock, ("I" + "P" * 9) * 6)
+    record(store, clock, SECOND * 6)
     begun, ended = (format_us(one) for one in (segments(store, clock)[0].t0_us, segments(store, clock)[-1].t1_us))
     store.close()
 
@@ -395,7 +365,7 @@ def package(tmp_path: Path, breaks: int = 0) -> Iterator[BreaksOff]:
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     clock.advance(2)
-    record(store, clock, ("I" + "P" * 9) * 6)
+    record(store, clock, SECOND * 6)
     found = segments(store, clock)
     store.exports.ask("gate.main", found[0].t0_us, found[-1].t1_us, "7", "letter")
     Exporter(store, clock, "0").run()
