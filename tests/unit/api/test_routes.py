@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.app import create_app
 from api.errors import MEDIA_TYPE
 from api.routes import cameras, exports, footage, health, holds, log, media, views
-from api.routes.media import Span, byte_range, matches_none
+from api.routes.ranges import Span, byte_range, matches_none
 from config.errors import CustosError
 from config.times import format_us
 from recorder.capture.recording import Recording
