@@ -93,8 +93,9 @@ def add(
         body |= {"username": username, "password": read_password(password_stdin).get_secret_value()}
     with Box(at) as box:
         camera = box.post("/api/v1/cameras", body)
-    if not at.answer(camera):
-        at.console.print(f"Camera [bold]{camera['id']}[/bold] is registered; see `custos status` for how it does.")
+    at.tell(
+        camera, f"Camera [bold]{camera['id']}[/bold] is registered; see `custos status` for how it does.", markup=True
+    )
 
 
 @app.command("list")
@@ -139,8 +140,7 @@ def retire(
     with Box(at) as box:
         box.delete(f"/api/v1/cameras/{camera_id}")
         camera = box.get(f"/api/v1/cameras/{camera_id}")
-    if not at.answer(camera):
-        at.console.print(f"Camera [bold]{camera_id}[/bold] is retired; its footage stays.")
+    at.tell(camera, f"Camera [bold]{camera_id}[/bold] is retired; its footage stays.", markup=True)
 
 
 @app.command("probe")

@@ -120,8 +120,7 @@ def remove(
     at = desk(config, data_dir, as_json)
     with Box(at) as box:
         body = box.delete(f"/api/v1/exports/{export_id}/package")
-    if not at.answer(body):
-        at.console.print(f"The package of export [bold]{export_id}[/bold] is removed; the log says so.")
+    at.tell(body, f"The package of export [bold]{export_id}[/bold] is removed; the log says so.", markup=True)
 
 
 @app.command("cancel")
@@ -135,8 +134,7 @@ def cancel(
     at = desk(config, data_dir, as_json)
     with Box(at) as box:
         body = box.delete(f"/api/v1/exports/{export_id}")
-    if not at.answer(body):
-        at.console.print(f"Export [bold]{export_id}[/bold] is cancelled.")
+    at.tell(body, f"Export [bold]{export_id}[/bold] is cancelled.", markup=True)
 
 
 def _save(at: Desk, box: Box, export_id: int, zip_file: Path | None, tar_file: Path | None) -> None:

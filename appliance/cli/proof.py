@@ -21,7 +21,7 @@ from rich.table import Table
 from appliance.cli.client import Box
 from appliance.cli.footage import CameraArgument, EndOption, StartOption
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
-from appliance.cli.words import count, instant_us, local, span
+from appliance.cli.words import KEY_LIES, count, instant_us, local, span
 from config.errors import ExitCode
 from config.times import format_us
 
@@ -294,10 +294,7 @@ def log_key(
             "key": verifier_key(store.origin, store.public_key),
             "fingerprint": store.fingerprint,
         }
-    if not at.answer(body):
-        at.console.print(
-            f"verifier key 验证公钥  {body['key']}\nfingerprint 公钥指纹  {body['fingerprint']}", markup=False
-        )
+    at.tell(body, f"verifier key 验证公钥  {body['key']}\nfingerprint 公钥指纹  {body['fingerprint']}")
 
 
 @log_app.command("rotate-key")
@@ -313,15 +310,12 @@ def log_rotate_key(
     at = desk(config, data_dir, as_json)
     with Box(at) as box:
         body = box.post("/api/v1/log/rotate-key", {})
-    if at.answer(body):
-        return
-    lies = {"file": "in a file 软件密钥", "token": "in a token 硬件令牌"}[body["kind"]]
-    at.console.print(
-        f"Key {body['number']}, {lies}, signs the log from entry {body['leaf_index']} on.\n"
+    at.tell(
+        body,
+        f"Key {body['number']}, {KEY_LIES[body['kind']]}, signs the log from entry {body['leaf_index']} on.\n"
         f"  fingerprint 公钥指纹  {body['fingerprint']}\n"
         f"  before 原公钥指纹  {body['old_fingerprint']}\n"
         f"  first; it stays good on all papers 首个公钥指纹，验收文件继续有效  {body['first_fingerprint']}",
-        markup=False,
     )
 
 
