@@ -27,6 +27,7 @@ CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """No dot, so that stream and segment ids can be taken apart; no capital, so that no file system confuses two."""
 
 PASSWORD_LIMIT_BYTES = 1024
+"""More than any camera takes; what is longer is a file that was sent by mistake."""
 
 SETTINGS = ("name", "url", "username", "enabled", "transport", "audio", "allow_basic")
 """What is written down of a camera, in a side record: the leaf has its hash."""
