@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
+from appliance.cli.bar import bar
 from appliance.cli.client import Box
 from appliance.cli.footage import CameraArgument, EndOption, StartOption
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from retention.evidence.completeness import Judged
     from retention.evidence.reading import Verdict
     from retention.evidence.standing import Standing
+
+READING: Final = "Reading every stored byte 读取全部录像"
 
 log_app = typer.Typer(help="The log: what was written down, and cannot be changed. 校验日志", no_args_is_help=True)
 
@@ -97,8 +98,8 @@ def verify(
     if package is not None:
         _verify_package(at, package, fingerprint, tsa_roots)
         return
-    with reading(at) as store, _progress(at) as bar:
-        findings = verify_all(store, bar)
+    with reading(at) as store, bar(at, READING) as progress:
+        findings = verify_all(store, progress)
     _report(at, findings)
 
 
@@ -120,12 +121,12 @@ def completeness(
     at = desk(config, data_dir, as_json)
     now_us = at.clock.read().utc_us
     start_us, end_us = instant_us(start, now_us, at.zone), instant_us(end, now_us, at.zone)
-    with reading(at) as store, _progress(at) as bar:
+    with reading(at) as store, bar(at, READING) as progress:
         try:
-            found = standing(store, camera_id, start_us, end_us, bar)
+            found = standing(store, camera_id, start_us, end_us, progress)
         except NotSignedYet:
             _sign(at)
-            found = standing(store, camera_id, start_us, end_us, bar)
+            found = standing(store, camera_id, start_us, end_us, progress)
     body = {
         "complete": found.is_complete,
         "stretches": [_stretch(one) for one in found.judgement.stretches],
@@ -153,8 +154,8 @@ def _verify_package(at: Desk, package: Path, fingerprint: str | None, tsa_roots:
     if tsa_roots is not None:
         with translated(tsa_roots):
             roots = tsa_roots.read_bytes()
-    with _progress(at) as bar:
-        verdict = (verify_archive if package.is_file() else verify_package)(package, fingerprint, bar, roots=roots)
+    with bar(at, READING) as progress:
+        verdict = (verify_archive if package.is_file() else verify_package)(package, fingerprint, progress, roots=roots)
     problems = [{"file": one.file, "what": one.what} for one in verdict.objections]
     stretches = () if verdict.judgement is None else verdict.judgement.stretches
     body = {
@@ -204,14 +205,6 @@ def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
         at.console.print(
             "The authority's certificates are those of the package: give its own. 请用 --tsa-roots 核对证书"
         )
-
-
-@contextlib.contextmanager
-def _progress(at: Desk) -> Iterator[Callable[[int, int], None]]:
-    console = Console(stderr=True)  # elsewhere than on a terminal it would leave an empty line behind
-    with Progress(console=console, transient=True, disable=at.as_json or not console.is_terminal) as progress:
-        bar = progress.add_task("Reading every stored byte 读取全部录像", total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
 def _stretch(one: Judged) -> dict[str, Any]:

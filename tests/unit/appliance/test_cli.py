@@ -7,12 +7,14 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,7 +30,7 @@ from recorder.store.erasures import REGISTER_DAYS
 from recorder.store.log.errors import TokenMissing
 from recorder.store.records import Asker, ViewKind, stream_of
 from retention.evidence.jobs import Exporter
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import filled, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.onvif_device import PASSWORD, USERNAME, OnvifDevice, served
@@ -100,7 +102,8 @@ def test_nothing_is_wrong(run: Run) -> None:
 
 
 def test_verify_shows_how_far_it_is_on_a_terminal_alone(tmp_path: Path) -> None:
-    """A bar with what is done of all bytes and how long it still takes; a file gets nothing, not an empty line."""
+    """A bar with what is done of all bytes and how long it still takes; a file gets one plain line, whatever colours
+    are wanted in it, and with `--json` nothing."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     record(store, clock, SECOND * 8)
@@ -109,7 +112,11 @@ def test_verify_shows_how_far_it_is_on_a_terminal_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "appliance", "verify", "--data-dir", str(tmp_path / "data")]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
 
-    quiet = subprocess.run(command, capture_output=True, env=environment, timeout=120, check=True)
+    coloured = {**environment, "FORCE_COLOR": "1"}
+    into_file, for_programs = (
+        subprocess.run([*command, *more], capture_output=True, env=coloured, timeout=120, check=True, encoding="utf-8")
+        for more in ((), ("--json",))
+    )
     mine, theirs = pty.openpty()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
         os.close(theirs)
@@ -119,7 +126,8 @@ def test_verify_shows_how_far_it_is_on_a_terminal_alone(tmp_path: Path) -> None:
                 seen += piece
     os.close(mine)
 
-    assert quiet.stderr == b""
+    assert re.fullmatch(r"Reading every stored byte 读取全部录像: [0-9.]+ kB\n", into_file.stderr)
+    assert for_programs.stderr == ""
     assert process.returncode == 0
     assert "Reading every stored byte 读取全部录像" in seen.decode()
     assert b"100%" in seen
@@ -392,15 +400,37 @@ def test_package_is_saved(run: Run, tmp_path: Path) -> None:
         span = ("--camera", "gate", "--from", "2h", "--to", "1h", "--case", "8", "--reason", "x")
         early = run("export", *span, "--zip", "p.zip")
 
-    assert (saved.code, "p.zip" in saved.err) == (0, True), saved.err
+    assert saved.code == 0, saved.err
+    said = r"Saving p\.{0} 正在保存: [0-9.]+ kB\nSaved 已保存: p\.{0}\n"
+    assert re.fullmatch(said.format("zip") + said.format("tar"), saved.err)
     assert good(tmp_path / "p.zip")
     with tarfile.open(tmp_path / "p.tar") as archive:
         assert "7-export-1/SHA256SUMS" in archive.getnames()
     assert (again.code, "already" in again.err) == (ExitCode.REFUSED, True)
-    assert (early.code, early.err) == (again.code, again.err.lstrip())
+    assert (early.code, early.err) == (again.code, again.err)
     assert (nowhere.code, unsaid.code, unknown.code) == (ExitCode.STORAGE, ExitCode.USAGE, ExitCode.REFUSED)
     assert "There is no export" in unknown.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "p.tar", "p.zip"]
+
+
+def test_an_export_into_a_file_says_one_plain_line(
+    run: Run, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much is written, once, however long that takes; and where the package lies."""
+    monkeypatch.setattr("appliance.cli.exports.LOOK_S", 0.01)
+    store = filled(tmp_path, clock, "gate", seconds=6)
+    found = segments(store, clock)
+    making = Thread(target=Exporter(store, clock, "0").run)
+    with serving(create_app(ports_of(store, clock, exported=making.start))) as url:
+        write_running(tmp_path / "data", url, os.getpid())
+        span = ("--from", format_us(found[0].t0_us), "--to", format_us(found[-1].t1_us))
+        made = run("export", "--camera", "gate", *span, "--case", "7", "--reason", "letter")
+    making.join(20)
+    store.close()
+
+    assert made.code == 0, made.err
+    assert re.fullmatch(r"Writing the package 正在导出: [0-9.]+ kB\n", made.err)
+    assert re.fullmatch(r"Export 1 is done, [0-9.]+ kB: \S+\n", made.out)
 
 
 def test_saving_breaks_off(run: Run, tmp_path: Path) -> None:
