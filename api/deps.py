@@ -26,6 +26,9 @@ INTERVAL_LIMIT_DAYS = 400
 """The longest interval that is answered at once."""
 
 
+PAGE_LIMIT = 1000
+"""Entries of a page: some hundred kilobytes of JSON. Who wants more asks for the next one."""
+
 PURPOSE_LIMIT = 500
 """Characters: a sentence or two. What is longer is refused, so that nobody believes that all of it was kept."""
 

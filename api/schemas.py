@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from config.settings import URL_SCHEMES
+from config.settings import URL_LIMIT, URL_SCHEMES
 from config.terms import AudioName, TransportName
 from recorder.store.records import ErasureRule
+from retention.evidence.holds import CAMERA_LIMIT, TEXT_LIMIT
 
 LOCAL_SCHEMES = frozenset({"file", "v4l2"})
 """Only the configuration file names what lies on the machine itself: nobody reads its files by way of the network."""
@@ -33,7 +34,7 @@ CameraUrl = Annotated[
     str,
     Field(
         min_length=1,
-        max_length=2000,
+        max_length=URL_LIMIT,
         description="Of its stream, without user name and password.",
         examples=["rtsp://192.0.2.10/stream1"],
     ),
@@ -205,17 +206,17 @@ class CoverageOut(BaseModel):
 class HoldNew(Body):
     """Footage that must not go."""
 
-    cameras: Annotated[list[str], Field(min_length=1, max_length=1000, examples=[["gate"]])]
+    cameras: Annotated[list[str], Field(min_length=1, max_length=CAMERA_LIMIT, examples=[["gate"]])]
     start: Instant
     end: Instant
-    reason: Annotated[str, Field(min_length=1, max_length=2000, examples=["Theft at the gate"])]
-    case: Annotated[str, Field(min_length=1, max_length=2000, examples=["2026-114"])]
+    reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["Theft at the gate"])]
+    case: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["2026-114"])]
 
 
 class HoldRelease(Body):
     """Why a hold ends."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=2000, examples=["Case closed"])]
+    reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["Case closed"])]
 
 
 class CoveredOut(BaseModel):
@@ -253,8 +254,8 @@ class ExportNew(Body):
     camera: Annotated[str, Field(examples=["gate"])]
     start: Instant
     end: Instant
-    case: Annotated[str, Field(min_length=1, max_length=2000, examples=["2026-114"])]
-    reason: Annotated[str, Field(min_length=1, max_length=2000, examples=["Letter of the police of 24 November"])]
+    case: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["2026-114"])]
+    reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["Letter of the police of 24 November"])]
 
 
 class ExportOut(BaseModel):
@@ -320,7 +321,7 @@ class RecordErase(Body):
         ),
     ]
     reason: Annotated[
-        str, Field(min_length=1, max_length=2000, examples=["Kept for three years; decided by the owner"])
+        str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["Kept for three years; decided by the owner"])
     ]
 
 

@@ -27,6 +27,16 @@ LEGAL_FLOOR_DAYS = 30
 URL_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "file", "v4l2")
 """What a camera's URL may begin with. No scheme that runs a program: a setting must not be a command."""
 
+URL_LIMIT = 2000
+"""Characters of an address; it stands in leaves of the log, which hold 64 KB. What is longer is no address."""
+
+AUTHORITIES_LIMIT = 8
+"""Asked one after the other until one answers: when none does, eight cost two minutes, and a package waits so long."""
+
+WITNESSES_LIMIT = 8
+"""Asked one after the other within one duty: eight silent ones take two of the ten minutes between two turns. Each
+cosignature costs a leaf and a file, and a verifier wants two or three."""
+
 
 def _zone(name: str) -> str:
     try:
@@ -139,7 +149,7 @@ class RetentionSettings(Section):
 class WitnessSettings(Section):
     """A witness (C2SP tlog-witness): somebody at another place who cosigns the log as long as it only grows."""
 
-    url: Annotated[str, AfterValidator(_authority), Field(max_length=2000)]
+    url: Annotated[str, AfterValidator(_authority), Field(max_length=URL_LIMIT)]
     """Where it listens; `/add-checkpoint` is added."""
     key: Annotated[str, AfterValidator(_witness_key)]
     """Its verifier key, as it shows it at its start: only what this key signed is believed."""
@@ -148,7 +158,9 @@ class WitnessSettings(Section):
 class ProofSettings(Section):
     """Who outside the box says that its log was what it is."""
 
-    tsa_urls: Annotated[tuple[Annotated[str, AfterValidator(_authority)], ...], Field(max_length=8)] = ()
+    tsa_urls: Annotated[
+        tuple[Annotated[str, AfterValidator(_authority)], ...], Field(max_length=AUTHORITIES_LIMIT)
+    ] = ()
     """Time-stamping authorities (RFC 3161), asked in this order. None: nobody vouches for the log against its owner."""
     tsa_ca_file: Path | None = None
     """Whom to believe about their stamps: certificates as PEM. Relative to the configuration file."""
@@ -159,7 +171,7 @@ class ProofSettings(Section):
     """How often a checkpoint is stamped: what the owner of the key did since the last one, nobody can prove."""
     sm: bool = False
     """Commercial cryptography besides: SM3 (GB/T 32905) of each segment, SM2 (GB/T 32918) of each checkpoint."""
-    witnesses: Annotated[tuple[WitnessSettings, ...], Field(max_length=8)] = ()
+    witnesses: Annotated[tuple[WitnessSettings, ...], Field(max_length=WITNESSES_LIMIT)] = ()
     """Witnesses: each is asked, and each refuses a log that was rewritten or cut off."""
     witness_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
     """How often they are asked; a cosignature costs a leaf and a small file."""
@@ -186,7 +198,7 @@ class CameraSettings(Section):
     """Its name in paths, leaves and answers; never used twice."""
     name: Annotated[str, Field(min_length=1, max_length=200)]
     """How people call it."""
-    url: Annotated[str, AfterValidator(_url), Field(max_length=2000)]
+    url: Annotated[str, AfterValidator(_url), Field(max_length=URL_LIMIT)]
     """Of its stream, without user name and password."""
     username: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """Who the box is to the camera."""

@@ -16,6 +16,8 @@ from urllib.parse import unquote_to_bytes
 SCHEME = "pkcs11:"
 FILE_SCHEME = "file:"
 LENGTH_LIMIT = 2000
+"""Characters: two labels of 32 bytes, a serial, an id and two paths, all percent-encoded, have fewer. What is longer
+is no such URL, and would stand in the log as long as it is."""
 
 
 class TokenUrlInvalid(ValueError):
@@ -49,8 +51,10 @@ def parse(text: str) -> TokenUrl:
     Raises:
         TokenUrlSecret: it holds a PIN; the sentence does not show it. TokenUrlInvalid: anything else.
     """
-    if not text.startswith(SCHEME) or len(text) > LENGTH_LIMIT:
+    if not text.startswith(SCHEME):
         raise TokenUrlInvalid("it does not begin with pkcs11:")
+    if len(text) > LENGTH_LIMIT:
+        raise TokenUrlInvalid(f"it has more than {LENGTH_LIMIT} characters")
     path, _, query = text.removeprefix(SCHEME).partition("?")
     if any(one.startswith("pin-value") for one in query.split("&")):
         raise TokenUrlSecret(str(TokenUrlSecret.__doc__))

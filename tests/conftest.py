@@ -1,7 +1,16 @@
 """What holds for all tests."""
 
+import pytest
 from hypothesis import settings
+
+from tests.fakes.clock import FakeClock
 
 # A limit in milliseconds for each example would fail on a busy machine, and says nothing of what is tested.
 settings.register_profile("custos", deadline=None)
 settings.load_profile("custos")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The box's time, which goes on when it is told to."""
+    return FakeClock()

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.deps import Box, Ports, instant
 from api.errors import RequestRefused
-from api.routes.media import Span, byte_range, matches_none
+from api.routes.ranges import chosen, matches_none
 from api.schemas import ExportList, ExportNew, ExportOut
 from config.errors import CustosError
 from config.times import format_us
@@ -120,29 +120,17 @@ async def download(export_id: ExportId, form: Form, request: Request, box: Box) 
     headers = _headers(one)
     if matches_none(request.headers.get("if-none-match"), one.etag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    asked = _asked(request, one) if request.method == "GET" else None  # RFC 9110, 14.2: of a GET alone
-    span = asked or Span(0, one.archive.size)
-    headers["Content-Length"] = str(span.end - span.start)
+    span, status = chosen(request, one.archive.size, headers)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=form.media_type)
     goes_on = span.start > 0
     await run_in_threadpool(box.store.exports.handed_out, export_id, form.value, one.sums_sha256, goes_on=goes_on)
-    if asked is not None:
-        headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{one.archive.size}"
-    status = HTTPStatus.OK if asked is None else HTTPStatus.PARTIAL_CONTENT
     return Sent(sent(one, span.start, span.end), status, headers, form.media_type)
 
 
 def _packed(box: Ports, export_id: int, form: Form) -> Packed:
     one = box.store.exports.get(export_id)
     return pack(one, folder_of(box.store, one), form)
-
-
-def _asked(request: Request, one: Packed) -> Span | None:
-    text, condition = request.headers.get("range"), request.headers.get("if-range")
-    if text is None or (condition is not None and condition != one.etag):
-        return None
-    return byte_range(text, one.archive.size)
 
 
 def _headers(one: Packed) -> dict[str, str]:

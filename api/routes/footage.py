@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 
-from api.deps import Asking, Between, Box, Interval, Language, Ports
+from api.deps import PAGE_LIMIT, Asking, Between, Box, Interval, Language, Ports
 from api.errors import RequestRefused
 from api.schemas import CoverageOut, SegmentAudioOut, SegmentOut, SegmentPage, StretchOut
 from config.times import DAY_US, format_us
@@ -16,7 +16,6 @@ from recorder.playback.hls import media_playlist
 from recorder.store.records import MediaState, Segment, ViewKind, camera_of, stream_of
 from recorder.store.tiling import Kind, Stretch
 
-PAGE_LIMIT = 1000
 PLAYLIST_LIMIT_DAYS = 7
 """A playlist is read whole by the player; a week of 60 s segments is 10,000 entries."""
 

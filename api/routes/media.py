@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.deps import Asked, Asking, Box, Ports
-from api.errors import RangeRefused
+from api.routes.ranges import Span, chosen, matches_none
 from recorder.errors import MediaGone, MediaLost, StorageFailed
 from recorder.playback.pictures import Piece, fragment_pieces, init_pieces, length_of
 from recorder.store.files import mapped_open, translated
@@ -26,8 +24,6 @@ from recorder.store.records import MediaState, Segment, ViewKind
 
 PIECE_BYTES = 256 * 1024
 """Read at a time: large enough to keep the disk busy, small enough for many listeners."""
-
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 MP4 = "video/mp4"
 ANSWERS: dict[int | str, dict[str, Any]] = {
@@ -41,14 +37,6 @@ PicturesQuery = Annotated[
 ]
 
 router = APIRouter(prefix="/api/v1", tags=["footage"])
-
-
-@dataclass(frozen=True)
-class Span:
-    """Bytes `start` to `end`, the last one not included."""
-
-    start: int
-    end: int
 
 
 class Stored(StreamingResponse):
@@ -86,54 +74,12 @@ async def media(
     headers = _headers(segment)
     if matches_none(request.headers.get("if-none-match"), headers["ETag"]):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    # A range is part of a GET alone (RFC 9110, 14.2).
-    asked = _asked(request, segment, headers["ETag"]) if request.method == "GET" else None
-    span = asked or Span(0, segment.bytes)
-    headers["Content-Length"] = str(span.end - span.start)
+    span, status = chosen(request, segment.bytes, headers)
     if request.method == "HEAD":
         return Response(headers=headers, media_type=MP4)
     stream = await _opened(box, segment)
     await _written_down(segment, asking, stream)
-    if asked is None:
-        return Stored(stream, [(span.start, span.end)], HTTPStatus.OK, headers)
-    headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{segment.bytes}"
-    return Stored(stream, [(span.start, span.end)], HTTPStatus.PARTIAL_CONTENT, headers)
-
-
-def matches_none(text: str | None, etag: str) -> bool:
-    """Whether `If-None-Match` names what we have (RFC 9110, 13.1.2): any of a list, weak or not, or `*`."""
-    if text is None:
-        return False
-    return text.strip() == "*" or etag in (one.strip().removeprefix("W/") for one in text.split(","))
-
-
-def byte_range(text: str, size: int) -> Span | None:
-    """One range of RFC 9110, 14.1.2; None for anything else, which may be ignored (14.2).
-
-    Raises:
-        RangeRefused: it lies behind the end.
-    """
-    found = _RANGE.fullmatch(text.strip())
-    if found is None or found[1] == found[2] == "":
-        return None
-    if found[1] == "":
-        length = int(found[2])
-        if length == 0:
-            raise RangeRefused(size)
-        return Span(max(0, size - length), size)
-    start = int(found[1])
-    end = size if found[2] == "" else min(int(found[2]) + 1, size)
-    if start >= size:
-        raise RangeRefused(size)
-    return Span(start, end) if start < end else None
-
-
-def _asked(request: Request, segment: Segment, etag: str) -> Span | None:
-    text = request.headers.get("range")
-    condition = request.headers.get("if-range")
-    if text is None or (condition is not None and condition != etag):
-        return None
-    return byte_range(text, segment.bytes)
+    return Stored(stream, [(span.start, span.end)], status, headers)
 
 
 def _headers(segment: Segment) -> dict[str, str]:

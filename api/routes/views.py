@@ -6,12 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api.deps import Between, Box, instant
+from api.deps import PAGE_LIMIT, Between, Box, instant
 from api.schemas import ErasedOut, RecordErase, ViewOut, ViewPage
 from config.times import format_us
 from recorder.store.records import View, camera_of, stream_of
-
-PAGE_LIMIT = 1000
 
 router = APIRouter(prefix="/api/v1", tags=["views"])
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.cli.client import Box
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, answer, desk
 from appliance.cli.proof import reading
-from appliance.cli.words import count, local, size
+from appliance.cli.words import KEY_LIES, count, local, size
 from appliance.wiring.program import version as program_version
 from config import logs
 from config.errors import ExitCode
@@ -122,10 +122,7 @@ def token_renew(
     at = desk(config, data_dir, as_json)
     with reading(at) as store:
         token = store.renew_token()
-    if not at.answer({"token": token}):
-        at.console.print(
-            f"The new access token, shown this once 新访问令牌，仅显示一次:\n\n    {token}\n", markup=False
-        )
+    at.tell({"token": token}, f"The new access token, shown this once 新访问令牌，仅显示一次:\n\n    {token}\n")
 
 
 def version(as_json: JsonOption = False) -> None:
@@ -183,8 +180,7 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         out.print(f"volume {volume['name']}: {volume['state']}, {room}", markup=False)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
-    lies = {"file": "in a file, software key 软件密钥", "token": "in a token 硬件令牌"}[log["key_kind"]]
-    out.print(f"key: {lies}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)
+    out.print(f"key: {KEY_LIES[log['key_kind']]}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)
     if body["box"]["first_fingerprint"] != body["box"]["fingerprint"]:
         out.print(f"     first, as on the papers 首个公钥指纹 {body['box']['first_fingerprint']}", markup=False)
     if log.get("sm2_fingerprint"):

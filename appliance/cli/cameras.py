@@ -18,6 +18,7 @@ from config.terms import AudioName, TransportName
 
 if TYPE_CHECKING:
     from recorder.capture.onvif import OnvifFacts
+    from recorder.capture.sources import ProbeResult
 
 SKEW_LIMIT_S = 5.0
 """The strictest ONVIF devices refuse what was signed further than this off their own clock."""
@@ -92,8 +93,9 @@ def add(
         body |= {"username": username, "password": read_password(password_stdin).get_secret_value()}
     with Box(at) as box:
         camera = box.post("/api/v1/cameras", body)
-    if not at.answer(camera):
-        at.console.print(f"Camera [bold]{camera['id']}[/bold] is registered; see `custos status` for how it does.")
+    at.tell(
+        camera, f"Camera [bold]{camera['id']}[/bold] is registered; see `custos status` for how it does.", markup=True
+    )
 
 
 @app.command("list")
@@ -138,8 +140,7 @@ def retire(
     with Box(at) as box:
         box.delete(f"/api/v1/cameras/{camera_id}")
         camera = box.get(f"/api/v1/cameras/{camera_id}")
-    if not at.answer(camera):
-        at.console.print(f"Camera [bold]{camera_id}[/bold] is retired; its footage stays.")
+    at.tell(camera, f"Camera [bold]{camera_id}[/bold] is retired; its footage stays.", markup=True)
 
 
 @app.command("probe")
@@ -166,26 +167,11 @@ def probe(
     facts = onvif_device.look(onvif, username, password, at.clock) if onvif else None
     source = source_of(url, username, password, transport, at.clock, allow_basic=allow_basic)
     found = look(source, at.clock)
-    body: dict[str, Any] = {
-        "codec": found.codec.value,
-        "width": found.width,
-        "height": found.height,
-        "frames_per_s": found.frames_per_s,
-        "left_out": list(found.left_out),
-        "key_interval_s": found.key_interval_s,
-        "clock_offset_s": found.clock_offset_s,
-    }
+    body = _of_stream(found)
     if facts is not None:
         body["onvif"] = _of_onvif(facts)
     if not at.answer(body):
-        rate = f", {found.frames_per_s:g} frames a second" if found.frames_per_s else ""
-        at.console.print(f"{found.codec.value}, {found.width} x {found.height}{rate}")
-        if found.key_interval_s is not None:
-            at.console.print(f"A key picture every {found.key_interval_s:g} s 关键帧间隔 {found.key_interval_s:g} 秒")
-        if found.clock_offset_s is not None:
-            at.console.print(f"Its clock is {found.clock_offset_s:+g} s from this machine's 时钟偏差")
-        if found.left_out:
-            at.console.print(f"Not recorded: {', '.join(found.left_out)}.")
+        _show_stream(at, found)
         if facts is not None:
             _show_onvif(at, facts)
 
@@ -208,6 +194,29 @@ def read_password(from_stdin: bool) -> SecretStr:
         password = str(typer.prompt("Password 密码", hide_input=True, default="", show_default=False, err=True))
     register_secret(password)
     return SecretStr(password)
+
+
+def _of_stream(found: ProbeResult) -> dict[str, Any]:
+    return {
+        "codec": found.codec.value,
+        "width": found.width,
+        "height": found.height,
+        "frames_per_s": found.frames_per_s,
+        "left_out": list(found.left_out),
+        "key_interval_s": found.key_interval_s,
+        "clock_offset_s": found.clock_offset_s,
+    }
+
+
+def _show_stream(at: Desk, found: ProbeResult) -> None:
+    rate = f", {found.frames_per_s:g} frames a second" if found.frames_per_s else ""
+    at.console.print(f"{found.codec.value}, {found.width} x {found.height}{rate}")
+    if found.key_interval_s is not None:
+        at.console.print(f"A key picture every {found.key_interval_s:g} s 关键帧间隔 {found.key_interval_s:g} 秒")
+    if found.clock_offset_s is not None:
+        at.console.print(f"Its clock is {found.clock_offset_s:+g} s from this machine's 时钟偏差")
+    if found.left_out:
+        at.console.print(f"Not recorded: {', '.join(found.left_out)}.")
 
 
 def _of_onvif(facts: OnvifFacts) -> dict[str, Any]:

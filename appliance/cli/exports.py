@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress, TaskID
 from rich.table import Table
 
+from appliance.cli.bar import bar
 from appliance.cli.client import Box, refuse_standing
 from appliance.cli.footage import interval
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
@@ -120,8 +119,7 @@ def remove(
     at = desk(config, data_dir, as_json)
     with Box(at) as box:
         body = box.delete(f"/api/v1/exports/{export_id}/package")
-    if not at.answer(body):
-        at.console.print(f"The package of export [bold]{export_id}[/bold] is removed; the log says so.")
+    at.tell(body, f"The package of export [bold]{export_id}[/bold] is removed; the log says so.", markup=True)
 
 
 @app.command("cancel")
@@ -135,31 +133,23 @@ def cancel(
     at = desk(config, data_dir, as_json)
     with Box(at) as box:
         body = box.delete(f"/api/v1/exports/{export_id}")
-    if not at.answer(body):
-        at.console.print(f"Export [bold]{export_id}[/bold] is cancelled.")
+    at.tell(body, f"Export [bold]{export_id}[/bold] is cancelled.", markup=True)
 
 
 def _save(at: Desk, box: Box, export_id: int, zip_file: Path | None, tar_file: Path | None) -> None:
-    with Progress(console=Console(stderr=True), transient=True, disable=at.as_json) as progress:
-        for form, target in (("zip", zip_file), ("tar", tar_file)):
-            if target is not None:
-                bar = progress.add_task(f"Saving {target.name} 正在保存", total=None)
-                show = partial(_show, progress, bar)
-                box.save(f"/api/v1/exports/{export_id}/package.{form}", target, show)
-                Console(stderr=True).print(f"Saved 已保存: {target}", markup=False, highlight=False)
-
-
-def _show(progress: Progress, bar: TaskID, done: int, total: int) -> None:
-    progress.update(bar, completed=done, total=total)
+    for form, target in (("zip", zip_file), ("tar", tar_file)):
+        if target is not None:
+            with bar(at, f"Saving {target.name} 正在保存") as progress:
+                box.save(f"/api/v1/exports/{export_id}/package.{form}", target, progress)
+            Console(stderr=True, soft_wrap=True).print(f"Saved 已保存: {target}", markup=False, highlight=False)
 
 
 def _waited(at: Desk, box: Box, made: dict[str, Any]) -> dict[str, Any]:
-    with Progress(console=Console(stderr=True), transient=True, disable=at.as_json) as progress:
-        bar = progress.add_task("Writing the package 正在导出", total=None)
+    with bar(at, "Writing the package 正在导出") as progress:
         while made["state"] not in ENDED:
             time.sleep(LOOK_S)
             made = box.get(f"/api/v1/exports/{made['id']}")
-            progress.update(bar, completed=made["done_bytes"], total=made["total_bytes"] or None)
+            progress(made["done_bytes"], made["total_bytes"])
     return made
 
 

@@ -31,8 +31,7 @@ def place(
     body = {"cameras": cameras, **interval(at, start, end), "case": case, "reason": reason}
     with Box(at) as box:
         hold = box.post("/api/v1/holds", body)
-    if not at.answer(hold):
-        at.console.print(f"Hold [bold]{hold['id']}[/bold] is in force.")
+    at.tell(hold, f"Hold [bold]{hold['id']}[/bold] is in force.", markup=True)
 
 
 @app.command("list")
@@ -61,8 +60,7 @@ def release(
     at = desk(config, data_dir, as_json)
     with Box(at) as box:
         hold = box.post(f"/api/v1/holds/{hold_id}/release", {"reason": reason})
-    if not at.answer(hold):
-        at.console.print(f"Hold [bold]{hold_id}[/bold] is released.")
+    at.tell(hold, f"Hold [bold]{hold_id}[/bold] is released.", markup=True)
 
 
 def _show(at: Desk, holds: list[dict[str, Any]]) -> None:

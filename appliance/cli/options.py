@@ -72,6 +72,11 @@ class Desk:
         """Print the body as JSON if that was asked for; false: the command must show it to people."""
         return answer(body, self.as_json)
 
+    def tell(self, body: Any, sentence: str, *, markup: bool = False) -> None:
+        """Answer with the body, or people with this; `markup`: it holds nothing but what we wrote, with our marks."""
+        if not self.answer(body):
+            self.console.print(sentence, markup=markup)
+
 
 def answer(body: Any, as_json: bool) -> bool:
     """Print the body as JSON if that was asked for; what came of that."""

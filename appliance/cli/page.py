@@ -85,9 +85,7 @@ def _print(at: Desk, store: Store, out: Path | None) -> None:
     refuse_standing(target)
     files.write_atomically(target, duty_page(facts, at.zone))
     body = {"file": str(target), "origin": store.origin, "size": checkpoint.size, "fingerprint": store.fingerprint}
-    if not at.answer(body):
-        said = f"Print {target}, sign it, and keep it in the duty book. 请打印、签名并存入值班日志"
-        at.console.print(said, markup=False)
+    at.tell(body, f"Print {target}, sign it, and keep it in the duty book. 请打印、签名并存入值班日志")
 
 
 def _check(at: Desk, store: Store, name: str) -> None:

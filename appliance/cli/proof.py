@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
+from appliance.cli.bar import bar
 from appliance.cli.client import Box
 from appliance.cli.footage import CameraArgument, EndOption, StartOption
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
-from appliance.cli.words import count, instant_us, local, span
+from appliance.cli.words import KEY_LIES, count, instant_us, local, span
 from config.errors import ExitCode
 from config.times import format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from retention.evidence.reading import Verdict
     from retention.evidence.standing import Standing
     from retention.evidence.verification import Outside
+
+READING: Final = "Reading every stored byte 读取全部录像"
 
 log_app = typer.Typer(help="The log: what was written down, and cannot be changed. 校验日志", no_args_is_help=True)
 
@@ -103,8 +104,8 @@ def verify(
     if package is not None:
         _verify_package(at, package, fingerprint, tsa_roots, _witness_keys(witness))
         return
-    with reading(at) as store, _progress(at) as bar:
-        findings = verify_all(store, bar)
+    with reading(at) as store, bar(at, READING) as progress:
+        findings = verify_all(store, progress)
     _report(at, findings)
 
 
@@ -126,12 +127,12 @@ def completeness(
     at = desk(config, data_dir, as_json)
     now_us = at.clock.read().utc_us
     start_us, end_us = instant_us(start, now_us, at.zone), instant_us(end, now_us, at.zone)
-    with reading(at) as store, _progress(at) as bar:
+    with reading(at) as store, bar(at, READING) as progress:
         try:
-            found = standing(store, camera_id, start_us, end_us, bar)
+            found = standing(store, camera_id, start_us, end_us, progress)
         except NotSignedYet:
             _sign(at)
-            found = standing(store, camera_id, start_us, end_us, bar)
+            found = standing(store, camera_id, start_us, end_us, progress)
     body = {
         "complete": found.is_complete,
         "stretches": [_stretch(one) for one in found.judgement.stretches],
@@ -169,9 +170,9 @@ def _verify_package(
     if tsa_roots is not None:
         with translated(tsa_roots):
             roots = tsa_roots.read_bytes()
-    with _progress(at) as bar:
+    with bar(at, READING) as progress:
         check = verify_archive if package.is_file() else verify_package
-        verdict = check(package, fingerprint, bar, roots=roots, witnesses=witnesses)
+        verdict = check(package, fingerprint, progress, roots=roots, witnesses=witnesses)
     problems = [{"file": one.file, "what": one.what} for one in verdict.objections]
     stretches = () if verdict.judgement is None else verdict.judgement.stretches
     body = {
@@ -247,14 +248,6 @@ def _show_outside(at: Desk, one: Outside) -> None:
 
 def _name(one: Outside) -> str:
     return "witness " + (one.witness or "").partition("+")[0]
-
-
-@contextlib.contextmanager
-def _progress(at: Desk) -> Iterator[Callable[[int, int], None]]:
-    console = Console(stderr=True)  # elsewhere than on a terminal it would leave an empty line behind
-    with Progress(console=console, transient=True, disable=at.as_json or not console.is_terminal) as progress:
-        bar = progress.add_task("Reading every stored byte 读取全部录像", total=None)
-        yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
 def _stretch(one: Judged) -> dict[str, Any]:
@@ -337,10 +330,7 @@ def log_key(
             "key": verifier_key(store.origin, store.public_key),
             "fingerprint": store.fingerprint,
         }
-    if not at.answer(body):
-        at.console.print(
-            f"verifier key 验证公钥  {body['key']}\nfingerprint 公钥指纹  {body['fingerprint']}", markup=False
-        )
+    at.tell(body, f"verifier key 验证公钥  {body['key']}\nfingerprint 公钥指纹  {body['fingerprint']}")
 
 
 @log_app.command("rotate-key")
@@ -356,15 +346,12 @@ def log_rotate_key(
     at = desk(config, data_dir, as_json)
     with Box(at) as box:
         body = box.post("/api/v1/log/rotate-key", {})
-    if at.answer(body):
-        return
-    lies = {"file": "in a file 软件密钥", "token": "in a token 硬件令牌"}[body["kind"]]
-    at.console.print(
-        f"Key {body['number']}, {lies}, signs the log from entry {body['leaf_index']} on.\n"
+    at.tell(
+        body,
+        f"Key {body['number']}, {KEY_LIES[body['kind']]}, signs the log from entry {body['leaf_index']} on.\n"
         f"  fingerprint 公钥指纹  {body['fingerprint']}\n"
         f"  before 原公钥指纹  {body['old_fingerprint']}\n"
         f"  first; it stays good on all papers 首个公钥指纹，验收文件继续有效  {body['first_fingerprint']}",
-        markup=False,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from config.errors import CustosError, ExitCode
@@ -27,6 +28,9 @@ EXIT_CODES: Mapping[ExitCode, str] = {
     ExitCode.BUG: "a fault in Custos itself",
 }
 """What every exit code means; the README says the same."""
+
+KEY_LIES: Final[Mapping[str, str]] = {"file": "in a file, software key 软件密钥", "token": "in a token 硬件令牌"}
+"""Where a key lies, by the name that the box gives it."""
 
 
 class InstantUnclear(CustosError):

@@ -75,6 +75,9 @@ class BoxCollector(Collector):
         """All families, from one set of facts."""
         facts = self._facts()
         yield from _of_box(facts)
+        yield from _of_log(facts)
+        yield from _of_witnesses(facts)
+        yield from _of_volumes(facts)
         yield from _of_cameras(facts)
         yield from _of_duties(facts)
 
@@ -103,12 +106,23 @@ def _of_box(facts: Facts) -> Iterable[Metric]:
     for one in facts.workers:
         restarts.add_metric([str(one.number)], one.restarts)
     yield restarts
+    yield _gauge(
+        "custos_floor_margin_days",
+        "Days that fit beyond what the law demands, of the camera that has fewest; below 0 recording will stop.",
+        floor_margin_days(facts),
+    )
+
+
+def _of_log(facts: Facts) -> Iterable[Metric]:
     yield _gauge("custos_log_leaves", "Leaves in the log.", facts.log_size)
     yield _gauge("custos_checkpoint_age_seconds", "Since the log was last signed.", facts.checkpoint_age_s)
     stamped_us = facts.anchors.stamped_us
     age_s = None if stamped_us is None else max(0, facts.now_us - stamped_us) / 1e6
     yield _gauge("custos_anchor_age_seconds", "Since an authority last stamped the log, by its time.", age_s)
     yield _gauge("custos_anchors_waiting", "Checkpoints that wait for their stamp.", facts.anchors.waiting)
+
+
+def _of_witnesses(facts: Facts) -> Iterable[Metric]:
     cosigned = GaugeMetricFamily(
         "custos_witness_age_seconds", "Since a witness last cosigned the log, by its clock.", labels=["witness"]
     )
@@ -119,13 +133,10 @@ def _of_box(facts: Facts) -> Iterable[Metric]:
         if witness.cosigned_us is not None:
             cosigned.add_metric([witness.name], max(0, facts.now_us - witness.cosigned_us) / 1e6)
         contradicted.add_metric([witness.name], float(witness.seen_size is not None))
-    yield cosigned
-    yield contradicted
-    yield _gauge(
-        "custos_floor_margin_days",
-        "Days that fit beyond what the law demands, of the camera that has fewest; below 0 recording will stop.",
-        floor_margin_days(facts),
-    )
+    yield from (cosigned, contradicted)
+
+
+def _of_volumes(facts: Facts) -> Iterable[Metric]:
     free = GaugeMetricFamily("custos_volume_free_bytes", "Free on the volume.", labels=["volume"])
     total = GaugeMetricFamily("custos_volume_size_bytes", "Size of the volume.", labels=["volume"])
     usable = GaugeMetricFamily("custos_volume_usable", "1 while footage can be written there.", labels=["volume"])

@@ -34,18 +34,8 @@ class Identity:
 def status(facts: Facts, identity: Identity, language: str) -> Status:
     """The whole box at a glance, in ``en`` or ``zh-CN``."""
     problems = problems_of(facts, language)
-    checkpoint = facts.checkpoint
     return Status(
-        box=BoxStatus(
-            id=identity.box_id,
-            name=identity.name,
-            program=identity.program,
-            started=format_us(facts.started_us),
-            now=format_us(facts.now_us),
-            time_zone=identity.time_zone,
-            fingerprint=facts.key.fingerprint,
-            first_fingerprint=facts.key.first_fingerprint,
-        ),
+        box=_box(facts, identity),
         state=state_of(problems),
         problems=[ProblemOut(code=one.code, text=one.text, camera=one.camera) for one in problems],
         cameras=[_camera(one, facts.floor_days) for one in facts.cameras],
@@ -53,27 +43,8 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
             VolumeStatus(name=one.name, state=one.state, free_bytes=one.free_bytes, total_bytes=one.total_bytes)
             for one in facts.volumes
         ],
-        log=LogStatus(
-            origin=identity.origin,
-            key_kind=facts.key.kind,
-            size=facts.log_size,
-            root=checkpoint.root if checkpoint else None,
-            checkpoint_at=_instant(checkpoint.at_us if checkpoint else None),
-            anchored_at=_instant(facts.anchors.stamped_us),
-            anchors_waiting=facts.anchors.waiting,
-            sm2_fingerprint=facts.sm2.fingerprint,
-            witnesses=[
-                WitnessStatus(name=one.name, cosigned_at=_instant(one.cosigned_us), cosigned_size=one.cosigned_size)
-                for one in facts.anchors.witnesses
-            ],
-        ),
-        retention=RetentionStatus(
-            floor_days=facts.floor_days,
-            target_days=facts.target_days,
-            when_full="overwrite" if facts.overwrite_asked else "stop",
-            bytes_a_day=facts.bytes_a_day,
-            days_to_full=facts.days_to_full,
-        ),
+        log=_log(facts, identity.origin),
+        retention=_retention(facts),
     )
 
 
@@ -86,6 +57,47 @@ def readiness(facts: Facts, begun: bool) -> Readiness:
         reasons.append("The log has not been signed for minutes.")
     reasons += [f"{one.name}: {one.text}" for one in facts.outcomes if one.name == "beat" and one.failed_us is not None]
     return Readiness(ready=not reasons, reasons=reasons)
+
+
+def _box(facts: Facts, identity: Identity) -> BoxStatus:
+    return BoxStatus(
+        id=identity.box_id,
+        name=identity.name,
+        program=identity.program,
+        started=format_us(facts.started_us),
+        now=format_us(facts.now_us),
+        time_zone=identity.time_zone,
+        fingerprint=facts.key.fingerprint,
+        first_fingerprint=facts.key.first_fingerprint,
+    )
+
+
+def _log(facts: Facts, origin: str) -> LogStatus:
+    checkpoint = facts.checkpoint
+    return LogStatus(
+        origin=origin,
+        key_kind=facts.key.kind,
+        size=facts.log_size,
+        root=checkpoint.root if checkpoint else None,
+        checkpoint_at=_instant(checkpoint.at_us if checkpoint else None),
+        anchored_at=_instant(facts.anchors.stamped_us),
+        anchors_waiting=facts.anchors.waiting,
+        sm2_fingerprint=facts.sm2.fingerprint,
+        witnesses=[
+            WitnessStatus(name=one.name, cosigned_at=_instant(one.cosigned_us), cosigned_size=one.cosigned_size)
+            for one in facts.anchors.witnesses
+        ],
+    )
+
+
+def _retention(facts: Facts) -> RetentionStatus:
+    return RetentionStatus(
+        floor_days=facts.floor_days,
+        target_days=facts.target_days,
+        when_full="overwrite" if facts.overwrite_asked else "stop",
+        bytes_a_day=facts.bytes_a_day,
+        days_to_full=facts.days_to_full,
+    )
 
 
 def _camera(one: CameraFacts, days_required: int) -> CameraStatus:

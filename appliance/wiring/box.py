@@ -46,7 +46,7 @@ from appliance.wiring.running import remove_running, url_of, write_running
 from config.clock import Clock, Reading, step_us
 from config.errors import ConfigInvalid
 from config.logs import register_secret
-from config.settings import CameraSettings, Settings
+from config.settings import CameraSettings, ProofSettings, Settings
 from config.times import SECOND_US, format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.capture.fleet import Fleet
@@ -199,35 +199,35 @@ class RecordingBox:
         self._wake_cameras = Wake()
         self._wake_sweep = Wake()
         self._wake_exports = Wake()
+        self._wake_anchors = Wake()
+        self._wake_witnesses = Wake()
+        self._wake_watch = Wake()
         proof = settings.proof
         self._anchorer = Anchorer(store, clock, Authorities(proof.tsa_urls, proof.tsa_ca_file, proof.anchor_minutes))
         self._exporter = Exporter(store, clock, version(), self._anchorer)
-        self._wake_anchors = Wake()
-        self._witnesses = [
-            Witness(store, clock, one.url, parse_verifier_key(one.key, COSIGNATURE), proof.witness_minutes)
-            for one in proof.witnesses
-        ]
-        self._wake_witnesses = Wake()
+        self._witnesses = _made_witnesses(proof, store, clock)
         self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
-        self._wake_watch = Wake()
         self._fleet = self._made_fleet()
         self._fleet_lock = Lock()
         self._stopping = False
         self._stills = Stills(self._fleet, clock)
-        terms = Terms(settings.retention.floor_days, settings.retention.target_days, settings.retention.when_full)
-        self._gatherer = Gatherer(
-            store,
+        self._gatherer = self._made_gatherer()
+        self.app = create_app(self._ports())
+
+    def _made_gatherer(self) -> Gatherer:
+        kept = self._settings.retention
+        return Gatherer(
+            self._store,
             self._fleet.snapshot,
             self._survey,
             self._outcomes,
-            clock,
-            terms,
+            self._clock,
+            Terms(kept.floor_days, kept.target_days, kept.when_full),
             self._fleet.workers,
             self._anchor_facts,
             self._sm2_facts,
             self._key_facts,
         )
-        self.app = create_app(self._ports())
 
     def _ports(self) -> Ports:
         settings, store = self._settings, self._store
@@ -579,6 +579,13 @@ def _refuse_faults(settings: Settings, store: Store) -> None:
     found = faults([_file_camera(camera) for camera in settings.cameras], store.cameras.all())
     if found:
         raise ConfigInvalid(found)
+
+
+def _made_witnesses(proof: ProofSettings, store: Store, clock: Clock) -> list[Witness]:
+    return [
+        Witness(store, clock, one.url, parse_verifier_key(one.key, COSIGNATURE), proof.witness_minutes)
+        for one in proof.witnesses
+    ]
 
 
 def _witness_facts(witness: Witness) -> WitnessFacts:

@@ -27,6 +27,7 @@ CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """No dot, so that stream and segment ids can be taken apart; no capital, so that no file system confuses two."""
 
 PASSWORD_LIMIT_BYTES = 1024
+"""More than any camera takes; what is longer is a file that was sent by mistake."""
 
 SETTINGS = ("name", "url", "username", "enabled", "transport", "audio", "allow_basic")
 """What is written down of a camera, in a side record: the leaf has its hash."""
@@ -78,11 +79,7 @@ class Cameras:
             CameraExists: the id is taken, perhaps by a retired camera.
             Refused: the id or the URL is not allowed.
         """
-        if not CAMERA_ID.fullmatch(camera_id):
-            raise Refused(
-                f"{camera_id!r} cannot be a camera's id: use up to 63 small letters, digits, '-' and '_', "
-                "beginning with a letter or digit."
-            )
+        _refuse_odd_id(camera_id)
         refuse_credentials(url)
         settings = {
             "name": name,
@@ -94,25 +91,9 @@ class Cameras:
             "allow_basic": allow_basic,
         }
         with self._database.write() as connection:
-            taken = connection.execute(select(tables.cameras.c.id).where(tables.cameras.c.id == camera_id)).scalar()
-            if taken is not None:
-                raise CameraExists(f"{CameraExists.sentence()} ({camera_id})")
-            record = sidecar.keep(connection, settings)
-            fields = {"op": "registered", "camera": camera_id, "managed_by": managed_by.value, "record": record}
-            entry = self._ledger.append(connection, "camera", fields)
-            row = {
-                "id": camera_id,
-                **settings,
-                "password_file": password_file,
-                "ca_file": ca_file,
-                "managed_by": managed_by.value,
-                "registered_us": entry.at_us,
-                "leaf_index": entry.index,
-                "leaf_hash": entry.hash,
-            }
-            connection.execute(insert(tables.cameras).values(**row))
-            stream = {"id": stream_of(camera_id), "camera_id": camera_id, "next_n": 0, "prev": entry.hash}
-            connection.execute(insert(tables.streams).values(**stream, t1_us=entry.at_us))
+            _refuse_taken(connection, camera_id)
+            outside = {"password_file": password_file, "ca_file": ca_file}
+            self._put_down(connection, camera_id, managed_by, settings, outside)
             self._keep_password(camera_id, password)
             return _get(connection, camera_id)
 
@@ -204,6 +185,26 @@ class Cameras:
             found = connection.execute(select(tables.cameras.c.description).where(chosen)).scalar()
             return bytes(found or b"")
 
+    def _put_down(
+        self,
+        connection: Connection,
+        camera_id: str,
+        managed_by: ManagedBy,
+        settings: Mapping[str, Any],
+        outside: Mapping[str, Any],
+    ) -> None:
+        """A new camera's leaf, and the rows of it and of its main stream, whose chain begins at that leaf.
+
+        `outside`: what its row has beside `settings`, and no leaf tells of.
+        """
+        record = sidecar.keep(connection, settings)
+        fields = {"op": "registered", "camera": camera_id, "managed_by": managed_by.value, "record": record}
+        entry = self._ledger.append(connection, "camera", fields)
+        row = {"id": camera_id, **settings, **outside, "managed_by": managed_by.value, "registered_us": entry.at_us}
+        connection.execute(insert(tables.cameras).values(**row, leaf_index=entry.index, leaf_hash=entry.hash))
+        stream = {"id": stream_of(camera_id), "camera_id": camera_id, "next_n": 0, "prev": entry.hash}
+        connection.execute(insert(tables.streams).values(**stream, t1_us=entry.at_us))
+
     def _password_path(self, camera_id: str) -> Path:
         return self._layout.passwords / camera_id
 
@@ -225,6 +226,20 @@ def refuse_credentials(url: str) -> None:
     """
     if carries_credentials(url):
         raise Refused("The URL contains a user name or password: give them apart from it.")
+
+
+def _refuse_odd_id(camera_id: str) -> None:
+    if not CAMERA_ID.fullmatch(camera_id):
+        raise Refused(
+            f"{camera_id!r} cannot be a camera's id: use up to 63 small letters, digits, '-' and '_', "
+            "beginning with a letter or digit."
+        )
+
+
+def _refuse_taken(connection: Connection, camera_id: str) -> None:
+    taken = connection.execute(select(tables.cameras.c.id).where(tables.cameras.c.id == camera_id)).scalar()
+    if taken is not None:
+        raise CameraExists(f"{CameraExists.sentence()} ({camera_id})")
 
 
 def _get(connection: Connection, camera_id: str) -> Camera:

@@ -314,9 +314,10 @@ def remove_copy(path: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove what was derived from the record; never the record: called for exports alone."""
     with translated(folder):
-        if not folder.exists():
+        is_link = folder.is_symlink()  # asked first: where it leads is nothing of ours, and may not even be there
+        if not is_link and not folder.exists():
             return
-        if folder.is_dir():
+        if not is_link and folder.is_dir():
             shutil.rmtree(folder)
         else:  # something that was in its way
             folder.unlink()

@@ -248,44 +248,13 @@ class Segments:
     # -- inside
 
     def _write_down(self, header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed) -> Head:
+        told = _told(header, facts, sealed, recorded_offset_s(facts.t1_us, self._zone))
         with self._database.write() as connection:
             head = _head(connection, header.stream)
             _must_follow(head, header.n, header.prev, header.t0_us)
-            columns = {
-                "run": header.run,
-                "bytes": sealed.bytes,
-                "init_bytes": sealed.init_bytes,
-                "init_sha256": sealed.init_sha256,
-                "frames": facts.frames,
-                "lost_packets": facts.lost_packets,
-                "codec": facts.codec.value,
-                "width": facts.width,
-                "height": facts.height,
-                "clock_offset_us": facts.clock_offset_us,
-                "sha256": sealed.sha256,
-                "recovered": sealed.recovered,
-            }
-            audio = {} if facts.audio is None else {"audio": audio_fields(facts.audio)}
-            drift = {} if facts.clock_drift_ppb is None else {"clock_drift_ppb": facts.clock_drift_ppb}
-            camsig = {} if facts.camsig is None else {"camsig": [one.value for one in facts.camsig]}
-            ahead_s = recorded_offset_s(facts.t1_us, self._zone)
-            zone = {} if ahead_s is None else {"utc_offset_s": ahead_s}
-            sm3_too = {} if sealed.sm3 is None else {"sm3": sealed.sm3}
-            told = {**columns, **drift, **audio, **camsig, **zone, **sm3_too}
-            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **told}
+            fields = {**_item_fields(head, header.t0_us, facts.t1_us), **told, **_leaf_alone(facts)}
             entry = self._ledger.append(connection, "seg", fields)
-            row = {
-                **_item_row(head, "segment", header.t0_us, facts.t1_us, entry),
-                **columns,
-                **drift,
-                **sm3_too,
-                **zone,
-                "audio": json.dumps(audio["audio"]) if audio else None,
-                "camsig": " ".join(camsig["camsig"]) if camsig else None,
-                "volume": VOLUME,
-                "path": str(segment_path(header.stream, header.n, header.t0_us)),
-                "state": MediaState.PRESENT.value,
-            }
+            row = {**_item_row(head, "segment", header.t0_us, facts.t1_us, entry), **told, **_row_alone(header, facts)}
             connection.execute(insert(tables.items).values(**row))
             _extend_run(connection, header, facts.t1_us)
             _note_signing(connection, header, facts)
@@ -463,6 +432,44 @@ def _item_row(head: Head, kind: str, t0_us: int, t1_us: int, entry: Entry) -> di
         "leaf_index": entry.index,
         "leaf_hash": entry.hash,
         "elapsed_us": entry.elapsed_us,
+    }
+
+
+def _told(header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed, ahead_s: int | None) -> dict[str, object]:
+    """What leaf and row of a segment say in the same words; what is not known is left out of both."""
+    known = {
+        "run": header.run,
+        "bytes": sealed.bytes,
+        "init_bytes": sealed.init_bytes,
+        "init_sha256": sealed.init_sha256,
+        "frames": facts.frames,
+        "lost_packets": facts.lost_packets,
+        "codec": facts.codec.value,
+        "width": facts.width,
+        "height": facts.height,
+        "clock_offset_us": facts.clock_offset_us,
+        "sha256": sealed.sha256,
+        "recovered": sealed.recovered,
+    }
+    perhaps = {"clock_drift_ppb": facts.clock_drift_ppb, "utc_offset_s": ahead_s, "sm3": sealed.sm3}
+    return known | {name: value for name, value in perhaps.items() if value is not None}
+
+
+def _leaf_alone(facts: SegmentFacts) -> dict[str, object]:
+    """What a leaf says of a segment's sound and its camera's signatures."""
+    audio = {} if facts.audio is None else {"audio": audio_fields(facts.audio)}
+    camsig = {} if facts.camsig is None else {"camsig": [one.value for one in facts.camsig]}
+    return {**audio, **camsig}
+
+
+def _row_alone(header: SegmentHeader, facts: SegmentFacts) -> dict[str, object]:
+    """The same as a row has it, and what only a row has: where the media lies."""
+    return {
+        "audio": None if facts.audio is None else json.dumps(audio_fields(facts.audio)),
+        "camsig": None if facts.camsig is None else " ".join(one.value for one in facts.camsig),
+        "volume": VOLUME,
+        "path": str(segment_path(header.stream, header.n, header.t0_us)),
+        "state": MediaState.PRESENT.value,
     }
 
 

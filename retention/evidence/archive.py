@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import stat
 import tarfile
 import unicodedata
 import zipfile
@@ -22,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from config.times import to_datetime
+from config.times import SECOND_US, to_datetime
 
 NAME_LIMIT = 50
 """Characters of a case that its folder is named by: with four bytes each it fits the 255 of a file system's names."""
@@ -32,6 +33,10 @@ ZIP_YEARS = (1980, 2107)
 
 MODE = 0o644
 """Of every file, whatever the disk of the box says: the same package is the same bytes."""
+
+
+UNIX = 3
+"""The system that an entry says it was made on (APPNOTE 4.4.2.2): only then does its mode mean anything."""
 
 
 class Form(StrEnum):
@@ -133,8 +138,8 @@ def packed(form: Form, top: str, members: Sequence[Member], made_us: int) -> Arc
 def _zip(top: str, members: Sequence[Member], made_us: int) -> Archive:
     def info(member: Member) -> zipfile.ZipInfo:
         made = zipfile.ZipInfo(f"{top}/{member.name}", _zip_time(made_us))
-        made.create_system = 3  # Unix: else the mode means nothing
-        made.external_attr = (0o100000 | MODE) << 16
+        made.create_system = UNIX
+        made.external_attr = (stat.S_IFREG | MODE) << 16  # the upper half is Unix's
         made.CRC = member.crc32
         made.file_size = made.compress_size = member.bytes
         return made
@@ -178,7 +183,7 @@ def _zip_time(made_us: int) -> tuple[int, int, int, int, int, int]:
 def _tar(top: str, members: Sequence[Member], made_us: int) -> Archive:
     def head(member: Member) -> bytes:
         made = tarfile.TarInfo(f"{top}/{member.name}")
-        made.size, made.mtime, made.mode = member.bytes, made_us // 1_000_000, MODE
+        made.size, made.mtime, made.mode = member.bytes, made_us // SECOND_US, MODE
         return made.tobuf(tarfile.PAX_FORMAT)
 
     def tail(starts: Sequence[int]) -> bytes:

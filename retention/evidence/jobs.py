@@ -13,7 +13,7 @@ import structlog
 
 from config.clock import Clock
 from config.errors import CustosError
-from recorder.errors import ExportOver
+from recorder.errors import ExportOver, StorageError
 from recorder.store import files
 from recorder.store.log.errors import KeyReplaced
 from recorder.store.records import Export, ExportState, camera_of
@@ -50,15 +50,17 @@ class Exporter:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Make all that was asked for; what was cancelled or removed while nobody could finish that goes."""
-        for over in self._store.exports.all():
-            if over.state in GONE:
-                _remove_files(self._store, over)
-        while not self._stopping.is_set():
-            one = self._store.exports.next()
-            if one is None:
-                return
+        """Make all that was asked for; what was cancelled or removed while nobody could finish that goes.
+
+        Raises:
+            StorageError: files that should have gone cannot be removed; whatever could be made was made all the same.
+        """
+        over = [one for one in self._store.exports.all() if one.state in GONE]
+        left = [err for one in over if (err := self._removed(one)) is not None]
+        while not self._stopping.is_set() and (one := self._store.exports.next()) is not None:
             self._make(one)
+        if left:
+            raise left[0]
 
     def stop(self) -> None:
         """End at the next piece; to go on at the next start."""
@@ -73,7 +75,7 @@ class Exporter:
         except KeyReplaced:  # `run` asks for it again, with the new key; whole copies are kept
             log.info("an export begins again: the key was replaced", export=one.id)
         except _Cancelled:
-            _remove_files(self._store, one)
+            self._removed(one)
         except CustosError as err:
             log.warning("an export failed", export=one.id, code=err.code, reason=str(err))
             self._end(one, ExportState.FAILED, err.code, str(err))
@@ -91,7 +93,16 @@ class Exporter:
         except ExportOver:
             ended = ExportState.CANCELLED
         if ended is not ExportState.DONE:
+            self._removed(one)
+
+    def _removed(self, one: Export) -> StorageError | None:
+        """Remove its files, or tell why they cannot be: then the next turn tries again, and the others do not wait."""
+        try:
             _remove_files(self._store, one)
+        except StorageError as err:
+            log.warning("what is left of an export cannot be removed", export=one.id, code=err.code, reason=str(err))
+            return err
+        return None
 
     def _written(self, one: Export, folder: Path) -> Exported:
         told = -TELL_BYTES

@@ -25,7 +25,12 @@ MARGIN = 30.0
 FOOT = 565.0
 """Where the foot of a lying page begins."""
 
-SMALL, TABLE, WORDS = 6.0, 6.5, 8.5
+HEADLINE, WORDS, TABLE, SMALL = 15.0, 8.5, 6.5, 6.0
+"""Sizes of letters: of the title, of what is said, of the table, of what is said besides."""
+
+PALE = 0.35
+"""Grey of what names a fact or says something besides."""
+
 LEADING = 1.3
 ROW_GAP = 3.0
 CELL_GAP = 6.0
@@ -36,7 +41,16 @@ CASE_LINES = 4
 """Of the case: the whole of it, up to 2,000 characters, stands in claim.json."""
 
 HASH_HALF = 32
-SIGN_HEIGHT = 118.0
+"""Characters of a hash a line: the same in both."""
+
+FACTS_X = 130.0
+"""Where a fact begins, behind its name."""
+
+FACTS_Y = 26.0
+"""Where the first of them begins, under the title."""
+
+FACTS_GAP = 6.0
+"""Between the last of them and the table."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,13 @@ COLUMNS: Final = (
     _Column("camera", "采集设备", "camera", 98),
     _Column("start", "起止时间", "start, end (UTC)", 144),
 )
-"""Of the table; the end stands under the start. Together 782 points: an A4 page that lies, less its margins."""
+"""Of the table; the end stands under the start."""
+
+WIDE: Final = 782.0
+"""All columns together: an A4 page that lies, less its margins."""
+
+HEAD_HEIGHT = 2 * TABLE * LEADING + 6
+"""Of the table's head: each column's name in two languages."""
 
 SIGNERS: Final = (
     ("侦查人员（一）", "Officer 1"),
@@ -66,6 +86,22 @@ SIGNERS: Final = (
     ("电子数据持有人（提供人）", "Holder of the data"),
     ("见证人", "Witness"),
 )
+
+SIGN_HEIGHT = 118.0
+"""Of all four, two by two."""
+
+SIGN_APART_X, SIGN_APART_Y = 400.0, 54.0
+"""From one of them to the next."""
+
+BLANKS: Final = (
+    ("签名 Signature", 0.0, 52.0, 120.0),
+    ("单位 Unit", 180.0, 32.0, 90.0),
+    ("日期 Date", 308.0, 30.0, 44.0),
+)
+"""What each signer fills in: where its name begins, where the line behind it, and how long that is."""
+
+NUMBER_X = 660.0
+"""Where a page's number begins, behind the hash of the table."""
 
 
 def listing(claim: Claim, files_csv: bytes) -> bytes:
@@ -146,11 +182,7 @@ def _facts(claim: Claim, files_csv: bytes, rows: Sequence[_Row]) -> _Facts:
         ("文件 Files", f"{len(rows)}    {size} 字节 bytes"),
         ("制作 Made", f"{format_us(claim.made_us)}    Custos {claim.program}"),
     )
-    wide = 782.0 - FACTS_X
-    return _Facts(tuple((name, tuple(wrapped(text, WORDS, wide, CASE_LINES))) for name, text in told), digest)
-
-
-FACTS_X = 130.0
+    return _Facts(tuple((name, tuple(wrapped(text, WORDS, WIDE - FACTS_X, CASE_LINES))) for name, text in told), digest)
 
 
 def _local(claim: Claim) -> str:
@@ -164,10 +196,7 @@ def _local(claim: Claim) -> str:
 
 
 def _facts_height(facts: _Facts) -> float:
-    return MARGIN + 26 + sum(len(lines) for _, lines in facts.lines) * WORDS * LEADING + 6
-
-
-HEAD_HEIGHT = 2 * TABLE * LEADING + 6
+    return MARGIN + FACTS_Y + sum(len(lines) for _, lines in facts.lines) * WORDS * LEADING + FACTS_GAP
 
 
 def _pages(rows: Sequence[_Row], first_y: float) -> list[_Page]:
@@ -188,18 +217,18 @@ def _pages(rows: Sequence[_Row], first_y: float) -> list[_Page]:
 
 
 def _head(paper: Paper, facts: _Facts) -> float:
-    paper.text(MARGIN, MARGIN + 12, TITLE, 15)
-    y = MARGIN + 26
+    paper.text(MARGIN, MARGIN + 12, TITLE, HEADLINE)
+    y = MARGIN + FACTS_Y
     for name, lines in facts.lines:
-        paper.text(MARGIN, y + WORDS, name, WORDS, grey=0.35)
+        paper.text(MARGIN, y + WORDS, name, WORDS, grey=PALE)
         for line in lines:
             paper.text(MARGIN + FACTS_X, y + WORDS, line, WORDS)
             y += WORDS * LEADING
-    return y + 6
+    return y + FACTS_GAP
 
 
 def _table_head(paper: Paper, y: float) -> float:
-    paper.shade(MARGIN, y, 782, HEAD_HEIGHT - 2)
+    paper.shade(MARGIN, y, WIDE, HEAD_HEIGHT - 2)
     x = MARGIN
     for column in COLUMNS:
         paper.text(x + 2, y + TABLE + 2, column.title, TABLE)
@@ -218,27 +247,24 @@ def _draw_row(paper: Paper, y: float, row: _Row) -> float:
             else:
                 paper.text(x + 2, baseline, line, TABLE)
         x += column.width
-    paper.rule(MARGIN, y + row.height - 1.5, 782, grey=0.75, thick=0.3)
+    paper.rule(MARGIN, y + row.height - ROW_GAP / 2, WIDE, grey=0.75, thick=0.3)
     return y + row.height
 
 
 def _signatures(paper: Paper) -> None:
     """Two by two, at the lower end of the page, where they stand together whatever is above."""
     for number, (name, name_en) in enumerate(SIGNERS):
-        x = MARGIN + number % 2 * 400
-        y = FOOT - SIGN_HEIGHT + 14 + number // 2 * 54
+        x = MARGIN + number % 2 * SIGN_APART_X
+        y = FOOT - SIGN_HEIGHT + 14 + number // 2 * SIGN_APART_Y
         paper.text(x, y, f"{name} {name_en}", WORDS)
-        paper.text(x, y + 22, "签名 Signature", SMALL, grey=0.35)
-        paper.rule(x + 52, y + 22, 120)
-        paper.text(x + 180, y + 22, "单位 Unit", SMALL, grey=0.35)
-        paper.rule(x + 212, y + 22, 90)
-        paper.text(x + 308, y + 22, "日期 Date", SMALL, grey=0.35)
-        paper.rule(x + 338, y + 22, 44)
+        for title, begins, behind, length in BLANKS:
+            paper.text(x + begins, y + 22, title, SMALL, grey=PALE)
+            paper.rule(x + begins + behind, y + 22, length)
 
 
 def _foot(paper: Paper, digest: str, number: int, count: int) -> None:
     y = FOOT + 9
     paper.text(MARGIN, y, f"{FILES} SHA-256: {digest}", SMALL)
-    paper.text(MARGIN + 660, y, f"第 {number} 页，共 {count} 页 Page {number} of {count}", SMALL)
+    paper.text(MARGIN + NUMBER_X, y, f"第 {number} 页，共 {count} 页 Page {number} of {count}", SMALL)
     said = f"本清单由 {FILES} 打印，校验以该文件为准。 This is a print of {FILES}; that file is what is checked."
-    paper.text(MARGIN, y + 9, said, SMALL, grey=0.35)
+    paper.text(MARGIN, y + 9, said, SMALL, grey=PALE)

@@ -44,7 +44,8 @@ class Room:
 
     def __init__(self, store: Store, now_us: int) -> None:
         exports = store.layout.exports
-        self._place = exports if exports.is_dir() else store.layout.root
+        with files.translated(exports):
+            self._place = exports if exports.is_dir() else store.layout.root
         space = space_of(self._place)
         day, hour = (_recorded(store, now_us - span_us, now_us) for span_us in (DAY_US, HOUR_US))
         self._kept = (

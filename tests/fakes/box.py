@@ -12,7 +12,7 @@ from recorder.causes import Cause
 from recorder.store.parts import FinishedPart
 from recorder.store.records import CodecName, Head, Segment, SegmentFacts
 from recorder.store.store import Store
-from tests.fakes.camera import packets
+from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 
 SEGMENT_US = 2 * SECOND_US
@@ -24,6 +24,15 @@ def new_store(tmp_path: Path, clock: FakeClock, *cameras: str, sm: bool = False)
     store = Store.open(tmp_path / "data", clock, sm=sm)
     for camera_id in cameras:
         store.cameras.add(camera_id, camera_id.title(), "rtsp://127.0.0.1:554/main")
+    return store
+
+
+def filled(tmp_path: Path, clock: FakeClock, *cameras: str, seconds: int) -> Store:
+    """A new box whose first camera has recorded for so long, two seconds after it was registered; signed."""
+    store = new_store(tmp_path, clock, *cameras)
+    clock.advance(2)
+    record(store, clock, SECOND * seconds, cameras[0])
+    store.checkpoint()
     return store
 
 

@@ -18,6 +18,9 @@ from tests.fakes.video import access_units
 TICKS = 9000
 """Ten pictures a second."""
 
+SECOND = "I" + "P" * 9
+"""A second of them, which can be decoded from its beginning."""
+
 
 def packets(drawing: str, clock: FakeClock, codec: CodecName = CodecName.H264, first_dts: int = 0) -> Iterator[Packet]:
     """The packets of a drawing; the clock goes on as they come."""

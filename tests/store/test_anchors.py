@@ -19,23 +19,9 @@ from retention.evidence import asking
 from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.timestamp import AuthoritySilent, AuthorityUntrusted, AuthorityWrong, question, roots_of
 from tests.fakes.authority import Authority, authority
-from tests.fakes.box import new_store, record
+from tests.fakes.box import record
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: FakeClock) -> Store:
-    made = new_store(tmp_path, clock, "gate")
-    record(made, clock, SECOND * 4)
-    made.checkpoint()
-    return made
 
 
 def anchorer(store: Store, clock: FakeClock, *whom: Authority) -> Anchorer:

@@ -24,7 +24,7 @@ from recorder.store.records import CameraSignature, CodecName, Signing
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import SEGMENT_US, blind, new_store, segments
-from tests.fakes.camera import packets
+from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.rtsp_camera import Behaviour, camera, interleaved, rtp
 from tests.fakes.signing import BEHIND, NOISE, UUID, message, sei_unit, signature_unit, signed
@@ -32,7 +32,6 @@ from tests.fakes.video import access_units
 from tests.unit.recorder.capture.rtp.packets import h264_payloads, h265_payloads
 
 AXIS, ONVIF = CameraSignature.AXIS, CameraSignature.ONVIF
-SECOND = "I" + "P" * 9
 SLICES = {CodecName.H264: range(1, 6), CodecName.H265: range(32)}
 SPLITS = {CodecName.H264: h264_payloads, CodecName.H265: h265_payloads}
 PACKET_BYTES = 700

@@ -17,9 +17,9 @@ from recorder.store.verify import verify
 from retention.policy import Rule
 from retention.sweep import sweep
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
+from tests.fakes.power import PowerCut
 
 
 def box(tmp_path: Path) -> tuple[Store, FakeClock]:
@@ -110,11 +110,8 @@ def test_a_gap_or_a_stranger_is_not_discarded(tmp_path: Path) -> None:
 def test_a_crash_in_the_middle_is_finished_at_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Wherever the power goes, the next start finishes the discard, and nothing is found wrong."""
 
-    class PowerCutError(BaseException):
-        pass
-
     def cut(*arguments: object) -> None:
-        raise PowerCutError
+        raise PowerCut
 
     store, clock = box(tmp_path)
     clock.advance(32 * 86400)
@@ -126,7 +123,7 @@ def test_a_crash_in_the_middle_is_finished_at_start(tmp_path: Path, monkeypatch:
     }[step]
     with monkeypatch.context() as patch:
         patch.setattr(target, cut)
-        with pytest.raises(PowerCutError):
+        with pytest.raises(PowerCut):
             store.discard([first.id], "target")
     store.close()
 

@@ -25,26 +25,16 @@ from recorder.store.verify import verify
 from retention.evidence import package
 from retention.evidence.export import Wanted, export
 from retention.evidence.reading import verify_package
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import filled, segments
 from tests.fakes.clock import FakeClock
 
-SECOND = "I" + "P" * 9
 RULE = ErasureRule.TIME_OVER
 YEARS_S = (REGISTER_DAYS + 1) * DAY_US / SECOND_US
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def store(tmp_path: Path, clock: FakeClock) -> Store:
-    made = new_store(tmp_path, clock, "gate", "yard")
-    clock.advance(2)
-    record(made, clock, SECOND * 8)
-    made.checkpoint()
-    return made
+    return filled(tmp_path, clock, "gate", "yard", seconds=8)
 
 
 def viewed(store: Store, clock: FakeClock, asker: Asker, kind: ViewKind = ViewKind.MEDIA) -> None:

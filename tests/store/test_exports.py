@@ -11,7 +11,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.times import SECOND_US
-from recorder.errors import ExportNotDone, ExportOver, ExportsWaiting, NoRoomForExport, StorageFailed, StorageFull
+from recorder.errors import (
+    ExportNotDone,
+    ExportOver,
+    ExportsWaiting,
+    NoRoomForExport,
+    StorageError,
+    StorageFailed,
+    StorageFull,
+)
 from recorder.store import exports, files
 from recorder.store.parts import Space
 from recorder.store.records import Export, ExportState
@@ -22,24 +30,13 @@ from retention.evidence.handing import list_of
 from retention.evidence.jobs import Exporter, folder_of
 from retention.evidence.reading import verify_package
 from retention.evidence.room import Room
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import filled, segments
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.fixture
 def store(tmp_path: Path, clock: FakeClock) -> Store:
-    made = new_store(tmp_path, clock, "gate")
-    clock.advance(2)
-    record(made, clock, SECOND * 8)
-    made.checkpoint()
-    return made
+    return filled(tmp_path, clock, "gate", seconds=8)
 
 
 def asked(store: Store, clock: FakeClock) -> Export:
@@ -292,6 +289,55 @@ def test_one_that_fails_by_a_fault_of_ours_keeps_nobody_waiting(
 
     assert store.exports.get(first.id).state is ExportState.FAILED
     assert store.exports.get(second.id).state is ExportState.DONE
+
+
+LEADS_NOWHERE = "n" * 300
+"""A link to it cannot be followed: no file system has names so long (ENAMETOOLONG)."""
+
+
+def test_one_whose_folder_cannot_be_looked_at_fails_and_the_next_is_made(store: Store, clock: FakeClock) -> None:
+    """What lies there is not taken for nothing: the room would be counted wrong. It is named, and goes."""
+    first, second = asked(store, clock), asked(store, clock)
+    store.layout.exports.mkdir(exist_ok=True)
+    folder_of(store, first).symlink_to(LEADS_NOWHERE)
+    Exporter(store, clock, "0").run()
+
+    ended = store.exports.get(first.id)
+    assert (ended.state, ended.problem_code) == (ExportState.FAILED, "storage_error")
+    assert not folder_of(store, first).is_symlink()
+    assert store.exports.get(second.id).state is ExportState.DONE
+
+
+def test_files_that_cannot_be_removed_keep_nobody_waiting(store: Store, clock: FakeClock) -> None:
+    """While no folder can be looked at each export fails, and each turn says that something is left; then all goes."""
+    first, second = asked(store, clock), asked(store, clock)
+    store.layout.exports.symlink_to(LEADS_NOWHERE)
+    exporter = Exporter(store, clock, "0")
+    exporter.run()
+    third = asked(store, clock)
+    with pytest.raises(StorageError):
+        exporter.run()
+    ended = [store.exports.get(one.id) for one in (first, second, third)]
+    assert [(one.state, one.problem_code) for one in ended] == [(ExportState.FAILED, "storage_error")] * 3
+
+    store.layout.exports.unlink()
+    fourth = asked(store, clock)
+    exporter.run()
+    assert store.exports.get(fourth.id).state is ExportState.DONE
+
+
+def test_a_package_that_is_a_link_goes_and_what_it_leads_to_stays(
+    store: Store, clock: FakeClock, tmp_path: Path
+) -> None:
+    """Somebody moved it to another disk, and has it there."""
+    one = asked(store, clock)
+    Exporter(store, clock, "0").run()
+    moved = folder_of(store, one).rename(tmp_path / "moved")
+    folder_of(store, one).symlink_to(moved)
+    jobs.remove(store, one.id)
+
+    assert not folder_of(store, one).is_symlink()
+    assert (moved / "SHA256SUMS").is_file()
 
 
 def test_what_an_attempt_before_left_behind_is_not_in_the_package(store: Store, clock: FakeClock) -> None:

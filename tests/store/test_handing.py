@@ -25,6 +25,7 @@ from retention.evidence.jobs import Exporter, folder_of
 from retention.evidence.reading import verify_package
 from retention.evidence.unpacking import verify_archive
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 
 CASE = "案件 2026/114 “东门”"
@@ -36,7 +37,7 @@ def store(tmp_path: Path) -> Store:
     clock = FakeClock()
     made = new_store(tmp_path, clock, "gate")
     clock.advance(2)
-    record(made, clock, ("I" + "P" * 9) * 8)
+    record(made, clock, SECOND * 8)
     made.checkpoint()
     begun_us = made.cameras.get("gate").registered_us + 3 * SECOND_US
     made.exports.ask("gate.main", begun_us, segments(made, clock)[-1].t1_us, CASE, "letter")

@@ -17,10 +17,8 @@ from recorder.store.records import CodecName, Gap, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
-from tests.fakes.camera import packets
+from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
 
 
 def decoded(data: bytes) -> int:

@@ -21,23 +21,9 @@ from recorder.store.log.note import open_checkpoint, origin_of
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import new_store, record
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.failing_writes import FailingWrites, Mode
-
-SECOND = "I" + "P" * 9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: FakeClock) -> Store:
-    made = new_store(tmp_path, clock, "gate")
-    record(made, clock, SECOND * 3)
-    made.checkpoint()
-    return made
 
 
 def key_files(data: Path) -> dict[str, str]:

@@ -33,14 +33,8 @@ from recorder.store.store import Store
 from recorder.store.verify import verify
 from retention.evidence.standing import standing
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.fixture

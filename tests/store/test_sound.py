@@ -28,13 +28,12 @@ from recorder.store.records import AudioCodec, AudioFacts, CodecName, Gap, Segme
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import SEGMENT_US, new_store, segments
-from tests.fakes.camera import packets
+from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.sound import Sound, beside, sound_of
 from tests.fakes.video import access_units
 
 HEADER = SegmentHeader("box", "gate", "gate.main", 0, 0, 0, "00")
-SECOND = "I" + "P" * 9
 
 
 def recorded(

@@ -15,9 +15,8 @@ from recorder.store.verify import Hashes, hashed
 from retention.evidence.completeness import Standing as Class
 from retention.evidence.standing import NothingRecorded, Standing, standing
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
 
 
 def filled(tmp_path: Path, clock: FakeClock) -> Store:

@@ -48,10 +48,9 @@ from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from tests.fakes.box import blind, new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
-
+from tests.fakes.power import PowerCut
 
 # -- making and opening
 
@@ -459,18 +458,15 @@ def test_a_rolled_back_transaction_leaves_no_leaf(tmp_path: Path) -> None:
 def test_signing_that_breaks_off_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Between any two steps: the next checkpoint signs everything, and nothing is found wrong."""
 
-    class PowerCutError(BaseException):
-        pass
-
     def cut(*arguments: object, **more: object) -> None:
-        raise PowerCutError
+        raise PowerCut
 
     write_together = files.write_together
 
     def cut_half_way(contents: dict[Path, bytes]) -> None:
         assert len(contents) > 3
         write_together(dict(list(contents.items())[::2]))
-        raise PowerCutError
+        raise PowerCut
 
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
@@ -486,7 +482,7 @@ def test_signing_that_breaks_off_is_done_again(tmp_path: Path, monkeypatch: pyte
     }[step]
     with monkeypatch.context() as patch:
         patch.setattr(target, cut_half_way if step == "half of the tiles" else cut)
-        with pytest.raises(PowerCutError):
+        with pytest.raises(PowerCut):
             store.checkpoint()
     store.close()
 

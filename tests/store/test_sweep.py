@@ -11,9 +11,8 @@ from retention.evidence.holds import HoldInvalid
 from retention.policy import Reason, Rule
 from retention.sweep import sweep
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
-
-SECOND = "I" + "P" * 9
 
 
 def test_a_pass_says_what_should_have_gone_and_what_went(tmp_path: Path) -> None:

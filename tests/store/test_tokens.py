@@ -36,15 +36,9 @@ from recorder.store.verify import verify
 from retention.evidence.export import Wanted, export
 from retention.evidence.reading import verify_package
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.softhsm import LABEL, PIN, SO_PIN, SoftToken, soft_token
-
-SECOND = "I" + "P" * 9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.fixture

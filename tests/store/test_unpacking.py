@@ -18,6 +18,7 @@ from retention.evidence.export import Wanted, export
 from retention.evidence.handing import Packed, list_of, sent
 from retention.evidence.unpacking import verify_archive
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 
 
@@ -26,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Path]:
     clock, place = FakeClock(), tmp_path_factory.mktemp("made")
     store = new_store(place, clock, "gate")
     clock.advance(2)
-    record(store, clock, ("I" + "P" * 9) * 6)
+    record(store, clock, SECOND * 6)
     found = segments(store, clock)
     export(store, Wanted("gate", found[0].t0_us, found[-1].t1_us, "7"), place / "package", clock, "0")
     return store, place / "package"

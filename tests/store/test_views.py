@@ -17,25 +17,16 @@ from recorder.store.records import Asker, View, ViewKind
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from recorder.store.viewing import LASTS_US, SLOT_US
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import filled, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 
-SECOND = "I" + "P" * 9
 OFFICER = Asker("token", "192.0.2.7", agent="player/1", purpose="Theft at the gate")
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def store(tmp_path: Path, clock: FakeClock) -> Store:
-    made = new_store(tmp_path, clock, "gate", "yard")
-    clock.advance(2)
-    record(made, clock, SECOND * 8)
-    made.checkpoint()
-    return made
+    return filled(tmp_path, clock, "gate", "yard", seconds=8)
 
 
 def leaves(store: Store) -> list[Leaf]:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,24 +38,10 @@ from retention.evidence.cosigning import (
 from retention.evidence.witness import Answer
 from retention.evidence.witnesses import Witness
 from tests.fakes.box import new_store, record
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.logs import OTHER
 from tests.fakes.witness import FakeWitness, logs, sizes, witness
-
-SECOND = "I" + "P" * 9
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def store(tmp_path: Path, clock: FakeClock) -> Store:
-    made = new_store(tmp_path, clock, "gate")
-    record(made, clock, SECOND * 4)
-    made.checkpoint()
-    return made
 
 
 @pytest.fixture
@@ -399,6 +386,14 @@ def test_a_tail_that_was_cut_off_is_caught(store: Store, clock: FakeClock, there
     old.close()
 
 
+def key_of(store: Store, path: Path) -> Ed25519PrivateKey:
+    """What a new box takes for its own: the key of this one."""
+    path.parent.mkdir()
+    shutil.copy(store.layout.key, path)
+    shutil.copy(store.layout.public_key, path.with_name(store.layout.public_key.name))
+    return load_key(path)
+
+
 def test_a_second_clean_log_is_caught_by_its_origin_and_by_its_key(
     store: Store, clock: FakeClock, there: FakeWitness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -421,13 +416,7 @@ def test_a_second_clean_log_is_caught_by_its_origin_and_by_its_key(
     assert isinstance(mine.problem, WitnessUnaware)
     named.close()
 
-    def old_key(path: Path) -> Ed25519PrivateKey:
-        path.parent.mkdir()
-        shutil.copy(store.layout.key, path)
-        shutil.copy(store.layout.public_key, path.with_name(store.layout.public_key.name))
-        return load_key(path)
-
-    monkeypatch.setattr("recorder.store.keyring.create_key", old_key)
+    monkeypatch.setattr("recorder.store.keyring.create_key", partial(key_of, store))
     keyed = new_store(tmp_path / "keyed", clock, "gate")
     assert keyed.fingerprint == store.fingerprint
     keyed.checkpoint()

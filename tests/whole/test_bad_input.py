@@ -54,6 +54,17 @@ def one_sentence(result: Result, code: ExitCode, *words: str) -> None:
         assert word in result.err
 
 
+UNRECORDABLE = {
+    "nobody": ("source_unreachable", "unreachable"),
+    "locked": ("source_auth_refused", "auth_refused"),
+    "web": ("source_invalid", "stream_invalid"),
+    "audio": ("source_no_video", "stream_invalid"),
+    "old": ("source_codec_unknown", "stream_invalid"),
+    "missing": ("source_not_found", "unreachable"),
+}
+"""The problem that the status names, and the cause of the gaps in the record, of each camera."""
+
+
 def test_cameras_cannot_be_recorded(machine: Machine) -> None:
     """Six cameras that cannot be recorded are each named with their own reason; the seventh goes on being recorded."""
     with (
@@ -63,43 +74,30 @@ def test_cameras_cannot_be_recorded(machine: Machine) -> None:
         web_server() as web,
     ):
         machine.start()
-        machine.add_camera("good", good["good"])
-        machine.add_camera("nobody", nobody())
         machine.add_camera("locked", locked["locked"], username="ann", password="wrong-one")
-        machine.add_camera("web", web)
-        machine.add_camera("audio", odd["audio"])
-        machine.add_camera("old", odd["old"])
-        machine.add_camera("missing", odd["missing"])
-        expected = {
-            "nobody": ("source_unreachable", "unreachable"),
-            "locked": ("source_auth_refused", "auth_refused"),
-            "web": ("source_invalid", "stream_invalid"),
-            "audio": ("source_no_video", "stream_invalid"),
-            "old": ("source_codec_unknown", "stream_invalid"),
-            "missing": ("source_not_found", "unreachable"),
-        }
-
-        def problems() -> dict[str, str] | None:
-            found = {
-                one["camera"]: one["code"] for one in machine.get("/api/v1/status")["problems"] if one.get("camera")
-            }
-            return found if set(expected) <= set(found) else None
-
-        found = until("every camera has its problem", problems, 40)
-        assert {name: found[name] for name in expected} == {name: code for name, (code, _) in expected.items()}
+        for name, url in {**good, "nobody": nobody(), "web": web, **odd}.items():
+            machine.add_camera(name, url)
+        found = until("every camera has its problem", lambda: problems_of_all(machine), 40)
+        assert found == {name: code for name, (code, _) in UNRECORDABLE.items()}
         until("the good camera is recorded", lambda: machine.status_of("good")["state"] == "recording", 20)
         assert "good" not in problems_now(machine)
         assert machine.get("/api/v1/status")["state"] == "degraded"
         machine.stop()
-        for name, (code, _) in expected.items():
+        for name, (code, _) in UNRECORDABLE.items():
             assert code in machine.log
             assert f'"{name}"' in machine.log
         assert "Traceback" not in machine.log
         assert "wrong-one" not in machine.log
         machine.start()
-        for name, (_, cause) in expected.items():
+        for name, (_, cause) in UNRECORDABLE.items():
             items = machine.get(f"/api/v1/cameras/{name}/coverage", **whole_time(machine, name))["items"]
             assert cause in {item.get("cause") for item in items}, (name, items)
+
+
+def problems_of_all(machine: Machine) -> dict[str, str] | None:
+    """The code at each camera that cannot be recorded; None until there is one at all of them."""
+    found = {one.get("camera"): one["code"] for one in machine.get("/api/v1/status")["problems"]}
+    return {name: found[name] for name in UNRECORDABLE} if set(UNRECORDABLE) <= set(found) else None
 
 
 def problems_now(machine: Machine) -> set[str]:

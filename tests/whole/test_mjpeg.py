@@ -88,6 +88,23 @@ def places(pictures: Sequence[bytes], film: Sequence[bytes]) -> list[int]:
     return [number[one] for one in pictures]
 
 
+def recorded_over_a_crash(machine: Machine, behaviour: LiveCamera, url: str) -> int:
+    """The box is killed in the middle of a segment, and records the rest; how many were sent when it was killed."""
+    machine.start()
+    machine.add_camera("yard", url)
+    until("two segments are stored", lambda: len(segments(machine)) >= 2, 40)
+    until("the next one has begun", lambda: list((machine.data_dir / "media").rglob("yard.main/**/*.part")), 10)
+    sent = behaviour.sent
+    until("a second more is sent", lambda: behaviour.sent >= sent + FPS, 10)
+    sent_before_crash = behaviour.sent
+    machine.kill()
+    machine.start()
+    until("it is recorded again", lambda: machine.status_of("yard")["state"] == "recording", 30)
+    until("all is sent", lambda: behaviour.sent == PICTURES, 90)
+    assert machine.stop() == 0
+    return sent_before_crash
+
+
 @pytest.mark.timeout(180)
 def test_an_mjpeg_camera_and_a_crash(machine: Machine) -> None:
     """Stored byte by byte as they came, in order, none missing within a run; a change of size ends one; `verify` is
@@ -95,18 +112,7 @@ def test_an_mjpeg_camera_and_a_crash(machine: Machine) -> None:
     behaviour = LiveCamera()
     assert len(set(behaviour.shots)) == PICTURES
     with camera(behaviour) as url:
-        machine.start()
-        machine.add_camera("yard", url)
-        until("two segments are stored", lambda: len(segments(machine)) >= 2, 40)
-        until("the next one has begun", lambda: list((machine.data_dir / "media").rglob("yard.main/**/*.part")), 10)
-        sent = behaviour.sent
-        until("a second more is sent", lambda: behaviour.sent >= sent + FPS, 10)
-        sent_before_crash = behaviour.sent
-        machine.kill()
-        machine.start()
-        until("it is recorded again", lambda: machine.status_of("yard")["state"] == "recording", 30)
-        until("all is sent", lambda: behaviour.sent == PICTURES, 90)
-        assert machine.stop() == 0
+        sent_before_crash = recorded_over_a_crash(machine, behaviour, url)
     assert machine.command("verify").code == 0
     assert machine.command("fsck").code == 0
 

@@ -48,11 +48,14 @@ ANSWER_S: Final = 15.0
 """A smart card makes a signature, or a key, in less than three seconds."""
 
 PIN_LIMIT_BYTES: Final = 1024
+"""Read of its file. The longest PINs that we know of have 255 bytes (SoftHSM); a file named by mistake may be of any
+size."""
 
 ED25519_OID: Final = "1.3.101.112"
 """RFC 8410, 3."""
 
 KEY_BYTES: Final = 32
+"""Of a public key (RFC 8032, 5.1.5)."""
 
 STOPPED: Final = TokenFlag.USER_PIN_LOCKED | TokenFlag.USER_PIN_FINAL_TRY
 """Flags of a token that the next wrong PIN locks for good, or that is locked."""

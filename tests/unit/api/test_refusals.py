@@ -9,6 +9,7 @@ import pytest
 
 from api.app import BODY_LIMIT_BYTES, create_app
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.ports import ports_of
 
@@ -16,14 +17,9 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def transport(tmp_path: Path, clock: FakeClock) -> Iterator[httpx.ASGITransport]:
     store = new_store(tmp_path, clock, "gate")
-    record(store, clock, ("I" + "P" * 9) * 6)
+    record(store, clock, SECOND * 6)
     app = create_app(ports_of(store, clock))
     app.state.store = store
     yield httpx.ASGITransport(app, raise_app_exceptions=False)

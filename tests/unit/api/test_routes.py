@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from api.app import create_app
 from api.errors import MEDIA_TYPE
 from api.routes import cameras, exports, footage, health, holds, log, media, views
-from api.routes.media import Span, byte_range, matches_none
+from api.routes.ranges import Span, byte_range, matches_none
 from config.errors import CustosError
 from config.times import format_us
 from recorder.capture.recording import Recording
@@ -34,12 +34,11 @@ from recorder.store.store import Store
 from retention.evidence import room
 from retention.evidence.jobs import Exporter
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
-from tests.fakes.camera import packets
+from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 from tests.fakes.serving import serving
 
-SECOND = "I" + "P" * 9
 PAGES = (cameras, exports, footage, health, holds, log, media, views)
 
 

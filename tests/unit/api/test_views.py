@@ -25,10 +25,10 @@ from recorder.store.log.leaves import Leaf
 from recorder.store.records import Asker, Segment, ViewKind
 from recorder.store.store import Store
 from tests.fakes.box import new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 
-SECOND = "I" + "P" * 9
 BROWSER = {"User-Agent": "Player/2", "Custos-Purpose": quote("门口失窃")}
 
 

@@ -25,11 +25,6 @@ LOG, FORK = Log(parts_at=5), Log("forked", parts_at=5)
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def record(tmp_path: Path) -> Iterator[WitnessRecord]:
     made = WitnessRecord.open(tmp_path, "witness.example/north")
     yield made

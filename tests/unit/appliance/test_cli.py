@@ -7,22 +7,21 @@ import io
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from threading import Thread
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
-from appliance import cli
 from appliance.cli.client import DOWNLOAD_TRIES, AnswerIsNo, exit_code_of
 from appliance.wiring.running import write_running
-from config import logs
 from config.clock import SystemClock
 from config.errors import ExitCode
 from config.times import format_us
@@ -31,41 +30,14 @@ from recorder.store.erasures import REGISTER_DAYS
 from recorder.store.log.errors import TokenMissing
 from recorder.store.records import Asker, ViewKind, stream_of
 from retention.evidence.jobs import Exporter
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import filled, new_store, record, segments
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.onvif_device import PASSWORD, USERNAME, OnvifDevice, served
 from tests.fakes.ports import ports_of
 from tests.fakes.rtsp_camera import BasicOnly, Behaviour, camera
 from tests.fakes.serving import serving
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ended]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Run]:
-    """Runs a command in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def start(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["custos", *arguments])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as err:
-            code = int(err.code or 0)
-        seen = capsys.readouterr()
-        return Ended(code, seen.out, seen.err)
-
-    yield start
-    # Logging was sent to this test's own standard error, which ends with the test.
-    logs.configure(level="WARNING", stream=sys.__stderr__)
+from tests.fakes.terminal import Run
 
 
 def test_help_is_asked_for(run: Run) -> None:
@@ -130,16 +102,21 @@ def test_nothing_is_wrong(run: Run) -> None:
 
 
 def test_verify_shows_how_far_it_is_on_a_terminal_alone(tmp_path: Path) -> None:
-    """A bar with what is done of all bytes and how long it still takes; a file gets nothing, not an empty line."""
+    """A bar with what is done of all bytes and how long it still takes; a file gets one plain line, whatever colours
+    are wanted in it, and with `--json` nothing."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
-    record(store, clock, ("I" + "P" * 9) * 8)
+    record(store, clock, SECOND * 8)
     store.checkpoint()
     store.close()
     command = [sys.executable, "-m", "appliance", "verify", "--data-dir", str(tmp_path / "data")]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
 
-    quiet = subprocess.run(command, capture_output=True, env=environment, timeout=120, check=True)
+    coloured = {**environment, "FORCE_COLOR": "1"}
+    into_file, for_programs = (
+        subprocess.run([*command, *more], capture_output=True, env=coloured, timeout=120, check=True, encoding="utf-8")
+        for more in ((), ("--json",))
+    )
     mine, theirs = pty.openpty()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs, env=environment) as process:
         os.close(theirs)
@@ -149,7 +126,8 @@ def test_verify_shows_how_far_it_is_on_a_terminal_alone(tmp_path: Path) -> None:
                 seen += piece
     os.close(mine)
 
-    assert quiet.stderr == b""
+    assert re.fullmatch(r"Reading every stored byte 读取全部录像: [0-9.]+ kB\n", into_file.stderr)
+    assert for_programs.stderr == ""
     assert process.returncode == 0
     assert "Reading every stored byte 读取全部录像" in seen.decode()
     assert b"100%" in seen
@@ -353,7 +331,7 @@ def test_completeness_of_what_is_not_signed_yet(run: Run, tmp_path: Path) -> Non
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     clock.advance(2)
-    record(store, clock, ("I" + "P" * 9) * 6)
+    record(store, clock, SECOND * 6)
     begun, ended = (format_us(one) for one in (segments(store, clock)[0].t0_us, segments(store, clock)[-1].t1_us))
     store.close()
 
@@ -395,7 +373,7 @@ def package(tmp_path: Path, breaks: int = 0) -> Iterator[BreaksOff]:
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     clock.advance(2)
-    record(store, clock, ("I" + "P" * 9) * 6)
+    record(store, clock, SECOND * 6)
     found = segments(store, clock)
     store.exports.ask("gate.main", found[0].t0_us, found[-1].t1_us, "7", "letter")
     Exporter(store, clock, "0").run()
@@ -422,15 +400,37 @@ def test_package_is_saved(run: Run, tmp_path: Path) -> None:
         span = ("--camera", "gate", "--from", "2h", "--to", "1h", "--case", "8", "--reason", "x")
         early = run("export", *span, "--zip", "p.zip")
 
-    assert (saved.code, "p.zip" in saved.err) == (0, True), saved.err
+    assert saved.code == 0, saved.err
+    said = r"Saving p\.{0} 正在保存: [0-9.]+ kB\nSaved 已保存: p\.{0}\n"
+    assert re.fullmatch(said.format("zip") + said.format("tar"), saved.err)
     assert good(tmp_path / "p.zip")
     with tarfile.open(tmp_path / "p.tar") as archive:
         assert "7-export-1/SHA256SUMS" in archive.getnames()
     assert (again.code, "already" in again.err) == (ExitCode.REFUSED, True)
-    assert (early.code, early.err) == (again.code, again.err.lstrip())
+    assert (early.code, early.err) == (again.code, again.err)
     assert (nowhere.code, unsaid.code, unknown.code) == (ExitCode.STORAGE, ExitCode.USAGE, ExitCode.REFUSED)
     assert "There is no export" in unknown.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "p.tar", "p.zip"]
+
+
+def test_an_export_into_a_file_says_one_plain_line(
+    run: Run, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much is written, once, however long that takes; and where the package lies."""
+    monkeypatch.setattr("appliance.cli.exports.LOOK_S", 0.01)
+    store = filled(tmp_path, clock, "gate", seconds=6)
+    found = segments(store, clock)
+    making = Thread(target=Exporter(store, clock, "0").run)
+    with serving(create_app(ports_of(store, clock, exported=making.start))) as url:
+        write_running(tmp_path / "data", url, os.getpid())
+        span = ("--from", format_us(found[0].t0_us), "--to", format_us(found[-1].t1_us))
+        made = run("export", "--camera", "gate", *span, "--case", "7", "--reason", "letter")
+    making.join(20)
+    store.close()
+
+    assert made.code == 0, made.err
+    assert re.fullmatch(r"Writing the package 正在导出: [0-9.]+ kB\n", made.err)
+    assert re.fullmatch(r"Export 1 is done, [0-9.]+ kB: \S+\n", made.out)
 
 
 def test_saving_breaks_off(run: Run, tmp_path: Path) -> None:

@@ -2,70 +2,40 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import NamedTuple
 
 import pypdfium2
 import pytest
 
-from appliance import cli
-from config import logs
 from config.errors import ExitCode
 from recorder.store.log.keys import load_key
 from recorder.store.store import Store
 from retention.evidence import package
 from retention.evidence.export import Wanted, export
 from tests.fakes.box import new_store, record
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
+from tests.fakes.terminal import Ended, Run
 from tests.forgeries.packages import resign
 from tests.unit.retention.test_paper import text_of
-
-
-class Ended(NamedTuple):
-    code: int
-    out: str
-    err: str
-
 
 Page = Callable[..., Ended]
 
 
 @pytest.fixture
-def page(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Page]:
-    """Runs `custos log page` in this process, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def start(*arguments: str, typed: bytes | None = None, command: tuple[str, ...] = ("log", "page")) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["custos", *command, *arguments])
-        if typed is not None:
-            monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(typed)))
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as err:
-            code = int(err.code or 0)
-        seen = capsys.readouterr()
-        return Ended(code, seen.out, seen.err)
-
-    yield start
-    logs.configure(level="WARNING", stream=sys.__stderr__)
+def page(run: Run) -> Page:
+    """Runs `custos log page`."""
+    return partial(run, "log", "page")
 
 
 def grown(store: Store, clock: FakeClock, seconds: int) -> None:
     """So many seconds are recorded and signed."""
-    record(store, clock, ("I" + "P" * 9) * seconds)
+    record(store, clock, SECOND * seconds)
     store.checkpoint()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.fixture
@@ -225,7 +195,7 @@ def test_printing_and_checking_are_two_things(page: Page, box: Store) -> None:
 
 
 def test_who_verifies_a_package_is_told_of_another_print(
-    page: Page, box: Store, clock: FakeClock, tmp_path: Path
+    run: Run, box: Store, clock: FakeClock, tmp_path: Path
 ) -> None:
     """Good, since files.csv is what is checked; and a remark, before somebody signs the PDF."""
     begun_us = box.cameras.get("gate").registered_us
@@ -233,8 +203,8 @@ def test_who_verifies_a_package_is_told_of_another_print(
     export(box, Wanted("gate", begun_us, begun_us + 2_000_000, "案件 7"), folder, clock, "0.0.0")
     (folder / package.FILES_PRINT).write_bytes(b"%PDF-1.4 another")
     resign(folder, load_key(box.layout.key))
-    ended = page(command=("verify", str(folder), "--fingerprint", box.fingerprint))
-    as_json = page("--json", command=("verify", str(folder), "--fingerprint", box.fingerprint))
+    ended = run("verify", str(folder), "--fingerprint", box.fingerprint)
+    as_json = run("verify", str(folder), "--fingerprint", box.fingerprint, "--json")
 
     assert ended.code == 0
     assert "Remark 提示 files.pdf: It is not what this version prints" in ended.out

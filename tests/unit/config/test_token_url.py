@@ -52,6 +52,12 @@ def test_what_names_no_key_is_refused(text: str) -> None:
         parse(text)
 
 
+def test_one_that_is_too_long_is_told_so() -> None:
+    """Not that it began wrongly."""
+    with pytest.raises(TokenUrlInvalid, match="more than 2000 characters"):
+        parse("pkcs11:token=custos;object=" + "a" * 2000 + QUERY)
+
+
 def test_a_pin_in_the_url_is_refused_and_not_shown() -> None:
     """Settings stand in the log and in answers."""
     with pytest.raises(TokenUrlSecret) as refused:

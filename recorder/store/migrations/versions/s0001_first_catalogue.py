@@ -15,7 +15,10 @@ depends_on: str | None = None
 
 
 def upgrade() -> None:
-    """Make the tables; what each column is for stands in `recorder/store/tables.py`."""
+    """Make the tables; what each column is for stands in `recorder/store/tables.py`.
+
+    One list of columns, long as it is: it decides nothing, and a step of the schema is never written anew.
+    """
     op.create_table(
         "cameras",
         sa.Column("id", sa.String(), nullable=False),
