@@ -43,7 +43,7 @@ from recorder.store.daycount import is_offset
 from recorder.store.log import sm2
 from recorder.store.log.cosignature import cosigned_at_s
 from recorder.store.log.errors import LogError, ProofInvalid
-from recorder.store.log.keys import fingerprint
+from recorder.store.log.keys import fingerprint, public_pem
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, origin_of, read_body, signatures_by
 from recorder.store.log.succession import LEAF, read_link, walk
@@ -147,6 +147,8 @@ class Verification:
         if not isinstance(key, Ed25519PublicKey):
             self._object(name, "It is no Ed25519 key.")
             return None
+        if public_pem(key) != pem:
+            self._object(name, "It is not written as a public key is, and as that alone.")
         return key
 
     def listed(self, name: str, text: bytes, signature_name: str, signature: bytes) -> None:

@@ -846,6 +846,21 @@ def the_checkpoint_with_a_line_that_is_none(folder: Path, key: Ed25519PrivateKey
     path.write_bytes(path.read_bytes() + b"signed\n")
 
 
+def the_key_with_a_text_before_it(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.KEY
+    path.write_bytes(b"The key of the gate:\n" + path.read_bytes())
+
+
+def the_key_with_line_ends_of_another_system(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.KEY
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def the_key_twice(folder: Path, key: Ed25519PrivateKey) -> None:
+    path = folder / package.KEY
+    path.write_bytes(path.read_bytes() * 2)
+
+
 def the_checkpoint_with_a_line_of_somebody_that_is_no_base64(folder: Path, key: Ed25519PrivateKey) -> None:
     path = folder / package.CHECKPOINT
     path.write_text(path.read_text(encoding="utf-8") + "— somebody A\n", encoding="utf-8")
@@ -870,6 +885,9 @@ OWNED: dict[Owner, str] = {
     the_claim_of_a_zone_with_a_space: package.CLAIM,
     the_checkpoint_without_its_last_line_break: package.CHECKPOINT,
     the_checkpoint_with_a_line_that_is_none: package.CHECKPOINT,
+    the_key_with_a_text_before_it: package.KEY,
+    the_key_with_line_ends_of_another_system: package.KEY,
+    the_key_twice: package.KEY,
     the_checkpoint_with_a_line_of_somebody_that_is_no_base64: package.CHECKPOINT,
     the_checkpoint_with_a_line_whose_name_has_a_tab: package.CHECKPOINT,
     the_checkpoints_signature_under_another_key_id: package.CHECKPOINT,

@@ -59,7 +59,12 @@ papers=$(printf %s "${1-}" | tr -d ': ' | tr 'A-F' 'a-f') # before arguments ser
 # 2. The key that signed this (its fingerprint is the SHA-256 of its DER form).
 fingerprint() { openssl pkey -pubin -in "$1" -outform DER 2>/dev/null | sha256sum | cut -c1-64; }
 found=$(fingerprint keys/log.pub.pem)
-openssl pkey -pubin -in keys/log.pub.pem -noout 2>/dev/null || fail keys/log.pub.pem "It is no public key."
+for name in keys/log.pub.pem keys/log-*.pub.pem; do
+    [ -e "$name" ] || [ "$name" = keys/log.pub.pem ] || continue
+    openssl pkey -pubin -in "$name" 2>/dev/null | cmp -s - "$name" && [ -s "$name" ] &&
+        openssl pkey -pubin -in "$name" -outform DER 2>/dev/null | xxd -p | grep -q '^302a300506032b6570032100' ||
+        fail "$name" "It is no public key of Ed25519, written as such and nothing else."
+done
 
 # 3. The list of files was signed with that key (Ed25519).
 openssl pkeyutl -verify -pubin -inkey keys/log.pub.pem -rawin -in SHA256SUMS -sigfile SHA256SUMS.sig >/dev/null 2>&1 ||
