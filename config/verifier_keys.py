@@ -24,7 +24,7 @@ PUBLIC_BYTES = 32
 TEXT_LIMIT = 1000
 """A name longer than some hundred characters is no name."""
 
-_WITNESS_NAME = re.compile(r"[!#-*,-\[\]-~]+")
+WITNESS_NAME = re.compile(r"[!#-*,-\[\]-~]+")
 """Printable ASCII but plus, quote and backslash. C2SP allows more; but names of witnesses stand in entries of the log,
 which are read by scripts that know nothing of JSON's escapes, nor of other alphabets."""
 
@@ -68,7 +68,7 @@ def parse_verifier_key(text: str, algorithm: int) -> VerifierKey:
     if len(marked) != 1 + PUBLIC_BYTES or marked[0] != algorithm:
         raise ValueError(f"it is not the key of an Ed25519 signature of kind {algorithm}")
     key = VerifierKey(found["name"], algorithm, marked[1:])
-    if algorithm == COSIGNATURE and not _WITNESS_NAME.fullmatch(key.name):
+    if algorithm == COSIGNATURE and not WITNESS_NAME.fullmatch(key.name):
         raise ValueError("the key's name is not of plain letters, digits and marks")
     if key.text != text:
         raise ValueError("its hash is not that of its name and key")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from config.errors import ExitCode
+from config.verifier_keys import WITNESS_NAME
 from recorder.errors import StoreError
 from recorder.store import files
 from recorder.store.log.errors import KeyFileInvalid, LogError
@@ -32,10 +32,11 @@ STATE, KEY, PUBLIC = "witness.json", "witness.ed25519", "witness.pub.pem"
 
 FORMAT = 1
 
+NAME_LIMIT = 200
+"""Characters. It stands in every cosigned note and its entry; a host and a path need no more."""
+
 NAME_PREFIX = "custos-witness/"
 """Of witnesses that nobody gave a name."""
-
-_NAME = re.compile(r"[^\s+]{1,200}")
 
 
 class WitnessStateInvalid(StoreError):
@@ -57,7 +58,9 @@ class WitnessNameOther(StoreError):
 
 
 class WitnessNameInvalid(StoreError):
-    """A witness's name is 1 to 200 characters without spaces and plus signs, such as witness.example.org/north."""
+    """A witness's name is 1 to 200 ASCII characters but spaces, plus signs, quotes and backslashes, such as
+    witness.example.org/north.
+    """
 
     code = "witness_name_invalid"
     exit_code = ExitCode.USAGE
@@ -101,7 +104,7 @@ class WitnessRecord:
             WitnessStateInvalid, WitnessNameOther, WitnessNameInvalid, WitnessInUse: as they say.
             KeyFileOpen, KeyFileInvalid: the key. StorageError: the disk.
         """
-        if name is not None and not _NAME.fullmatch(name):
+        if name is not None and not (len(name) <= NAME_LIMIT and WITNESS_NAME.fullmatch(name)):
             raise WitnessNameInvalid(f"{WitnessNameInvalid.sentence()} (It was {name!r}.)")
         lock = _locked(folder)
         try:

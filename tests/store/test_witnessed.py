@@ -61,7 +61,7 @@ def test_it_is_named_once(tmp_path: Path) -> None:
     WitnessRecord.open(tmp_path / "w", NAME).close()
     with pytest.raises(WitnessNameOther, match="north"):
         WitnessRecord.open(tmp_path / "w", "witness.example/south")
-    for name in ("", "two words", "one+two", "x" * 201):
+    for name in ("", "two words", "one+two", "x" * 201, "见证者", 'a"b', "a\\b", "a\n"):
         with pytest.raises(WitnessNameInvalid):
             WitnessRecord.open(tmp_path / "other", name)
 

@@ -523,7 +523,12 @@ def witness_of(vkey):
     """The key id of a witness, which is made of its name and key, and the key (C2SP signed-note, tlog-cosignature)."""
     found = re.fullmatch(r"([!#-*,-\[\]-~]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})", vkey)
     key = base64.b64decode(found[3]) if found else b""
-    if not found or key[0] != 4 or hashlib.sha256(found[1].encode() + b"\n" + key).hexdigest()[:8] != found[2]:
+    if (
+        len(vkey) > 1000
+        or not found
+        or key[0] != 4
+        or hashlib.sha256(found[1].encode() + b"\n" + key).hexdigest()[:8] != found[2]
+    ):
         raise ValueError("no key of a witness")
     return found[2], key[1:]
 
