@@ -57,8 +57,9 @@ from recorder.store import files
 from recorder.store.log import sm2
 from recorder.store.log.errors import KeyUnavailable
 from recorder.store.log.keys import fingerprint
+from recorder.store.making import InitReport
 from recorder.store.records import Camera, ManagedBy
-from recorder.store.store import InitReport, Store
+from recorder.store.store import Store
 from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.cosigning import WitnessContradicts
 from retention.evidence.jobs import Exporter
