@@ -146,11 +146,10 @@ class Store:
         facts = datadir.read_facts(layout)
         if not layout.catalogue.exists():
             raise CatalogueCorrupt(f"The catalogue is not there ({layout.catalogue}): restore it from a backup.")
-        held: int | None = None
-        if exclusive:
-            held = files.lock(layout.box)
-            datadir.probe_writing(layout)
+        held = files.lock(layout.box) if exclusive else None
         try:
+            if exclusive:
+                datadir.probe_writing(layout)
             store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days, key_url=key_url, sm=sm)
             if exclusive:
                 store.database.prepare()
