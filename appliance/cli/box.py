@@ -21,7 +21,7 @@ from config.errors import ExitCode
 
 if TYPE_CHECKING:
     from appliance.wiring.box import UpFacts
-    from recorder.store.store import InitReport
+    from recorder.store.making import InitReport
 
 config_app = typer.Typer(help="The configuration. 配置", no_args_is_help=True)
 token_app = typer.Typer(help="The access token. 访问令牌", no_args_is_help=True)

@@ -44,7 +44,7 @@ from appliance.wiring.program import IN_FORCE, boot_fields, cfg_fields, version
 from appliance.wiring.registry import Add, Change, FileCamera, Retire, faults, steps
 from appliance.wiring.running import remove_running, url_of, write_running
 from config.clock import Clock, Reading, step_us
-from config.errors import ConfigInvalid
+from config.errors import ConfigInvalid, CustosError
 from config.logs import register_secret
 from config.settings import CameraSettings, ProofSettings, Settings
 from config.times import SECOND_US, format_us
@@ -57,8 +57,9 @@ from recorder.store import files
 from recorder.store.log import sm2
 from recorder.store.log.errors import KeyUnavailable
 from recorder.store.log.keys import fingerprint
+from recorder.store.making import InitReport
 from recorder.store.records import Camera, ManagedBy
-from recorder.store.store import InitReport, Store
+from recorder.store.store import Store
 from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.cosigning import WitnessContradicts
 from retention.evidence.jobs import Exporter
@@ -374,7 +375,7 @@ class RecordingBox:
                 witness.run()
 
     def _anchor_facts(self) -> AnchorFacts:
-        stamped, problem = bool(self._settings.proof.tsa_urls), self._anchorer.problem
+        stamped, (code, text) = bool(self._settings.proof.tsa_urls), _told(self._anchorer.problem)
         state = self._store.anchors.state()
         return AnchorFacts(
             is_configured=stamped or bool(self._witnesses),
@@ -382,18 +383,18 @@ class RecordingBox:
             # What waits for an authority that is not asked any more is no problem: another vouches, or nobody does.
             wanted_us=state.wanted_us if stamped else None,
             waiting=state.waiting if stamped else 0,
-            problem_code=None if problem is None else problem.code,
-            problem_text="" if problem is None else str(problem),
+            problem_code=code,
+            problem_text=text,
             witnesses=[_witness_facts(one) for one in self._witnesses],
         )
 
     def _sm2_facts(self) -> Sm2Facts:
-        public, problem = self._store.sm2_public, self._store.sm2.problem
+        public, (code, text) = self._store.sm2_public, _told(self._store.sm2.problem)
         return Sm2Facts(
             is_configured=self._settings.proof.sm,
             fingerprint=None if public is None else sm2.fingerprint(public),
-            problem_code=None if problem is None else problem.code,
-            problem_text="" if problem is None else str(problem),
+            problem_code=code,
+            problem_text=text,
         )
 
     def _key_facts(self) -> KeyFacts:
@@ -588,15 +589,21 @@ def _made_witnesses(proof: ProofSettings, store: Store, clock: Clock) -> list[Wi
     ]
 
 
+def _told(problem: CustosError | None) -> tuple[str | None, str]:
+    """Code and sentence of what went wrong last; neither, where nothing did."""
+    return (None, "") if problem is None else (problem.code, str(problem))
+
+
 def _witness_facts(witness: Witness) -> WitnessFacts:
     state, problem = witness.state(), witness.problem
+    code, text = _told(problem)
     return WitnessFacts(
         name=witness.key.name,
         cosigned_us=state.stamped_us,
         cosigned_size=state.size,
         wanted_us=state.wanted_us,
-        problem_code=None if problem is None else problem.code,
-        problem_text="" if problem is None else str(problem),
+        problem_code=code,
+        problem_text=text,
         seen_size=problem.size if isinstance(problem, WitnessContradicts) else None,
     )
 

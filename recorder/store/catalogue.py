@@ -37,6 +37,9 @@ MAX_SEGMENT_US = HOUR_US
 
 _I = tables.items.c
 
+_ALIKE = ("stream_id", "n", "t0_us", "t1_us", "prev", "leaf_index", "leaf_hash", "elapsed_us")
+"""Columns and fields of all items, by one name."""
+
 
 class Catalogue:
     """Read-only views; each call is one consistent view of its own."""
@@ -177,19 +180,17 @@ def _behind(connection: Connection, stream_id: str, n: int) -> Any:
     return or_(_I.t0_us > start_us, and_(_I.t0_us == start_us, _I.n > n))
 
 
+def _alike(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """What every item has, segment or gap."""
+    return {name: row[name] for name in _ALIKE}
+
+
 def _segment(row: Mapping[Any, Any], holds: Sequence[Hold]) -> Segment:
     camera_id = camera_of(row["stream_id"])
     held = any(camera_id in hold.cameras and hold.t0_us < row["t1_us"] and hold.t1_us > row["t0_us"] for hold in holds)
     return Segment(
-        stream_id=row["stream_id"],
-        n=row["n"],
+        **_alike(row),
         run=row["run"],
-        t0_us=row["t0_us"],
-        t1_us=row["t1_us"],
-        prev=row["prev"],
-        leaf_index=row["leaf_index"],
-        leaf_hash=row["leaf_hash"],
-        elapsed_us=row["elapsed_us"],
         volume=row["volume"],
         path=row["path"],
         bytes=row["bytes"],
@@ -221,14 +222,7 @@ def _audio(text: str | None) -> AudioFacts | None:
 
 def _gap(row: Mapping[Any, Any]) -> Gap:
     return Gap(
-        stream_id=row["stream_id"],
-        n=row["n"],
-        t0_us=row["t0_us"],
-        t1_us=row["t1_us"],
-        prev=row["prev"],
-        leaf_index=row["leaf_index"],
-        leaf_hash=row["leaf_hash"],
-        elapsed_us=row["elapsed_us"],
+        **_alike(row),
         cause=Cause(row["cause"]),
         detail=row["detail"],
     )

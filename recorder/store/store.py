@@ -1,58 +1,42 @@
 """The store of one box: everything written down, behind one object.
 
 Thread-safe. Every call blocks; one transaction writes at a time. What it promises is in docs/storage.md; the parts
-that keep the promises are `segments` (footage), `ledger` (the log), `cameras`, `holds` and `catalogue` (questions).
+that keep the promises are `segments` (footage), `ledger` (the log), `checkpoints` (its signing), `cameras`, `holds` and
+`catalogue` (questions); `making` makes a box, and `datadir` knows whether a folder is one.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
 import os
-import secrets
-import shutil
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from sqlalchemy import insert
 
 from config.clock import Clock
 from recorder.causes import Cause
-from recorder.errors import (
-    CatalogueCorrupt,
-    DataDirError,
-    DataDirForeign,
-    DataDirMissing,
-    DataDirNotEmpty,
-    DataDirReadOnly,
-    DataDirTooNew,
-    DataDirUnwritable,
-    StorageError,
-)
-from recorder.store import access, files, tables
+from recorder.errors import CatalogueCorrupt
+from recorder.store import access, datadir, files, volumes
 from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
+from recorder.store.checkpoints import Checkpoints
 from recorder.store.database import Database
+from recorder.store.datadir import BoxFacts
 from recorder.store.erasures import Erasures
 from recorder.store.exports import Exports
 from recorder.store.holds import Holds
 from recorder.store.keyring import KeyRing
-from recorder.store.layout import FORMAT, VOLUME, Layout
+from recorder.store.layout import Layout
 from recorder.store.ledger import Ledger
-from recorder.store.log import sm2
-from recorder.store.log.errors import KeyUnavailable, LeafMalformed, Sm2Error, TileMissing
 from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.sm3 import sm3
-from recorder.store.parts import FinishedPart, PartFile, reserve_bytes
+from recorder.store.making import InitReport, make
+from recorder.store.parts import FinishedPart, PartFile
 from recorder.store.proofs import Proof, Proofs
 from recorder.store.records import (
     CheckpointRecord,
@@ -67,46 +51,17 @@ from recorder.store.records import (
     VolumeState,
     camera_of,
 )
-from recorder.store.rotation import Rotated, check_chain, rotate
-from recorder.store.segments import (
-    LEGAL_FLOOR_DAYS,
-    DiscardReport,
-    Leftover,
-    Segments,
-    holds_hash,
-)
+from recorder.store.rotation import Rotated
+from recorder.store.segments import LEGAL_FLOOR_DAYS, DiscardReport, Leftover, Segments
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
 from recorder.store.views import Views
-
-LOW_SPACE_SHARE = 0.05
-"""Below this share of free space a volume is `low`: there is still time to act."""
-
 
 LAST_PICTURE_US = 2_000_000
 """The last picture is on the record for as long as it was to be shown, which may end a little after now."""
 
 SHORTEST_GAP_US = 1000
 """A gap behind such a picture: shorter than this it would say nothing, and what follows must have a reason."""
-
-
-@dataclass(frozen=True)
-class InitReport:
-    """What a new box tells its owner, once."""
-
-    box_id: str
-    origin: str
-    fingerprint: str
-    token: str
-
-
-@dataclass(frozen=True)
-class BoxFacts:
-    """What `box.json` says."""
-
-    box_id: str
-    name: str
-    origin: str
 
 
 class Store:
@@ -130,23 +85,24 @@ class Store:
         self.floor_days = floor_days
         self._clock = clock
         self._lock: int | None = None
-        self._signing = threading.RLock()
-        self._unsettled = False
-        """Whether a private key that is over may still lie there."""
         self.database = Database(layout.catalogue)
         self.keys = KeyRing(layout, self.database, facts.origin, key_url)
         self.ledger = Ledger(self.database, clock, layout.log, facts.origin, self.keys)
+        self.sm2 = Sm2Key(layout, clock, is_on=sm)
+        self._checkpoints = Checkpoints(
+            layout, self.database, self.ledger, self.keys, self.sm2, facts.origin, floor_days, self._finish_erasures
+        )
+        signed_if_possible = self._checkpoints.sign_if_possible
         self.cameras = Cameras(layout, self.database, self.ledger, clock)
-        self.holds = Holds(self.database, self.ledger, self._checkpoint_if_possible)
+        self.holds = Holds(self.database, self.ledger, signed_if_possible)
         self.catalogue = Catalogue(self.database)
-        self.exports = Exports(self.database, self.ledger, clock, self._checkpoint_if_possible)
+        self.exports = Exports(self.database, self.ledger, clock, signed_if_possible)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
         self._proofs = Proofs(self.ledger, self.anchors, self.keys)
         self.views = Views(self.database, self.ledger, clock)
-        self.erasures = Erasures(layout, self.database, self.ledger, clock, self._checkpoint_if_possible)
-        self.sm2 = Sm2Key(layout, clock, is_on=sm)
+        self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
         self._segments = Segments(
-            layout, self.database, self.ledger, clock, zone, floor_days, self.checkpoint, with_sm3=sm
+            layout, self.database, self.ledger, clock, zone, floor_days, self._checkpoints.sign, with_sm3=sm
         )
 
     # -- opening and closing
@@ -161,30 +117,7 @@ class Store:
             KeyUnavailable: the token cannot be asked.
             DataDirNotEmpty, DataDirUnwritable, DataDirReadOnly, StorageError: as they say.
         """
-        with _opening(data_dir):
-            if (data_dir / "box.json").exists():
-                raise DataDirNotEmpty(f"There is a box in this folder already; it was left as it is. ({data_dir})")
-            layout = Layout(data_dir.absolute())
-            if data_dir.exists() and not _is_unused(layout):
-                raise DataDirNotEmpty(f"{DataDirNotEmpty.sentence()} ({data_dir})")
-            files.make_folders(data_dir.absolute())
-        box_id = secrets.token_hex(8)
-        facts = BoxFacts(box_id, name, f"custos/{box_id}")
-        database = Database(layout.catalogue)
-        keys = KeyRing(layout, database, facts.origin, key_url)
-        key = keys.create().public_key()
-        token = access.renew(layout)
-        files.write_atomically(layout.volume_file(), _json({"volume": VOLUME, "box": box_id}))
-        database.prepare()
-        ledger = Ledger(database, clock, layout.log, facts.origin, keys)
-        _genesis(database, ledger, clock, facts, keys, version)
-        keys.close()
-        database.close()
-        # Last: a directory without it is not a box yet, and a crash before this line leaves none that looks like one.
-        files.write_atomically(
-            layout.box, _json({"format": FORMAT, "box": box_id, "origin": facts.origin, "name": name})
-        )
-        return InitReport(box_id, facts.origin, fingerprint(key), token)
+        return make(data_dir, name, clock, version, key_url)
 
     @staticmethod
     def open(
@@ -210,18 +143,17 @@ class Store:
         if sm:
             sm3()
         layout = Layout(data_dir.absolute())
-        facts = _read_box(layout)
+        facts = datadir.read_facts(layout)
         if not layout.catalogue.exists():
             raise CatalogueCorrupt(f"The catalogue is not there ({layout.catalogue}): restore it from a backup.")
-        held: int | None = None
-        if exclusive:
-            held = files.lock(layout.box)
-            _probe_writing(layout)
+        held = files.lock(layout.box) if exclusive else None
         try:
+            if exclusive:
+                datadir.probe_writing(layout)
             store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days, key_url=key_url, sm=sm)
             if exclusive:
                 store.database.prepare()
-                store._check_keys()
+                store._checkpoints.begin()
         except BaseException:
             if held is not None:
                 os.close(held)
@@ -362,51 +294,8 @@ class Store:
             return self.ledger.append(connection, kind, fields).index
 
     def checkpoint(self) -> CheckpointRecord:
-        """Append a beat and sign the tree that it closes; with the SM2 key too, where there is one that can.
-
-        The beat says whether it is: an SM2 key that fails costs a second beat, which says no more of it, and never
-        the signature that everything rests on.
-        """
-        with files.translated(self.layout.root):
-            free_bytes = shutil.disk_usage(self.layout.root).free
-        public = self._sm2_ready()
-        try:
-            with self._signing:
-                record = self._signed(free_bytes, public)
-                if self._unsettled:
-                    self._unsettled = not self.keys.settle()
-        finally:
-            self.erasures.finish()  # a token that is away keeps signatures waiting, and no erased name
-        return record
-
-    def _signed(self, free_bytes: int, sm2_public: str | None) -> CheckpointRecord:
-        if sm2_public is not None:
-            with contextlib.suppress(Sm2Error):
-                return self._sign(free_bytes, sm2_public)
-        return self._sign(free_bytes, None)
-
-    def _sm2_ready(self) -> str | None:
-        if not self.sm2.is_on:
-            return None
-        with self.database.read() as connection:
-            bound = self.ledger.state(connection).sm2_public
-        return self.sm2.ready(bound)
-
-    def _sign(self, free_bytes: int, sm2_public: str | None) -> CheckpointRecord:
-        with self.database.write() as connection:
-            facts = {"holds": holds_hash(connection), "floor_days": self.floor_days, "free_bytes": free_bytes}
-            if sm2_public is not None:
-                self.ledger.bind_sm2(connection, sm2_public)
-                facts["sm2"] = sm2.fingerprint(sm2_public)
-            beat = self.ledger.beat(connection, facts)
-        if sm2_public is None:
-            return self.ledger.sign(beat.index + 1)
-        return self.ledger.sign(beat.index + 1, lambda text: self.sm2.line(self.origin, sm2_public, text))
-
-    def _checkpoint_if_possible(self) -> None:
-        """What was appended stands already, and is signed as soon as there is a key: who asked must not ask again."""
-        with contextlib.suppress(KeyUnavailable):  # the beat, which fails likewise, says so each minute
-            self.checkpoint()
+        """Append a beat and sign the tree that it closes; with the SM2 key too, where there is one that can."""
+        return self._checkpoints.sign()
 
     def rotate_key(self) -> Rotated:
         """Put a new key in force, where the settings say; see `rotation`.
@@ -414,25 +303,11 @@ class Store:
         Raises:
             KeyInForce, KeyUnavailable, StorageError, CatalogueError: as they say.
         """
-        with self._signing:
-            self._unsettled = True
-            return rotate(self.database, self.ledger, self.keys, self.origin, self.checkpoint)
+        return self._checkpoints.rotate()
 
-    def _check_keys(self) -> None:
-        """The log leads to the key that is here; what an earlier run left of a rotation is finished or undone.
-
-        A log that cannot be read keeps nobody from recording: `fsck` speaks of it.
-        """
-        with self.database.read() as connection:
-            known = self.keys.keys(connection)
-            with contextlib.suppress(LeafMalformed, TileMissing):
-                check_chain(self.ledger, connection, self.origin, known)
-            if known[-1].kind == "file":
-                self.keys.signer(connection)
-        try:
-            self._unsettled = not self.keys.settle()
-        except StorageError:  # behind the next checkpoint, then; opening works on a disk that takes nothing
-            self._unsettled = True
+    def _finish_erasures(self) -> None:
+        """Behind each checkpoint, signed or not: a token that is away keeps signatures waiting, and no erased name."""
+        self.erasures.finish()
 
     def latest_checkpoint(self) -> CheckpointRecord | None:
         """The newest signed tree."""
@@ -552,14 +427,7 @@ class Store:
 
     def volumes(self) -> list[VolumeState]:
         """The volumes, as the kernel tells them."""
-        root = self.layout.volume()
-        try:
-            usage = os.statvfs(root)
-        except OSError as err:
-            state = "io_error" if err.errno == errno.EIO else "missing"
-            return [VolumeState(VOLUME, str(root), 0, 0, state)]
-        free_bytes, total_bytes = usage.f_bavail * usage.f_frsize, usage.f_blocks * usage.f_frsize
-        return [VolumeState(VOLUME, str(root), free_bytes, total_bytes, _volume_state(usage, free_bytes, total_bytes))]
+        return [volumes.state_of(self.layout.volume())]
 
     # -- keeping
 
@@ -570,87 +438,3 @@ class Store:
     def finish_discards(self) -> tuple[str, ...]:
         """Finish what a crash or a failing disk left half discarded."""
         return self._segments.finish_discards()
-
-
-def _volume_state(usage: os.statvfs_result, free_bytes: int, total_bytes: int) -> str:
-    if usage.f_flag & os.ST_RDONLY:
-        return "read_only"
-    if free_bytes < reserve_bytes(total_bytes):
-        return "full"
-    return "low" if free_bytes < total_bytes * LOW_SPACE_SHARE else "ok"
-
-
-def _genesis(database: Database, ledger: Ledger, clock: Clock, facts: BoxFacts, keys: KeyRing, version: str) -> None:
-    key = keys.all()[-1].key
-    with database.write() as connection:
-        start = {"id": 1, "size": 0, "elapsed_us": 0, "boot": clock.boot_id(), "mono_us": clock.read().mono_us}
-        signed = {"checkpoint_size": 0, "checkpoint_root": "", "checkpoint_us": 0}
-        connection.execute(insert(tables.log_state).values(**start, **signed))
-        ledger.append(
-            connection,
-            "genesis",
-            {"box": facts.box_id, "origin": facts.origin, "key": fingerprint(key), "program": version},
-        )
-        keys.remember(connection, 0, 0, key)
-        beat = ledger.beat(connection, {"holds": holds_hash(connection)})
-    ledger.sign(beat.index + 1)
-
-
-def _read_box(layout: Layout) -> BoxFacts:
-    with _opening(layout.root):
-        if not layout.root.is_dir():
-            raise DataDirMissing(f"{DataDirMissing.sentence()} ({layout.root})")
-        if not layout.box.exists():
-            kind = DataDirMissing if _is_unused(layout) else DataDirForeign
-            raise kind(f"{kind.sentence()} ({layout.root})")
-        text = layout.box.read_bytes()
-    try:
-        found = json.loads(text)
-        version, facts = int(found["format"]), BoxFacts(str(found["box"]), str(found["name"]), str(found["origin"]))
-    except (ValueError, KeyError, TypeError) as err:
-        raise DataDirForeign(f"{layout.box} cannot be read as a box's identity.") from err
-    if version > FORMAT:
-        raise DataDirTooNew
-    return facts
-
-
-def _is_unused(layout: Layout) -> bool:
-    """Nothing lies there, but what an attempt to make a box may have written down of a PIN that was refused."""
-    return all(
-        path == layout.keys and [*path.iterdir()] == [layout.refused_pin] for path in sorted(layout.root.iterdir())
-    )
-
-
-def _probe_writing(layout: Layout) -> None:
-    """Find out at start whether writing works, rather than at the first segment."""
-    with _opening(layout.root):
-        probe = layout.root / ".writable"
-        probe.touch()
-        probe.unlink()
-
-
-class _opening:  # noqa: N801 - reads as a statement
-    """While a data directory is opened: `EACCES` and `EROFS` are about the directory, the rest about the disk."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, err: BaseException | None, trace: object) -> None:
-        error = err.__cause__ if isinstance(err, StorageError) else err
-        if not isinstance(error, OSError):
-            return
-        ours: type[DataDirError] = DataDirError
-        if error.errno in (errno.EACCES, errno.EPERM):
-            ours = DataDirUnwritable
-        elif error.errno == errno.EROFS:
-            ours = DataDirReadOnly
-        elif error.errno == errno.ENOSPC:
-            return  # opening works on a full disk: what is there must stay readable
-        raise ours(f"{ours.sentence()} ({self._path}: {error.strerror})") from err
-
-
-def _json(facts: Mapping[str, Any]) -> bytes:
-    return (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from cryptography import x509
@@ -16,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.fakes.serving import Quiet, answering
 
 CONFIGURATION = """
 [ tsa ]
@@ -54,7 +55,7 @@ def authority(folder: Path, *, days: int = 30) -> Iterator[Authority]:
     (folder / "tsa.cnf").write_text(CONFIGURATION.format(folder=folder))
     over = threading.Event()
 
-    class Answer(BaseHTTPRequestHandler):
+    class Answer(Quiet):
         def do_POST(self) -> None:
             query = self.rfile.read(int(self.headers["Content-Length"]))
             made.asked.append(query)
@@ -71,20 +72,9 @@ def authority(folder: Path, *, days: int = 30) -> Iterator[Authority]:
             self.end_headers()
             self.wfile.write(answer)
 
-        def log_message(self, *words: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    made = Authority(f"http://127.0.0.1:{server.server_address[1]}/tsa", folder / "roots.pem")
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with answering(Answer, over) as url:
+        made = Authority(f"{url}/tsa", folder / "roots.pem")
         yield made
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
 
 
 def _stamped(folder: Path, query: bytes) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.fakes.serving import Quiet, answering
 
 
 @contextlib.contextmanager
@@ -18,7 +19,7 @@ def http_camera(
     """
     over = threading.Event()
 
-    class Answer(BaseHTTPRequestHandler):
+    class Answer(Quiet):
         def do_GET(self) -> None:
             self.send_response(status)
             if status != 200:
@@ -34,16 +35,5 @@ def http_camera(
             if hangs:
                 over.wait(60)
 
-        def log_message(self, *words: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/a.mjpg"
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
+    with answering(Answer, over) as url:
+        yield f"{url}/a.mjpg"

@@ -9,14 +9,13 @@ import base64
 import contextlib
 import hashlib
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from config.clock import Clock
 from config.times import SECOND_US, to_datetime
+from tests.fakes.serving import Quiet, answering
 
 PATH = "/onvif/device_service"
 USERNAME, PASSWORD = "ann", "planted-word"
@@ -134,7 +133,7 @@ class HttpDigestDevice(OnvifDevice):
 def served(device: OnvifDevice) -> Iterator[str]:
     """The device's URL, as long as it stands there."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             reply = device.answer(body, self.headers.get("Authorization", ""))
@@ -148,17 +147,8 @@ def served(device: OnvifDevice) -> Iterator[str]:
                 while reply.is_endless:
                     self.wfile.write(reply.body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            """Not into the output of the tests."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}{PATH}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(Handler) as url:
+        yield f"{url}{PATH}"
 
 
 def _between(body: str, name: str) -> str:

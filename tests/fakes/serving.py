@@ -1,4 +1,5 @@
-"""An application behind a real HTTP server on a free port of this machine, in a thread, for as long as one asks it."""
+"""A real HTTP server on a free port of this machine, in a thread, for as long as one asks it: before an application, or
+before whatever a fake does with each request."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -41,3 +43,26 @@ def serving(app: ASGIApp) -> Iterator[str]:
             server.should_exit = True
             thread.join(START_S)
             assert not thread.is_alive()
+
+
+class Quiet(BaseHTTPRequestHandler):
+    """Answers, and says nothing of it."""
+
+    def log_message(self, *words: object) -> None:
+        """Not into the output of the tests."""
+
+
+@contextmanager
+def answering(handler: type[Quiet], over: threading.Event | None = None) -> Iterator[str]:
+    """The URL of a server whose requests are handled so; `over` is set at its end, for a handler that waits."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        if over is not None:
+            over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(10)

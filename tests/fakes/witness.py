@@ -6,7 +6,6 @@ import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from config.clock import Clock
@@ -17,6 +16,7 @@ from recorder.store.witnessed import WitnessRecord
 from retention.evidence.cosigning import Asked, read_request
 from retention.evidence.notary import Notary
 from retention.evidence.witness import Answer, Logs
+from tests.fakes.serving import Quiet, answering
 
 
 @dataclass
@@ -48,7 +48,7 @@ def witness(folder: Path, known: Logs, clock: Clock, name: str = "witness.exampl
     over = threading.Event()
     record = WitnessRecord.open(folder, name)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(Quiet):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             assert self.path == "/add-checkpoint"
@@ -65,22 +65,9 @@ def witness(folder: Path, known: Logs, clock: Clock, name: str = "witness.exampl
             with contextlib.suppress(ConnectionError):  # who asked has had enough
                 self.wfile.write(data)
 
-        def log_message(self, *words: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    made = FakeWitness(url, witness_key(record.name, record.key.public_key()), Notary(record, known, clock))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    with contextlib.closing(record), answering(Handler, over) as url:
+        made = FakeWitness(url, witness_key(record.name, record.key.public_key()), Notary(record, known, clock))
         yield made
-    finally:
-        over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
-        record.close()
 
 
 def sizes(asked: Sequence[Asked]) -> list[tuple[int, int]]:

@@ -24,6 +24,7 @@ from recorder.store.log.note import Checkpoint, sign_checkpoint, verifier_key
 from recorder.store.log.tiles import TileStore
 from recorder.store.store import Store
 from tests.fakes.box import new_store, record
+from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 
 GO = Path("/usr/bin/go")
@@ -132,9 +133,9 @@ def test_the_log_of_a_box_is_believed(read: Read, tmp_path: Path) -> None:
     log, older = store.layout.log, [keep(store.layout.log, tmp_path, 0)]
     for _ in range(3):
         clock.advance(2)
-        record(store, clock, ("I" + "P" * 9) * 6)
+        record(store, clock, SECOND * 6)
         clock.advance(1)
-        record(store, clock, ("I" + "P" * 9) * 4, "yard")
+        record(store, clock, SECOND * 4, "yard")
         for count in range(120):
             store.note("audit", {"what": "login", "number": count})
         store.checkpoint()

@@ -21,6 +21,7 @@ from recorder.errors import (
     CameraRetired,
     CatalogueCorrupt,
     ChainBroken,
+    DataDirError,
     DataDirForeign,
     DataDirInUse,
     DataDirMissing,
@@ -174,6 +175,18 @@ def test_two_boxes_never_share_a_directory(tmp_path: Path) -> None:
 
     Store.open(tmp_path / "data", clock, exclusive=False).close()
     store.close()
+    Store.open(tmp_path / "data", clock).close()
+
+
+def test_a_directory_that_takes_no_writes_is_given_back(tmp_path: Path) -> None:
+    """Its lock too: put right, it can be opened by the same process."""
+    clock = FakeClock()
+    new_store(tmp_path, clock).close()
+    (tmp_path / "data" / ".writable").mkdir()
+    with pytest.raises(DataDirError):
+        Store.open(tmp_path / "data", clock)
+
+    (tmp_path / "data" / ".writable").rmdir()
     Store.open(tmp_path / "data", clock).close()
 
 

@@ -407,7 +407,7 @@ def test_a_second_clean_log_is_caught_by_its_origin_and_by_its_key(
     assert clean.fingerprint != store.fingerprint
     clean.close()
 
-    monkeypatch.setattr("recorder.store.store.secrets.token_hex", lambda count: store.box_id)
+    monkeypatch.setattr("recorder.store.making.secrets.token_hex", lambda count: store.box_id)
     named = new_store(tmp_path / "named", clock, "gate")
     assert named.origin == store.origin
     named.checkpoint()

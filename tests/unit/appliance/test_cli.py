@@ -155,7 +155,7 @@ def test_views_are_listed_and_one_is_erased(run: Run, tmp_path: Path) -> None:
     """In both languages, and for programs; what was erased is shown as erased. What must be kept is refused."""
     clock = FakeClock("2021-03-01T00:00:00Z")
     store = new_store(tmp_path, clock, "gate")
-    record(store, clock, "I" + "P" * 9)
+    record(store, clock, SECOND)
     for purpose in ("old [bold]", "older"):
         first = segments(store, clock)[0]
         asker = Asker("token", "192.0.2.7", purpose=purpose)
