@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
+from config.keeping import DAYS_LIMIT, PURPOSE_LIMIT, Protection
 from config.settings import URL_LIMIT, URL_SCHEMES
 from config.terms import AudioName, TransportName
 from recorder.store.records import ErasureRule
@@ -76,6 +77,39 @@ AudioOut = Annotated[
 ]
 
 
+ProtectionIn = Annotated[
+    Protection,
+    Field(
+        description="What the law sees in the place that it watches: `counter_terrorism` wants ninety days "
+        "(Counter-Terrorism Law, article 32)."
+    ),
+]
+FloorDays = Annotated[
+    int,
+    Field(
+        ge=Protection.ORDINARY.least_days,
+        le=DAYS_LIMIT,
+        description="For how many days its footage must be kept; null: as the box keeps all, and as its protection "
+        "wants. What is recorded already never has to be kept for less than it had to.",
+    ),
+]
+TargetDays = Annotated[
+    int,
+    Field(
+        ge=Protection.ORDINARY.least_days,
+        le=DAYS_LIMIT,
+        description="After how many it goes; null: as far above the floor as with all.",
+    ),
+]
+Purpose = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=PURPOSE_LIMIT,
+        description="What it is kept for, for longer than floor and margin (State Council order 799, article 17).",
+    ),
+]
+
 AllowBasic = Annotated[
     bool,
     Field(
@@ -96,6 +130,10 @@ class CameraNew(Body):
     transport: TransportOut = "tcp"
     audio: AudioOut = "off"
     allow_basic: AllowBasic = False
+    protection: ProtectionIn = Protection.ORDINARY
+    floor_days: FloorDays | None = None
+    target_days: TargetDays | None = None
+    purpose: Purpose | None = None
 
 
 class CameraChange(Body):
@@ -108,6 +146,10 @@ class CameraChange(Body):
     transport: TransportOut | None = None
     audio: AudioOut | None = None
     allow_basic: AllowBasic | None = None
+    protection: ProtectionIn | None = None
+    floor_days: FloorDays | None = None
+    target_days: TargetDays | None = None
+    purpose: Purpose | None = None
     enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
 
 
@@ -125,6 +167,10 @@ class CameraOut(BaseModel):
     managed_by: Annotated[Literal["file", "api"], Field(description="file: change it in the configuration file.")]
     registered: Instant
     retired: Instant | None
+    protection: ProtectionIn
+    floor_days: Annotated[int, Field(description="For how many days its footage must be kept from now on.")]
+    target_days: Annotated[int, Field(description="After which it goes.")]
+    purpose: Annotated[str | None, Field(description="What it is kept for, for longer than the law wants.")]
 
 
 class CameraList(BaseModel):
@@ -371,7 +417,8 @@ class CameraStatus(BaseModel):
     bitrate_bps: int | None
     days_held: float | None
     bytes_a_day: Annotated[float | None, Field(description="What it needs of the disk a day; null: not known yet.")]
-    days_required: int
+    days_required: Annotated[int, Field(description="Below this nothing of it is discarded.")]
+    days_meant: Annotated[int, Field(description="Past this its footage goes.")]
     left_out: Annotated[list[str], Field(description="Tracks that are not recorded.")] = []
     audio: Annotated[
         Literal["none", "awaited", "recorded", "silent"],

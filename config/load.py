@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource
 
 from config.errors import ConfigInvalid, Fault
+from config.keeping import KeepingInvalid, terms_of
 from config.settings import WORDS, Settings, WitnessSettings
 
 FILE_LIMIT_BYTES = 1024 * 1024
@@ -66,6 +67,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     faults = [
         *_proof_files(settings, path, place),
         *_cameras_apart(settings, place),
+        *_cameras_kept(settings, place),
         *_camera_files(settings, path, place),
         *faults,
     ]
@@ -181,6 +183,16 @@ def _cameras_apart(settings: Settings, place: _Place) -> Iterator[Fault]:
             where = place.where(("cameras", at, "id"))
             yield Fault(where, f"{camera.id!r} stands twice", expected[0], f"{camera.id!r} 重复", expected[1])
         seen.add(camera.id)
+
+
+def _cameras_kept(settings: Settings, place: _Place) -> Iterator[Fault]:
+    """What a camera says of its keeping must fit what the box says, and the law."""
+    for at, camera in enumerate(settings.cameras):
+        try:
+            terms_of(settings.retention.defaults, camera.wish)
+        except KeepingInvalid as err:
+            where, expected = place.where(("cameras", at, err.setting)), WORDS["cameras", err.setting]
+            yield Fault(where, str(err).removesuffix("."), expected[0], "天数不符合规定", expected[1])
 
 
 _FILES = ("password_file", "ca_file")

@@ -15,13 +15,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config.keeping import PURPOSE_LIMIT, Defaults, Protection, Wish
 from config.logs import carries_credentials
 from config.terms import AudioName, TransportName
 from config.token_url import TokenUrlInvalid, TokenUrlSecret
 from config.token_url import parse as parse_token_url
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 
-LEGAL_FLOOR_DAYS = 30
+LEGAL_FLOOR_DAYS = Protection.ORDINARY.least_days
 """Wuxi order 168, article 28; State Council order 799, article 17: footage is kept for at least 30 days."""
 
 URL_SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "file", "v4l2")
@@ -124,26 +125,37 @@ class RetentionSettings(Section):
 
     floor_days: Annotated[int, Field(ge=LEGAL_FLOOR_DAYS, le=36500)] = LEGAL_FLOOR_DAYS
     """Below this nothing discards anything. The law's days are counted from the day after recording."""
+    margin_days: Annotated[int, Field(ge=0, le=366)] = 1
+    """So much longer than the floor footage may be kept without a purpose (order 799, article 17)."""
     target_days: Annotated[int, Field(ge=LEGAL_FLOOR_DAYS, le=36500)] = LEGAL_FLOOR_DAYS + 1
     """Past this, footage goes: order 799 wants it deleted when its purpose is achieved."""
+    purpose: Annotated[str, Field(min_length=1, max_length=PURPOSE_LIMIT)] | None = None
+    """What footage is kept for, for longer than floor and margin: it is written down."""
     when_full: Literal["stop", "overwrite"] = "stop"
     """On a disk that is full of footage which must stay: stop recording and say so, or (not yet) break the floor."""
 
     @model_validator(mode="before")
     @classmethod
     def _target_follows_floor(cls, data: Any) -> Any:
-        """Who raises only the floor means the target to rise with it."""
-        if not isinstance(data, dict) or "target_days" in data or "floor_days" not in data:
+        """Who raises only the floor, or the margin, means the target to rise with it."""
+        if not isinstance(data, dict) or "target_days" in data or not data.keys() & {"floor_days", "margin_days"}:
             return data
-        floor = str(data["floor_days"])  # a text where it comes from the environment
-        legal = floor.isascii() and floor.isdigit() and int(floor) >= LEGAL_FLOOR_DAYS
-        return {**data, "target_days": int(floor) + 1} if legal else data
+        told = [str(data.get(key, one)) for key, one in (("floor_days", LEGAL_FLOOR_DAYS), ("margin_days", 1))]
+        if not all(one.isascii() and one.isdigit() for one in told):  # texts where they come from the environment
+            return data
+        floor, margin = map(int, told)
+        return {**data, "target_days": floor + margin} if floor >= LEGAL_FLOOR_DAYS else data
 
     @model_validator(mode="after")
     def _target_not_below_floor(self) -> RetentionSettings:
         if self.target_days < self.floor_days:
             raise PydanticCustomError("target_below_floor", "target_days lies below floor_days")
         return self
+
+    @property
+    def defaults(self) -> Defaults:
+        """As rules are made of it."""
+        return Defaults(self.floor_days, self.target_days, self.margin_days, self.purpose)
 
 
 class WitnessSettings(Section):
@@ -216,6 +228,19 @@ class CameraSettings(Section):
     offers nothing better: then everybody on the way knows it."""
     enabled: bool = True
     """Off: nothing is recorded, and the record says so."""
+    protection: Protection = Protection.ORDINARY
+    """`counter_terrorism`: it watches a target of the Counter-Terrorism Law (article 32), which wants ninety days."""
+    floor_days: Annotated[int, Field(ge=LEGAL_FLOOR_DAYS, le=36500)] | None = None
+    """Of this camera; None: as `[retention]`, and as its protection wants."""
+    target_days: Annotated[int, Field(ge=LEGAL_FLOOR_DAYS, le=36500)] | None = None
+    """Of this camera; None: as far above its floor as in `[retention]`."""
+    purpose: Annotated[str, Field(min_length=1, max_length=PURPOSE_LIMIT)] | None = None
+    """What its footage is kept for, for longer than floor and margin."""
+
+    @property
+    def wish(self) -> Wish:
+        """What it says of its keeping."""
+        return Wish(self.protection, self.floor_days, self.target_days, self.purpose)
 
 
 class Settings(BaseSettings):
@@ -256,6 +281,11 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
         "a whole number of days, at least 30 and not below floor_days",
         "不少于 30 且不小于 floor_days 的整数天数",
     ),
+    ("retention", "margin_days"): ("a whole number of days from 0 to 366", "0 至 366 的整数天数"),
+    ("retention", "purpose"): (
+        f"what footage is kept for, 1 to {PURPOSE_LIMIT} characters",
+        f"延长留存的目的，1 至 {PURPOSE_LIMIT} 个字符",
+    ),
     ("retention", "when_full"): ('"stop" or "overwrite"', '"stop" 或 "overwrite"'),
     ("proof", "tsa_urls"): (
         "up to 8 addresses of time-stamping authorities (RFC 3161) that begin with http or https",
@@ -293,5 +323,18 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ("cameras", "audio"): ('"off" or "on"', '"off" 或 "on"'),
     ("cameras", "allow_basic"): ("true or false", "true 或 false"),
     ("cameras", "enabled"): ("true or false", "true 或 false"),
+    ("cameras", "protection"): ('"ordinary" or "counter_terrorism"', '"ordinary" 或 "counter_terrorism"'),
+    ("cameras", "floor_days"): (
+        "a whole number of days, at least 30, and 90 where protection is counter_terrorism",
+        "不少于 30 的整数天数；protection 为 counter_terrorism 时不少于 90",
+    ),
+    ("cameras", "target_days"): (
+        "a whole number of days, not below the camera's floor_days",
+        "不小于该采集设备 floor_days 的整数天数",
+    ),
+    ("cameras", "purpose"): (
+        f"what its footage is kept for, 1 to {PURPOSE_LIMIT} characters",
+        f"延长留存的目的，1 至 {PURPOSE_LIMIT} 个字符",
+    ),
 }
 """What each field expects, in English and Chinese."""

@@ -205,6 +205,18 @@ class CameraManagedByFile(Refused):
     code = "camera_managed_by_file"
 
 
+class RuleInvalid(Refused):
+    """The days for which this camera's footage is to be kept cannot be so."""
+
+    code = "rule_invalid"
+
+
+class PurposeMissing(Refused):
+    """Footage may be kept for longer than the law wants only for a purpose that is written down (order 799, 17)."""
+
+    code = "purpose_missing"
+
+
 class HoldReleased(Refused):
     """That hold has already been released."""
 

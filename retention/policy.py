@@ -11,6 +11,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from recorder.store.daycount import may_go_us, trusted_now_us
+from recorder.store.keeping import Rule, target_of
 from recorder.store.records import MediaState, Segment
 
 
@@ -25,22 +26,17 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rule:
-    """How long footage is kept, and by whose midnights."""
+class Policy:
+    """How long a camera's footage is kept, and by whose midnights."""
 
-    floor_days: int
-    target_days: int
+    rules: tuple[Rule, ...]
+    """Of the camera, all that came into force, in the order of the log; one at least."""
     zone: ZoneInfo
-
-    def __post_init__(self) -> None:
-        """A target below the floor is no rule."""
-        if self.target_days < self.floor_days:
-            raise ValueError("the target lies below the floor")
 
     @property
     def name(self) -> str:
-        """As leaves tell it."""
-        return f"target {self.target_days} days, floor {self.floor_days} days"
+        """As leaves tell it: the rule that is in force."""
+        return f"target {self.rules[-1].target_days} days, floor {self.rules[-1].floor_days} days"
 
 
 @dataclass(frozen=True)
@@ -60,22 +56,24 @@ class Verdict:
     reason: Reason
 
 
-def plan(segments: Iterable[Segment], rule: Rule, now: Now) -> list[Verdict]:
+def plan(segments: Iterable[Segment], policy: Policy, now: Now) -> list[Verdict]:
     """A verdict on each segment, in the order given."""
-    return [_judge(segment, rule, now) for segment in segments]
+    return [_judge(segment, policy, now) for segment in segments]
 
 
-def due_us(segment: Segment, rule: Rule, now: Now) -> int:
+def due_us(segment: Segment, policy: Policy, now: Now) -> int:
     """When a segment goes by the target."""
-    return may_go_us(segment.t1_us, rule.target_days, rule.zone, segment.utc_offset_s, now.wall_us)
+    return may_go_us(
+        segment.t1_us, target_of(policy.rules, segment.leaf_index), policy.zone, segment.utc_offset_s, now.wall_us
+    )
 
 
-def _judge(segment: Segment, rule: Rule, now: Now) -> Verdict:
+def _judge(segment: Segment, policy: Policy, now: Now) -> Verdict:
     if segment.state is not MediaState.PRESENT:
         return Verdict(segment, False, Reason.ALREADY_GONE)
     if segment.held:
         return Verdict(segment, False, Reason.HELD)
-    due = due_us(segment, rule, now)
+    due = due_us(segment, policy, now)
     if trusted_now_us(segment.t1_us, segment.elapsed_us, now.wall_us, now.elapsed_us) >= due:
         return Verdict(segment, True, Reason.PAST_TARGET)
     reason = Reason.CLOCKS_DISAGREE if now.wall_us >= due else Reason.YOUNGER_THAN_TARGET

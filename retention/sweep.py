@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from config.clock import Clock
 from config.times import DAY_US
+from recorder.store.keeping import epochs
 from recorder.store.store import Store
-from retention.policy import Now, Reason, Rule, plan
+from retention.policy import Now, Policy, Reason, plan
 
 SWEEP_BATCH = 500
 """Segments looked at and discarded at a time: bounds memory, the leaf and how long commits wait."""
@@ -41,28 +42,50 @@ class SweepReport:
         return f"should have discarded {self.should}, discarded {self.did}" + (f", because {why}" if why else "")
 
 
-def sweep(store: Store, rule: Rule, clock: Clock) -> SweepReport:
-    """Carry the plan out, oldest first. A refusal is counted and passed over: it is not asked again in this pass.
+def sweep(store: Store, clock: Clock) -> SweepReport:
+    """Carry the plan out, camera by camera, each by its rules, oldest first. A refusal is counted and passed over: it
+    is not asked again in this pass.
 
     Raises:
         StorageError, CatalogueError: the pass ends; what was begun is finished at the next start or sweep.
     """
     store.finish_discards()
     now = Now(clock.read().utc_us, store.elapsed_us())
-    before_us = now.wall_us - rule.target_days * DAY_US
-    kept: Counter[Reason] = Counter()
-    refused: Counter[str] = Counter()
-    should = did = size = 0
-    after: tuple[int, str, int] | None = None
-    # Ends: the key only goes on, and what is recorded meanwhile lies behind `before_us`.
-    while did < SWEEP_LIMIT and (found := store.candidates(before_us, SWEEP_BATCH, after)):
-        after = (found[-1].t1_us, found[-1].stream_id, found[-1].n)
-        verdicts = plan(found, rule, now)
-        kept.update(verdict.reason for verdict in verdicts if not verdict.goes)
-        going = [verdict.segment.id for verdict in verdicts if verdict.goes]
-        should += len(going)
+    tally = _Tally()
+    for camera in store.cameras.all():
+        policy = Policy(tuple(store.cameras.rules(camera.id)), store.zone)
+        for entries, target_days in epochs(policy.rules, store.log_size):
+            tally.sweep(store, camera.stream_id, entries, now.wall_us - target_days * DAY_US, policy, now)
+    return tally.report()
+
+
+class _Tally:
+    """What a pass has come to so far."""
+
+    def __init__(self) -> None:
+        self._kept: Counter[Reason] = Counter()
+        self._refused: Counter[str] = Counter()
+        self._should = self._did = self._bytes = 0
+
+    def sweep(self, store: Store, stream_id: str, entries: range, before_us: int, policy: Policy, now: Now) -> None:
+        """What of a stream is told by these entries, and ended before that instant."""
+        after: tuple[int, int] | None = None
+        # Ends: the key only goes on, and what is recorded meanwhile lies behind `before_us`.
+        while self._did < SWEEP_LIMIT and (
+            found := store.candidates(stream_id, before_us, entries, SWEEP_BATCH, after)
+        ):
+            after = (found[-1].t1_us, found[-1].n)
+            verdicts = plan(found, policy, now)
+            self._kept.update(verdict.reason for verdict in verdicts if not verdict.goes)
+            self._discard(store, [verdict.segment.id for verdict in verdicts if verdict.goes], policy.name)
+
+    def _discard(self, store: Store, going: list[str], rule: str) -> None:
+        self._should += len(going)
         if going:
-            report = store.discard(going, rule.name)
-            did, size = did + len(report.discarded), size + report.bytes
-            refused.update(error.code for _, error in report.refused)
-    return SweepReport(should, did, size, dict(kept), dict(refused))
+            report = store.discard(going, rule)
+            self._did, self._bytes = self._did + len(report.discarded), self._bytes + report.bytes
+            self._refused.update(error.code for _, error in report.refused)
+
+    def report(self) -> SweepReport:
+        """The whole."""
+        return SweepReport(self._should, self._did, self._bytes, dict(self._kept), dict(self._refused))

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 
-from api.deps import Asking, Box
+from api.deps import Asking, Box, Ports
 from api.schemas import CameraChange, CameraList, CameraNew, CameraOut
+from config.keeping import Terms
 from config.logs import redact
 from config.times import format_us
 from recorder.store.records import Camera, ManagedBy, ViewKind, stream_of
@@ -21,13 +22,15 @@ router = APIRouter(prefix="/api/v1/cameras", tags=["cameras"])
 @router.get("", summary="All cameras")
 def all_cameras(box: Box) -> CameraList:
     """Every camera ever registered, retired ones too, by id."""
-    return CameraList(cameras=[shown(camera) for camera in box.store.cameras.all()])
+    cameras = box.store.cameras
+    keeping = cameras.all_keeping()
+    return CameraList(cameras=[shown(one, keeping.get(one.id) or cameras.keeping(one.id)) for one in cameras.all()])
 
 
 @router.get("/{camera_id}", summary="One camera")
 def camera(camera_id: str, box: Box) -> CameraOut:
     """A camera of the registry."""
-    return shown(box.store.cameras.get(camera_id))
+    return _shown(box, box.store.cameras.get(camera_id))
 
 
 @router.post("", summary="Register a camera", status_code=201)
@@ -43,9 +46,13 @@ def add(body: CameraNew, box: Box) -> CameraOut:
         transport=body.transport,
         audio=body.audio,
         allow_basic=body.allow_basic,
+        protection=body.protection,
+        floor_days=body.floor_days,
+        target_days=body.target_days,
+        purpose=body.purpose,
     )
     box.cameras_changed()
-    return shown(made)
+    return _shown(box, made)
 
 
 @router.patch("/{camera_id}", summary="Change a camera")
@@ -58,7 +65,7 @@ def change(camera_id: str, body: CameraChange, box: Box) -> CameraOut:
     }
     changed = box.store.cameras.change(camera_id, ManagedBy.API, changes, password=body.password)
     box.cameras_changed()
-    return shown(changed)
+    return _shown(box, changed)
 
 
 @router.delete("/{camera_id}", summary="Retire a camera")
@@ -66,7 +73,7 @@ def retire(camera_id: str, box: Box) -> CameraOut:
     """It is recorded no more, for good; its footage stays as long as the rules say."""
     retired = box.store.cameras.retire(camera_id, ManagedBy.API)
     box.cameras_changed()
-    return shown(retired)
+    return _shown(box, retired)
 
 
 @router.get("/{camera_id}/sdp", summary="What the camera says of itself", response_class=PlainTextResponse)
@@ -100,8 +107,12 @@ async def still(
     return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
 
-def shown(camera: Camera) -> CameraOut:
-    """A camera without its password."""
+def _shown(box: Ports, camera: Camera) -> CameraOut:
+    return shown(camera, box.store.cameras.keeping(camera.id))
+
+
+def shown(camera: Camera, terms: Terms) -> CameraOut:
+    """A camera without its password, and how long its footage is kept."""
     return CameraOut(
         id=camera.id,
         name=camera.name,
@@ -114,9 +125,16 @@ def shown(camera: Camera) -> CameraOut:
         managed_by=camera.managed_by.value,
         registered=format_us(camera.registered_us),
         retired=None if camera.retired_us is None else format_us(camera.retired_us),
+        protection=terms.protection,
+        floor_days=terms.floor_days,
+        target_days=terms.target_days,
+        purpose=terms.purpose,
     )
 
 
 def _meant(key: str, value: object) -> bool:
-    """A user name may be taken away by null; for the others null means: leave it."""
-    return value is not None or key == "username"
+    """What a camera may be without is taken away by null; for the others null means: leave it."""
+    return value is not None or key in _MAY_BE_WITHOUT
+
+
+_MAY_BE_WITHOUT = frozenset({"username", "floor_days", "target_days", "purpose"})

@@ -63,6 +63,21 @@ AllowBasicOption = Annotated[
 ]
 
 
+ProtectionOption = Annotated[
+    str | None,
+    typer.Option("--protection", help="ordinary, or counter_terrorism: ninety days at least. 防护类别"),
+]
+FloorOption = Annotated[
+    int | None, typer.Option("--floor-days", help="Below this nothing of it is discarded; 0: as the box. 最短保存天数")
+]
+TargetOption = Annotated[
+    int | None, typer.Option("--target-days", help="After this its footage goes; 0: as the box. 保存天数")
+]
+PurposeOption = Annotated[
+    str | None, typer.Option("--purpose", help="What it is kept for, for longer than the law wants. 延长保存的目的")
+]
+
+
 class SecretInUrl(CustosError):
     """The URL contains a user name or password, which every process list would show: use --username, and the password is asked for."""  # noqa: E501 - one sentence
 
@@ -80,6 +95,10 @@ def add(
     transport: TransportOption = "tcp",
     audio: AudioOption = "off",
     allow_basic: AllowBasicOption = False,
+    protection: ProtectionOption = None,
+    floor_days: FloorOption = None,
+    target_days: TargetOption = None,
+    purpose: PurposeOption = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -89,6 +108,7 @@ def add(
     refuse_secret(url)
     body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url}
     body |= {"transport": transport, "audio": audio, "allow_basic": allow_basic}
+    body |= _keeping(protection, floor_days, target_days, purpose)
     if username is not None:
         body |= {"username": username, "password": read_password(password_stdin).get_secret_value()}
     with Box(at) as box:
@@ -126,6 +146,36 @@ def show(
     if not at.answer(camera):
         for key, value in camera.items():
             at.console.print(f"{key:>14}  {value if value is not None else '-'}", markup=False)
+
+
+@app.command("keep")
+def keep(
+    camera_id: CameraArgument,
+    protection: ProtectionOption = None,
+    floor_days: FloorOption = None,
+    target_days: TargetOption = None,
+    purpose: PurposeOption = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """For how long a camera's footage is kept; what is recorded already keeps its floor. 设置保存期限"""
+    at = desk(config, data_dir, as_json)
+    told = _keeping(protection, floor_days, target_days, purpose)
+    with Box(at) as box:
+        path = f"/api/v1/cameras/{camera_id}"
+        camera = box.patch(path, told) if told else box.get(path)
+    days = f"{camera['floor_days']} days at least, gone after {camera['target_days']}"
+    at.tell(camera, f"Camera [bold]{camera_id}[/bold] is kept for {days}.", markup=True)
+
+
+def _keeping(
+    protection: str | None, floor_days: int | None, target_days: int | None, purpose: str | None
+) -> dict[str, Any]:
+    """What was said of it: nothing of days stands for what the box says."""
+    days = {"floor_days": floor_days, "target_days": target_days}
+    told: dict[str, Any] = {key: value or None for key, value in days.items() if value is not None}
+    return told | {key: one for key, one in (("protection", protection), ("purpose", purpose)) if one is not None}
 
 
 @app.command("retire")

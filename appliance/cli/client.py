@@ -123,6 +123,10 @@ class Box:
         """Ask for something to be made."""
         return self._ask("POST", path, json=dict(body))
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Ask for something to be changed."""
+        return self._ask("PATCH", path, json=dict(body))
+
     def sign(self) -> None:
         """Have signed what was written so far."""
         self._answered("POST", "/api/v1/log/checkpoint")

@@ -49,7 +49,7 @@ def reading(at: Desk) -> Iterator[Store]:
         at.data_dir,
         at.clock,
         time_zone=settings.box.time_zone,
-        floor_days=settings.retention.floor_days,
+        keeping=settings.retention.defaults,
         exclusive=False,
     )
     try:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from appliance.health.outcomes import Outcome
+from config.keeping import Protection
 from recorder.capture.fleet import WorkerFacts
 from recorder.store.records import CheckpointRecord, Signing, VolumeState
 
@@ -22,6 +23,12 @@ class CameraFacts:
     name: str
     state: CameraState
     """As the session has it, or as the registry does: `disabled`, `retired`."""
+    floor_days: int = Protection.ORDINARY.least_days
+    """For how long its footage must be kept from now on."""
+    target_days: int = Protection.ORDINARY.least_days + 1
+    """And after which it goes."""
+    needs_purpose: bool = False
+    """Whether that is longer than the law wants, and nobody wrote down what for."""
     media_age_s: float | None = None
     """Since the last picture; None: none since the box was started."""
     wanted_age_s: float = 0.0

@@ -9,6 +9,7 @@ from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts,
 from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
+from config.keeping import Terms as KeepingTerms
 from config.times import DAY_US
 from recorder.capture.fleet import WorkerFacts
 from recorder.capture.session import SessionStatus
@@ -65,7 +66,7 @@ class Gatherer:
         """
         now_us = self._clock.read().utc_us
         checkpoint = self._store.latest_checkpoint()
-        sessions = self._snapshot()
+        sessions, keeping = self._snapshot(), self._store.cameras.all_keeping()
         volumes = self._store.volumes()
         rates = {camera: round(rate) for camera, rate in self._survey.bytes_a_day().items()}
         days_to_full = forecast(rates, DAY_US, sum(volume.free_bytes for volume in volumes)).days_to_full
@@ -74,7 +75,8 @@ class Gatherer:
         days_fit = None if days_to_full is None else held + days_to_full
         return Facts(
             cameras=[
-                self._camera(camera, sessions.get(camera.id), now_us, days_fit) for camera in self._store.cameras.all()
+                _kept(self._camera(camera, sessions.get(camera.id), now_us, days_fit), keeping.get(camera.id))
+                for camera in self._store.cameras.all()
             ],
             volumes=volumes,
             outcomes=self._outcomes.all(),
@@ -113,6 +115,14 @@ class Gatherer:
             audio_wanted=camera.audio == "on",
         )
         return facts if session is None else _with_session(facts, session, now_us)
+
+
+def _kept(facts: CameraFacts, terms: KeepingTerms | None) -> CameraFacts:
+    """With how long its footage is kept; before the first rule is written, as the law wants."""
+    if terms is None:
+        return facts
+    needs = terms.needs_purpose and facts.state != "retired"
+    return replace(facts, floor_days=terms.floor_days, target_days=terms.target_days, needs_purpose=needs)
 
 
 def _state(camera: Camera, session: SessionStatus | None) -> CameraState:

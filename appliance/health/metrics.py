@@ -149,8 +149,8 @@ def _of_volumes(facts: Facts) -> Iterable[Metric]:
 
 def floor_margin_days(facts: Facts) -> float | None:
     """By how many days the forecast of the worst camera is above the floor; None while no forecast is known."""
-    fitting = [one.days_forecast for one in facts.cameras if one.days_forecast is not None and one.is_wanted]
-    return min(fitting) - facts.floor_days if fitting else None
+    fitting = [one for one in facts.cameras if one.days_forecast is not None and one.is_wanted]
+    return min((one.days_forecast - one.floor_days for one in fitting if one.days_forecast is not None), default=None)
 
 
 def _of_cameras(facts: Facts) -> Iterable[Metric]:

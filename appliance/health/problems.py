@@ -195,10 +195,14 @@ def _minute(instant_us: int) -> str:
 
 
 def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
-    fitting = [camera.days_forecast for camera in facts.cameras if camera.days_forecast is not None]
-    if fitting and min(fitting) < facts.floor_days:
-        text = _SHORT[chinese].format(days=min(fitting), floor=facts.floor_days)
-        yield Problem("floor_at_risk", text, Weight.DEGRADED)
+    fitting = [(one.days_forecast, one.floor_days) for one in facts.cameras if one.days_forecast is not None]
+    days, floor = min(fitting, key=lambda one: one[0] - one[1], default=(0.0, 0))  # of the camera that is worst off
+    if days < floor:
+        yield Problem("floor_at_risk", _SHORT[chinese].format(days=days, floor=floor), Weight.DEGRADED)
+    for camera in facts.cameras:
+        if camera.needs_purpose:
+            text = _PURPOSE[chinese].format(name=camera.name, days=camera.target_days)
+            yield Problem("purpose_missing", text, Weight.DEGRADED, camera.id)
     if facts.overwrite_asked and any(volume.state in ("low", "full") for volume in facts.volumes):
         yield Problem("overwrite_not_done", _OVERWRITE[chinese], Weight.DEGRADED)
 
@@ -320,6 +324,12 @@ _SHORT: Final = (
     "Nothing younger is discarded; recording would stop.",
     "按当前码率只能保存 {days:.0f} 天录像，而规定须保存 {floor} 天：请增加磁盘或降低码率。"
     "未到期录像不会被删除，届时录像将停止。",
+)
+_PURPOSE: Final = (
+    "Camera {name} is kept for {days} days, which is longer than the law wants: write down what for (`purpose`), or "
+    "keep it for less. State Council order 799, article 17, wants footage deleted once its purpose is achieved.",
+    "采集设备“{name}”的录像保存 {days} 天，超过规定期限：请写明目的（purpose）或缩短保存期限。"
+    "国务院令第799号第十七条要求实现处理目的后及时删除。",
 )
 _RESTARTED: Final = (
     "A capture process ended ({how}) and was started again; cameras: {cameras}, restarts since the box was started: "

@@ -38,7 +38,7 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
         box=_box(facts, identity),
         state=state_of(problems),
         problems=[ProblemOut(code=one.code, text=one.text, camera=one.camera) for one in problems],
-        cameras=[_camera(one, facts.floor_days) for one in facts.cameras],
+        cameras=[_camera(one) for one in facts.cameras],
         storage=[
             VolumeStatus(name=one.name, state=one.state, free_bytes=one.free_bytes, total_bytes=one.total_bytes)
             for one in facts.volumes
@@ -100,7 +100,7 @@ def _retention(facts: Facts) -> RetentionStatus:
     )
 
 
-def _camera(one: CameraFacts, days_required: int) -> CameraStatus:
+def _camera(one: CameraFacts) -> CameraStatus:
     return CameraStatus(
         id=one.id,
         name=one.name,
@@ -110,7 +110,8 @@ def _camera(one: CameraFacts, days_required: int) -> CameraStatus:
         bitrate_bps=None if one.bitrate_bps is None else round(one.bitrate_bps),
         days_held=one.days_held,
         bytes_a_day=one.bytes_a_day,
-        days_required=days_required,
+        days_required=one.floor_days,
+        days_meant=one.target_days,
         left_out=list(one.left_out),
         audio=one.audio,
         lost_packets=one.lost_packets,

@@ -64,7 +64,6 @@ from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.cosigning import WitnessContradicts
 from retention.evidence.jobs import Exporter
 from retention.evidence.witnesses import Witness
-from retention.policy import Rule
 from retention.sweep import sweep
 
 BEAT_S: Final = 60.0
@@ -188,7 +187,6 @@ class RecordingBox:
         self._store = store
         self._demo_asked = demo
         self._zone = ZoneInfo(settings.box.time_zone)
-        self._rule = Rule(settings.retention.floor_days, settings.retention.target_days, self._zone)
         self._outcomes = Outcomes()
         self._survey = Survey(store)
         self._begun = False
@@ -446,7 +444,7 @@ class RecordingBox:
         """Only once the record has begun: what an earlier run left must be finished before anything is judged."""
         if not self._begun:
             return
-        report = sweep(self._store, self._rule, self._clock)
+        report = sweep(self._store, self._clock)
         if report.should or report.refused:
             log.info("swept", what=report.sentence, bytes=report.bytes)
 
@@ -462,6 +460,7 @@ class RecordingBox:
         """The registry follows the file; and a box that never had a camera gets the demonstration camera."""
         wanted = [_file_camera(camera) for camera in self._settings.cameras]
         cameras = self._store.cameras
+        cameras.bring_rules_in_force()  # what the box was told of all, before what the file says of each
         for step in steps(wanted, cameras.all()):
             match step:
                 case Add(camera=new):
@@ -565,7 +564,7 @@ def _open(settings: Settings, clock: Clock) -> Store:
         Path(settings.box.data_dir),
         clock,
         time_zone=settings.box.time_zone,
-        floor_days=settings.retention.floor_days,
+        keeping=settings.retention.defaults,
         sm=settings.proof.sm,
         key_url=settings.proof.key,
     )
@@ -620,6 +619,7 @@ def _file_camera(camera: CameraSettings) -> FileCamera:
         ca_file=None if camera.ca_file is None else str(camera.ca_file),
         audio=camera.audio,
         allow_basic=camera.allow_basic,
+        wish=camera.wish,
     )
 
 

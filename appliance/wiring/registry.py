@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from config.errors import Fault
+from config.keeping import NOTHING_SAID, Wish
 from recorder.store.records import Camera, ManagedBy
 
 
@@ -24,6 +25,7 @@ class FileCamera:
     ca_file: str | None = None
     audio: str = "off"
     allow_basic: bool = False
+    wish: Wish = NOTHING_SAID
 
     def settings(self) -> dict[str, Any]:
         """What a registered camera may differ in."""
@@ -37,6 +39,7 @@ class FileCamera:
             "ca_file": self.ca_file,
             "audio": self.audio,
             "allow_basic": self.allow_basic,
+            **asdict(self.wish),
         }
 
 

@@ -8,20 +8,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic import SecretStr
 from sqlalchemy import Connection, insert, select, update
 
 from config.clock import Clock
+from config.keeping import AS_THE_LAW, Defaults, KeepingInvalid, Protection, Terms, Wish, terms_of
 from config.logs import carries_credentials
-from recorder.errors import CameraExists, CameraManagedByFile, CameraRetired, CameraUnknown, Refused
+from recorder.errors import (
+    CameraExists,
+    CameraManagedByFile,
+    CameraRetired,
+    CameraUnknown,
+    PurposeMissing,
+    Refused,
+    RuleInvalid,
+)
 from recorder.store import files, sidecar, tables
 from recorder.store.database import Database
+from recorder.store.keeping import Rule
 from recorder.store.layout import Layout
 from recorder.store.ledger import Ledger
 from recorder.store.records import Camera, ManagedBy, stream_of
+from recorder.store.rules import all_in_force, in_force, put_in_force, rules_of
 
 CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """No dot, so that stream and segment ids can be taken apart; no capital, so that no file system confuses two."""
@@ -29,14 +42,35 @@ CAMERA_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 PASSWORD_LIMIT_BYTES = 1024
 """More than any camera takes; what is longer is a file that was sent by mistake."""
 
-SETTINGS = ("name", "url", "username", "enabled", "transport", "audio", "allow_basic")
+SETTINGS = (
+    "name",
+    "url",
+    "username",
+    "enabled",
+    "transport",
+    "audio",
+    "allow_basic",
+    "protection",
+    "floor_days",
+    "target_days",
+    "purpose",
+)
 """What is written down of a camera, in a side record: the leaf has its hash."""
+
+
+log = structlog.get_logger("cameras")
+
+_OF_KEEPING = {"protection", "floor_days", "target_days", "purpose"}
 
 
 class Cameras:
     """The registry of one box."""
 
-    def __init__(self, layout: Layout, database: Database, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self, layout: Layout, database: Database, ledger: Ledger, clock: Clock, defaults: Defaults = AS_THE_LAW
+    ) -> None:
+        """`defaults`: how footage is kept of which nothing else is said."""
+        self._defaults = defaults
         self._layout = layout
         self._database = database
         self._ledger = ledger
@@ -72,12 +106,16 @@ class Cameras:
         enabled: bool = True,
         audio: str = "off",
         allow_basic: bool = False,
+        protection: Protection = Protection.ORDINARY,
+        floor_days: int | None = None,
+        target_days: int | None = None,
+        purpose: str | None = None,
     ) -> Camera:
-        """Register a camera and its main stream.
+        """Register a camera and its main stream, and put in force how its footage is kept.
 
         Raises:
             CameraExists: the id is taken, perhaps by a retired camera.
-            Refused: the id or the URL is not allowed.
+            Refused: the id or the URL is not allowed. RuleInvalid, PurposeMissing: what it says of its keeping is not.
         """
         _refuse_odd_id(camera_id)
         refuse_credentials(url)
@@ -89,13 +127,16 @@ class Cameras:
             "transport": transport,
             "audio": audio,
             "allow_basic": allow_basic,
+            **asdict(Wish(protection, floor_days, target_days, purpose)),
         }
         with self._database.write() as connection:
             _refuse_taken(connection, camera_id)
             outside = {"password_file": password_file, "ca_file": ca_file}
             self._put_down(connection, camera_id, managed_by, settings, outside)
             self._keep_password(camera_id, password)
-            return _get(connection, camera_id)
+            camera = _get(connection, camera_id)
+            self._rule(connection, camera)
+            return camera
 
     def change(
         self,
@@ -109,6 +150,7 @@ class Cameras:
 
         Raises:
             CameraUnknown, CameraRetired, CameraManagedByFile: as they say.
+            RuleInvalid, PurposeMissing: what is said of its keeping is not allowed; nothing was changed.
         """
         unknown = set(changes) - {*SETTINGS, "password_file", "ca_file"}
         if unknown:
@@ -128,7 +170,62 @@ class Cameras:
                 chosen = tables.cameras.c.id == camera_id
                 connection.execute(update(tables.cameras).where(chosen).values(**differing))
             self._keep_password(camera_id, password)
-            return _get(connection, camera_id)
+            camera = _get(connection, camera_id)
+            if differing.keys() & _OF_KEEPING:
+                self._rule(connection, camera)
+            return camera
+
+    def bring_rules_in_force(self) -> int:
+        """What the box is told of its keeping now, for every camera that is recorded; retired ones keep their rule. How
+        many cameras are kept in another way by that.
+
+        A target of a camera that lies below the box's new floor is lifted: an old wish keeps no box from recording.
+        """
+        with self._database.write() as connection:
+            rows = connection.execute(select(tables.cameras).order_by(tables.cameras.c.id)).mappings().all()
+            cameras = [_camera(row) for row in rows]
+            ruled = set(connection.execute(select(tables.rules.c.camera_id).distinct()).scalars())
+            wanted = [one for one in cameras if one.retired_us is None or one.id not in ruled]
+            return sum(put_in_force(connection, self._ledger, one.id, self._lifted(one)) for one in wanted)
+
+    def keeping(self, camera_id: str) -> Terms:
+        """How long its footage is kept from now on.
+
+        Raises:
+            CameraUnknown: there is none of that id.
+        """
+        with self._database.read() as connection:
+            camera = _get(connection, camera_id)
+            return in_force(connection, camera_id) or self._terms(camera)
+
+    def rules(self, camera_id: str) -> list[Rule]:
+        """By which its footage is kept, the oldest first; there is one at least."""
+        with self._database.read() as connection:
+            return rules_of(connection, camera_id) or [Rule(0, self._defaults.floor_days, self._defaults.target_days)]
+
+    def all_keeping(self) -> dict[str, Terms]:
+        """The same of all cameras of which a rule was written down."""
+        with self._database.read() as connection:
+            return all_in_force(connection)
+
+    def _lifted(self, camera: Camera) -> Terms:
+        try:
+            return terms_of(self._defaults, camera.wish)
+        except KeepingInvalid:
+            log.warning("a camera's target lies below its floor, and is lifted", camera=camera.id)
+            return terms_of(self._defaults, replace(camera.wish, target_days=None))
+
+    def _terms(self, camera: Camera) -> Terms:
+        try:
+            return terms_of(self._defaults, camera.wish)
+        except KeepingInvalid as err:
+            raise RuleInvalid(str(err)) from err
+
+    def _rule(self, connection: Connection, camera: Camera) -> None:
+        terms = self._terms(camera)
+        if terms.needs_purpose and camera.managed_by is ManagedBy.API and camera.target_days is not None:
+            raise PurposeMissing(f"{PurposeMissing.sentence()} ({terms.target_days} days)")
+        put_in_force(connection, self._ledger, camera.id, terms)
 
     def retire(self, camera_id: str, by: ManagedBy) -> Camera:
         """Stop recording it for good; its footage stays as long as the rules say, its password goes.
@@ -274,4 +371,8 @@ def _camera(row: Mapping[Any, Any]) -> Camera:
         ca_file=row["ca_file"],
         audio=row["audio"],
         allow_basic=row["allow_basic"],
+        protection=Protection(row["protection"]),
+        floor_days=row["floor_days"],
+        target_days=row["target_days"],
+        purpose=row["purpose"],
     )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, or_, select, tuple_
 
 from config.times import HOUR_US
 from recorder.causes import Cause
@@ -101,28 +101,33 @@ class Catalogue:
         """Stretches that tile the interval exactly."""
         return tile(self.items(stream_id, start_us, end_us), start_us, end_us)
 
-    def candidates(self, before_us: int, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
-        """The oldest media still here that ended before that instant, over all streams, by (t1, stream, n)."""
-        query = select(tables.items).where(_I.state == MediaState.PRESENT.value, _I.t1_us < before_us)
+    def candidates(
+        self, stream_id: str, before_us: int, entries: range, limit: int, after: tuple[int, int] | None = None
+    ) -> list[Segment]:
+        """The oldest media of a stream still here that ended before that instant, by (t1, n).
+
+        Args:
+            stream_id: of the stream.
+            before_us: the instant.
+            entries: of the log: only media whose entry is one of them.
+            limit: how many at most.
+            after: behind these two, of the last one of the page before.
+        """
+        is_here = (_I.stream_id == stream_id) & (_I.state == MediaState.PRESENT.value)
+        is_ruled = (_I.leaf_index >= entries.start) & (_I.leaf_index < entries.stop)
+        query = select(tables.items).where(is_here, _I.t1_us < before_us, is_ruled)
         if after is not None:
-            t1_us, stream_id, n = after
-            query = query.where(
-                or_(
-                    _I.t1_us > t1_us,
-                    and_(_I.t1_us == t1_us, _I.stream_id > stream_id),
-                    and_(_I.t1_us == t1_us, _I.stream_id == stream_id, _I.n > n),
-                )
-            )
+            query = query.where(tuple_(_I.t1_us, _I.n) > after)
         with self._database.read() as connection:
             holds = active(connection)
-            rows = connection.execute(query.order_by(_I.t1_us, _I.stream_id, _I.n).limit(limit)).mappings()
+            rows = connection.execute(query.order_by(_I.t1_us, _I.n).limit(limit)).mappings()
             return [_segment(row, holds) for row in rows]
 
     def oldest_present_us(self, stream_id: str) -> int | None:
         """Where the oldest media still here of a stream starts."""
         query = select(_I.t0_us).where(_I.stream_id == stream_id, _I.state == MediaState.PRESENT.value)
         with self._database.read() as connection:
-            found = connection.execute(query.order_by(_I.t0_us).limit(1)).scalar()
+            found = connection.execute(query.order_by(_I.t1_us).limit(1)).scalar()  # by the index of what is here
             return None if found is None else int(found)
 
     def last_cause(self, stream_id: str) -> Cause | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, RowMapping, select
 
 from config.errors import CustosError
 from config.times import format_us
@@ -23,6 +23,7 @@ from recorder.errors import CatalogueCorrupt
 from recorder.store import files, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
+from recorder.store.keeping import floor_of
 from recorder.store.layout import PART, VOLUME, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
 from recorder.store.log import sm2
@@ -34,6 +35,8 @@ from recorder.store.log.succession import LEAF
 from recorder.store.log.tree import Frontier, leaf_hash, restore
 from recorder.store.records import AnchorKind, MediaState, Outsider, camera_of, segment_id_of
 from recorder.store.rotation import check_chain
+from recorder.store.rules import rules_of
+from recorder.store.segments import LEGAL_FLOOR_DAYS
 from recorder.store.store import Store
 
 
@@ -221,16 +224,22 @@ def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Find
         leaf = _leaf(store, connection, row["del_leaf"])
         if leaf is None:
             continue  # invariant 8 speaks of it
-        ahead_s = leaf.fields.get("utc_offset_s")
+        ahead_s, floor_days = leaf.fields.get("utc_offset_s"), _floor_then(connection, row)
         if is_offset(ahead_s):
-            earliest_us = bound_discard_us(row["t1_us"], store.floor_days, row["utc_offset_s"], ahead_s)
+            earliest_us = bound_discard_us(row["t1_us"], floor_days, row["utc_offset_s"], ahead_s)
         else:  # written before leaves told it
-            earliest_us = earliest_discard_us(row["t1_us"], store.floor_days, store.zone)
+            earliest_us = earliest_discard_us(row["t1_us"], floor_days, store.zone)
         trusted_us = row["t1_us"] + min(leaf.at_us - row["t1_us"], leaf.elapsed_us - row["elapsed_us"])
         if trusted_us < earliest_us:
             yield Finding(7, name, "it was discarded before the floor let it go")
         for hold_id in _holds_at(connection, row, leaf.at_us):
             yield Finding(7, name, f"it was discarded while hold {hold_id} was in force")
+
+
+def _floor_then(connection: Connection, row: RowMapping) -> int:
+    """For how many days an item had to be kept when it was discarded, by the rules that stood in the log then."""
+    rules = [one for one in rules_of(connection, camera_of(row["stream_id"])) if one.index < row["del_leaf"]]
+    return floor_of(rules, row["leaf_index"]) if rules else LEGAL_FLOOR_DAYS
 
 
 def deletions_are_told(store: Store, connection: Connection) -> Iterator[Finding]:

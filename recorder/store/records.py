@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from config.keeping import Protection, Wish
 from config.terms import AudioName, TransportName
 from recorder.causes import Cause
 
@@ -96,6 +97,17 @@ class Camera:
     """Whether its sound is recorded too: `off`, or `on`."""
     allow_basic: bool = False
     """Whether it may be shown the password readable, by basic authentication without TLS."""
+    protection: Protection = Protection.ORDINARY
+    """What the law sees in the place that it watches."""
+    floor_days: int | None = None
+    """What it was told of its keeping; None: as the box keeps all. What came of it its rules tell (`Rules`)."""
+    target_days: int | None = None
+    purpose: str | None = None
+
+    @property
+    def wish(self) -> Wish:
+        """What it was told of its keeping."""
+        return Wish(self.protection, self.floor_days, self.target_days, self.purpose)
 
     @property
     def stream_id(self) -> str:

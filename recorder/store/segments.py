@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, func, insert, select, update
 
 from config.clock import Clock
+from config.keeping import Protection
 from config.times import format_us
 from recorder.causes import Cause
 from recorder.errors import (
@@ -43,6 +44,7 @@ from recorder.store.boxes import (
 from recorder.store.camsig import stored_signatures
 from recorder.store.database import Database
 from recorder.store.daycount import may_go_us, offset_s, recorded_offset_s, trusted_now_us
+from recorder.store.keeping import Rule, floor_of, rules_hash
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.sm3 import sm3
@@ -58,8 +60,9 @@ from recorder.store.records import (
     camera_of,
     segment_id_of,
 )
+from recorder.store.rules import rules_of
 
-LEGAL_FLOOR_DAYS = 30
+LEGAL_FLOOR_DAYS = Protection.ORDINARY.least_days
 """Wuxi order 168, article 28; State Council order 799, article 17. No setting goes below it."""
 
 DISCARD_BATCH = 500
@@ -82,6 +85,15 @@ class DiscardReport:
     discarded: tuple[str, ...]
     refused: tuple[tuple[str, Refused], ...]
     bytes: int
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """A segment that may go, and for how many days it had to stay."""
+
+    stream_id: str
+    n: int
+    floor_days: int
 
 
 @dataclass(frozen=True)
@@ -218,7 +230,7 @@ class Segments:
         1 re-check the floor by trusted time and the holds, mark the rows `going`, append `del` (one transaction);
         2 checkpoint; 3 unlink, fsync the folder; 4 append `del.done`. A crash anywhere is finished at start.
         """
-        marked: list[tuple[str, int]] = []
+        marked: list[_Marked] = []
         refused: list[tuple[str, Refused]] = []
         with self._database.write() as connection:
             now_us = self._clock.read().utc_us
@@ -231,7 +243,7 @@ class Segments:
         if marked:
             self._checkpoint()
             self.finish_discards()
-        names = tuple(segment_id_of(stream_id, n) for stream_id, n in marked)
+        names = tuple(segment_id_of(one.stream_id, one.n) for one in marked)
         return DiscardReport(names, tuple(refused), going)
 
     def finish_discards(self) -> tuple[str, ...]:
@@ -298,7 +310,7 @@ class Segments:
         )
         return seen, facts, sealed
 
-    def _checked(self, connection: Connection, segment_id: str, now_us: int) -> tuple[str, int]:
+    def _checked(self, connection: Connection, segment_id: str, now_us: int) -> _Marked:
         """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
         stream_id, n = parse_segment_id(segment_id)
         row = _item(connection, stream_id, n)
@@ -308,18 +320,28 @@ class Segments:
             raise NotPresent(f"{NotPresent.sentence()} ({segment_id})")
         elapsed_us = self._ledger.elapsed_us(connection)
         trusted_us = trusted_now_us(row["t1_us"], row["elapsed_us"], now_us, elapsed_us)
-        earliest_us = may_go_us(row["t1_us"], self._floor_days, self._zone, row["utc_offset_s"], now_us)
+        camera_id = camera_of(stream_id)
+        floor_days = floor_of(self._rules(connection, camera_id), row["leaf_index"])
+        earliest_us = may_go_us(row["t1_us"], floor_days, self._zone, row["utc_offset_s"], now_us)
         if trusted_us < earliest_us:
             raise BelowFloor(f"{segment_id} may go at the earliest on {format_us(earliest_us)}; it is younger.")
-        held = holds_on(connection, camera_of(stream_id), row["t0_us"], row["t1_us"])
+        held = holds_on(connection, camera_id, row["t0_us"], row["t1_us"])
         if held:
             raise UnderHold(f"{segment_id} is under hold {', '.join(map(str, held))}; nothing discards it.")
-        return stream_id, n
+        return _Marked(stream_id, n, floor_days)
 
-    def _announce(self, connection: Connection, marked: Sequence[tuple[str, int]], rule: str, now_us: int) -> int:
-        ranges = _ranges(marked)
+    def _rules(self, connection: Connection, camera_id: str) -> Sequence[Rule]:
+        """Of a camera of an older catalogue, until its first rule is written, what the box was told."""
+        return rules_of(connection, camera_id) or [Rule(0, self._floor_days, self._floor_days)]
+
+    def _announce(self, connection: Connection, marked: Sequence[_Marked], rule: str, now_us: int) -> int:
+        """One entry for what follows each other in a stream and was kept by one floor."""
+        by_floor: dict[int, list[tuple[str, int]]] = {}
+        for one in marked:
+            by_floor.setdefault(one.floor_days, []).append((one.stream_id, one.n))
+        ranges = [(floor_days, *span) for floor_days, keys in sorted(by_floor.items()) for span in _ranges(keys)]
         size = 0
-        for stream_id, n0, n1 in ranges:
+        for floor_days, stream_id, n0, n1 in ranges:
             chosen = (tables.items.c.stream_id == stream_id) & tables.items.c.n.between(n0, n1)
             rows = connection.execute(select(tables.items).where(chosen)).mappings().all()
             media = [row for row in rows if row["kind"] == "segment"]
@@ -330,7 +352,8 @@ class Segments:
                 "n0": n0,
                 "n1": n1,
                 "rule": rule,
-                "floor_days": self._floor_days,
+                "floor_days": floor_days,
+                "rules": rules_hash(rules_of(connection, camera_of(stream_id))),
                 "bytes": sum(row["bytes"] for row in media),
                 "t1": format_us(newest["t1_us"]),
                 "age_wall_us": now_us - newest["t1_us"],

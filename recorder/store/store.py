@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.clock import Clock
+from config.keeping import AS_THE_LAW, Defaults
 from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
 from recorder.store import access, datadir, files, volumes
@@ -52,7 +53,7 @@ from recorder.store.records import (
     camera_of,
 )
 from recorder.store.rotation import Rotated
-from recorder.store.segments import LEGAL_FLOOR_DAYS, DiscardReport, Leftover, Segments
+from recorder.store.segments import DiscardReport, Leftover, Segments
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
 from recorder.store.views import Views
@@ -73,7 +74,7 @@ class Store:
         facts: BoxFacts,
         clock: Clock,
         zone: ZoneInfo,
-        floor_days: int,
+        keeping: Defaults,
         *,
         key_url: str | None = None,
         sm: bool = False,
@@ -82,7 +83,8 @@ class Store:
         self.layout = layout
         self.facts = facts
         self.zone = zone
-        self.floor_days = floor_days
+        self.keeping = keeping
+        """How footage is kept of which nothing else is said."""
         self._clock = clock
         self._lock: int | None = None
         self.database = Database(layout.catalogue)
@@ -90,10 +92,17 @@ class Store:
         self.ledger = Ledger(self.database, clock, layout.log, facts.origin, self.keys)
         self.sm2 = Sm2Key(layout, clock, is_on=sm)
         self._checkpoints = Checkpoints(
-            layout, self.database, self.ledger, self.keys, self.sm2, facts.origin, floor_days, self._finish_erasures
+            layout,
+            self.database,
+            self.ledger,
+            self.keys,
+            self.sm2,
+            facts.origin,
+            keeping.floor_days,
+            self._finish_erasures,
         )
         signed_if_possible = self._checkpoints.sign_if_possible
-        self.cameras = Cameras(layout, self.database, self.ledger, clock)
+        self.cameras = Cameras(layout, self.database, self.ledger, clock, keeping)
         self.holds = Holds(self.database, self.ledger, signed_if_possible)
         self.catalogue = Catalogue(self.database)
         self.exports = Exports(self.database, self.ledger, clock, signed_if_possible)
@@ -102,7 +111,7 @@ class Store:
         self.views = Views(self.database, self.ledger, clock)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
         self._segments = Segments(
-            layout, self.database, self.ledger, clock, zone, floor_days, self._checkpoints.sign, with_sm3=sm
+            layout, self.database, self.ledger, clock, zone, keeping.floor_days, self._checkpoints.sign, with_sm3=sm
         )
 
     # -- opening and closing
@@ -125,13 +134,14 @@ class Store:
         clock: Clock,
         *,
         time_zone: str = "Asia/Shanghai",
-        floor_days: int = LEGAL_FLOOR_DAYS,
+        keeping: Defaults = AS_THE_LAW,
         exclusive: bool = True,
         sm: bool = False,
         key_url: str | None = None,
     ) -> Store:
         """Open a box; `exclusive` takes the lock and is needed for everything that writes.
 
+        `keeping`: how footage is kept of which nothing else is said; in force with `Cameras.bring_rules_in_force`.
         `sm`: segments are hashed with SM3 too, and checkpoints signed with SM2 too (docs/proof.md).
         `key_url`: where its key is to lie (`[proof] key`). A token is not asked before there is something to sign.
 
@@ -150,7 +160,7 @@ class Store:
         try:
             if exclusive:
                 datadir.probe_writing(layout)
-            store = Store(layout, facts, clock, ZoneInfo(time_zone), floor_days, key_url=key_url, sm=sm)
+            store = Store(layout, facts, clock, ZoneInfo(time_zone), keeping, key_url=key_url, sm=sm)
             if exclusive:
                 store.database.prepare()
                 store._checkpoints.begin()
@@ -405,9 +415,11 @@ class Store:
         self.cameras.get(camera_of(stream_id))
         return self.catalogue.coverage(stream_id, start_us, end_us)
 
-    def candidates(self, before_us: int, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
-        """The oldest media still here."""
-        return self.catalogue.candidates(before_us, limit, after)
+    def candidates(
+        self, stream_id: str, before_us: int, entries: range, limit: int, after: tuple[int, int] | None = None
+    ) -> list[Segment]:
+        """The oldest media of a stream still here."""
+        return self.catalogue.candidates(stream_id, before_us, entries, limit, after)
 
     def oldest_present_us(self, stream_id: str) -> int | None:
         """Where the oldest media still here of a stream starts."""

@@ -62,6 +62,10 @@ cameras = Table(
     Column("ca_file", String),  # of cameras of the configuration file
     Column("audio", String, nullable=False, server_default="off"),  # off | on
     Column("allow_basic", Boolean, nullable=False, server_default=false()),  # its password may be sent readable
+    Column("protection", String, nullable=False, server_default="ordinary"),  # ordinary | counter_terrorism
+    Column("floor_days", Integer),  # what it was told of its keeping; NULL: as the box keeps all
+    Column("target_days", Integer),
+    Column("purpose", String),
     Column("description", LargeBinary),  # its SDP, raw, when it was last connected to: for support
     Column("managed_by", String, nullable=False),
     Column("registered_us", BigInteger, nullable=False),
@@ -136,9 +140,10 @@ items = Table(
     Index(
         "gaps_by_end", "stream_id", "t1_us", sqlite_where=text("kind = 'gap'"), postgresql_where=text("kind = 'gap'")
     ),
-    # What the sweep asks: the oldest media still here, over all streams.
+    # What the sweep asks: the oldest media still here of a stream. Its rows that are gone may be millions.
     Index(
         "present_by_end",
+        "stream_id",
         "t1_us",
         sqlite_where=text("state = 'present'"),
         postgresql_where=text("state = 'present'"),
@@ -176,6 +181,20 @@ erasures = Table(
     Column("leaf_index", BigInteger, nullable=False),  # of the leaf whose record it was
     Column("erased_us", BigInteger, nullable=False),
     Column("audit_leaf", BigInteger, nullable=False),  # index of the leaf that says so
+)
+
+rules = Table(
+    "rules",
+    metadata,
+    # How long each camera's footage was to be kept, from which entry on: an index of `camera` leaves, op `rule`.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("camera_id", String, ForeignKey("cameras.id"), nullable=False),
+    Column("protection", String, nullable=False),
+    Column("floor_days", Integer, nullable=False),
+    Column("target_days", Integer, nullable=False),
+    Column("margin_days", Integer, nullable=False),
+    Column("record", String),  # the purpose; NULL: none was told
+    Index("rules_of", "camera_id", "leaf_index"),
 )
 
 holds = Table(

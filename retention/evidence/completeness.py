@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from config.times import format_us
 from recorder.causes import Cause
 from recorder.store.daycount import bound_discard_us, earliest_discard_us, strictest_us, trusted_now_us
+from recorder.store.keeping import Rule, floor_of, rules_hash
 from recorder.store.tiling import lay_out
 
 
@@ -61,6 +62,8 @@ class ProvenItem:
     t1_us: int
     elapsed_us: int
     """Box time at which the leaf was written (docs/time.md)."""
+    index: int = 0
+    """Of the leaf: which rules it was recorded under."""
     sha256: str | None = None
     """Of the media; None: it is a gap."""
     cause: Cause | None = None
@@ -96,6 +99,8 @@ class Receipt:
     """By the rule that was in force."""
     holds: str | None = None
     """Hash over the holds that were in force; None: it is not to be checked."""
+    rules: str | None = None
+    """Likewise over the camera's rules; None: its leaf is an old one."""
     utc_offset_s: int | None = None
     """How far local time was ahead of UTC then; None: its leaf is an old one."""
 
@@ -130,6 +135,8 @@ class Proven:
     """All that ever were: what was not handed over, a receipt's hash tells."""
     camera: str = ""
     """Whose stream it is."""
+    rules: Sequence[Rule] = ()
+    """By which its footage is kept, in the order of the log."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +257,10 @@ def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: in
 
 def _objection(item: ProvenItem, receipt: Receipt, proven: Proven, floor_days: int, zone: ZoneInfo | None) -> str:
     """Why the law did not allow a discard; empty: it did (order 168, articles 28 and 29; Civil Code, article 201)."""
-    days = max(floor_days, receipt.floor_days)
+    rules = [one for one in proven.rules if one.index < receipt.index]
+    if receipt.rules is not None and receipt.rules != rules_hash(rules):
+        return f"Item {item.n} was discarded by rules that are not all handed over."
+    days = max(floor_days, receipt.floor_days, floor_of(rules, item.index) if rules else 0)
     earliest_us = _earliest_us(item, receipt, days, zone)
     if trusted_now_us(item.t1_us, item.elapsed_us, receipt.at_us, receipt.elapsed_us) < earliest_us:
         return f"Item {item.n} was discarded before {format_us(earliest_us)}, until when it had to be kept."

@@ -20,10 +20,11 @@ from config.times import format_us
 from recorder.errors import Refused, StorageError
 from recorder.store import files
 from recorder.store.anchors import file_name
+from recorder.store.keeping import floor_of
 from recorder.store.log.keys import fingerprint, public_pem
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof, ProvenAnchor
-from recorder.store.records import MediaState, Segment, stream_of
+from recorder.store.records import Item, MediaState, Segment, stream_of
 from recorder.store.store import Store
 from recorder.store.verify import sha256_of
 from retention.evidence import package
@@ -127,7 +128,7 @@ def export(
     present = [one for one in media if one.state is MediaState.PRESENT]
     with _Writing(folder) as writing:
         altered = _media(store, present, writing, progress)
-        claim = _claim(store, wanted, fingerprint(proof.keys[-1]), clock, program)
+        claim = _claim(store, wanted, fingerprint(proof.keys[-1]), items[-1], clock, program)
         _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
         _close(store, claim, proof.keys[-1], stamper, writing)
     keep_list(folder, writing.crc32s)
@@ -286,7 +287,9 @@ def media_name(segment: Segment) -> str:
     return f"{package.MEDIA}/{segment.stream_id}/{Path(segment.path).name}"
 
 
-def _claim(store: Store, wanted: Wanted, key: str, clock: Clock, program: str) -> Claim:
+def _claim(store: Store, wanted: Wanted, key: str, newest: Item, clock: Clock, program: str) -> Claim:
+    """The floor is that of the newest item, which is the lowest: the rules tell what the others had to be kept for."""
+    floor_days = floor_of(store.cameras.rules(wanted.camera_id), newest.leaf_index)
     return Claim(
         stream=stream_of(wanted.camera_id),
         start_us=wanted.start_us,
@@ -295,7 +298,7 @@ def _claim(store: Store, wanted: Wanted, key: str, clock: Clock, program: str) -
         box=store.box_id,
         origin=store.origin,
         fingerprint=key,
-        floor_days=store.floor_days,
+        floor_days=floor_days,
         time_zone=store.zone.key,
         program=program,
         made_us=clock.read().utc_us,

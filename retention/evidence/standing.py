@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from recorder.errors import Refused, StoreError
 from recorder.store.log.keys import public_pem
 from recorder.store.records import MediaState, Segment, stream_of
+from recorder.store.segments import LEGAL_FLOOR_DAYS
 from recorder.store.store import Store
 from recorder.store.verify import hashed
 from retention.evidence import package
@@ -62,7 +63,7 @@ def standing(
     for index, vector in proof.heads.items():
         checked.heads(f"{package.HEADS}/{index}.json", index, heads_text(vector))
     _media(store, [one for one in items if isinstance(one, Segment)], checked, progress)
-    judgement = checked.judgement(stream_id, start_us, end_us, floor_days=store.floor_days, zone=store.zone)
+    judgement = checked.judgement(stream_id, start_us, end_us, floor_days=LEGAL_FLOOR_DAYS, zone=store.zone)
     return Standing(judgement, tuple(checked.problems))
 
 

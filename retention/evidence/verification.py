@@ -40,6 +40,7 @@ from config.times import SECOND_US, format_name, parse_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.causes import Cause
 from recorder.store.daycount import is_offset
+from recorder.store.keeping import Rule, read_rule
 from recorder.store.log import sm2
 from recorder.store.log.cosignature import cosigned_at_s
 from recorder.store.log.errors import LogError, ProofInvalid
@@ -120,6 +121,7 @@ class Verification:
         self._items: dict[str, list[ProvenItem]] = {}
         self._numbered: dict[tuple[str, int], ProvenItem] = {}
         self._receipts: dict[str, list[Receipt]] = {}
+        self._rules: dict[str, list[Rule]] = {}
         self._heads: dict[int, Mapping[str, Sequence[int | str]]] = {}
         self._anchors: dict[int, Checkpoint] = {}
         self.made_us: int | None = None
@@ -455,6 +457,9 @@ class Verification:
             self._receipts.setdefault(facts["stream"], []).append(_receipt(entry))
         elif entry.leaf.type == "hold":
             _hold(entry, None)
+        elif entry.leaf.type == "camera" and facts.get("op") == "rule":
+            rule = read_rule(entry.index, facts)
+            self._rules.setdefault(facts["camera"], []).append(rule)
         elif entry.leaf.type == "sm2":
             sm2.point_of(facts["public"])
         elif entry.leaf.type == "anchor" and facts.get("kind") == "witness":
@@ -463,7 +468,9 @@ class Verification:
 
     def _proven(self, stream_id: str) -> Proven:
         items, receipts = self._items.get(stream_id, ()), self._receipts.get(stream_id, ())
-        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera_of(stream_id))
+        camera = camera_of(stream_id)
+        rules = sorted(self._rules.get(camera, ()), key=lambda one: one.index)
+        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera, rules)
 
     def _cosigned(self) -> list[_Entry]:
         return [one for one in self._of("anchor") if one.leaf.fields.get("kind") == "witness"]
@@ -523,6 +530,7 @@ def _item(entry: _Entry) -> ProvenItem:
         t0_us=parse_us(facts["t0"]),
         t1_us=parse_us(facts["t1"]),
         elapsed_us=entry.leaf.elapsed_us,
+        index=entry.index,
         sha256=facts.get("sha256"),
         cause=Cause(facts["cause"]) if "cause" in facts else None,
         detail=facts.get("detail", ""),
@@ -537,7 +545,8 @@ def _receipt(entry: _Entry) -> Receipt:
     facts = entry.leaf.fields
     clocks = (entry.leaf.at_us, entry.leaf.elapsed_us)
     offset_s = _offset(facts)
-    return Receipt(entry.index, facts["n0"], facts["n1"], *clocks, facts["floor_days"], facts["holds"], offset_s)
+    days, holds, rules = facts["floor_days"], facts["holds"], facts.get("rules")
+    return Receipt(entry.index, facts["n0"], facts["n1"], *clocks, days, holds, rules, offset_s)
 
 
 def _offset(facts: Mapping[str, object]) -> int | None:

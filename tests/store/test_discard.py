@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from config.keeping import Defaults
 from config.times import DAY_US, format_us
 from recorder.errors import BelowFloor, NotPresent, UnderHold
 from recorder.store.daycount import earliest_discard_us
@@ -14,7 +15,6 @@ from recorder.store.fsck import check
 from recorder.store.records import MediaState, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
-from retention.policy import Rule
 from retention.sweep import sweep
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.camera import SECOND
@@ -81,7 +81,7 @@ def test_a_clock_ten_years_ahead_discards_nothing(tmp_path: Path) -> None:
     store, clock = box(tmp_path)
     clock.set_wall("2036-03-01T00:00:00Z")
 
-    report = sweep(store, Rule(30, 31, store.zone), clock)
+    report = sweep(store, clock)
 
     assert (report.should, report.did) == (0, 0)
     assert check(store) == []
@@ -93,7 +93,7 @@ def test_a_clock_ten_years_back_discards_nothing(tmp_path: Path) -> None:
     clock.advance(40 * 86400)
     clock.set_wall("2016-03-01T00:00:00Z")
 
-    assert sweep(store, Rule(30, 31, store.zone), clock).did == 0
+    assert sweep(store, clock).did == 0
 
 
 def test_a_gap_or_a_stranger_is_not_discarded(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ class Keeping(RuleBasedStateMachine):
 
     @rule()
     def the_sweep_comes(self) -> None:
-        self._judge(lambda: sweep(self.store, Rule(30, 31, self.store.zone), self.clock))
+        self._judge(lambda: sweep(self.store, self.clock))
 
     @rule()
     def somebody_asks_to_discard_everything(self) -> None:
@@ -278,10 +278,11 @@ def test_another_zone_chosen_for_the_discard_takes_nothing_away(
     first = segments(store, clock)[0]
     honest_us = earliest_discard_us(first.t1_us, 30, store.zone)
     store.close()
-    store = Store.open(tmp_path / "data", clock, time_zone=discarded_in)
+    store = Store.open(tmp_path / "data", clock, time_zone=discarded_in, keeping=Defaults(30, 30))
+    store.cameras.bring_rules_in_force()
     clock.utc_us, clock.mono_us = honest_us - 1, clock.mono_us + 40 * DAY_US
 
-    assert sweep(store, Rule(30, 30, store.zone), clock).should == 0
+    assert sweep(store, clock).should == 0
     report = store.discard([first.id], "target")
     assert [type(error) for _, error in report.refused] == [BelowFloor]
 

@@ -8,7 +8,7 @@ from recorder.errors import CameraUnknown, HoldReleased, HoldUnknown
 from recorder.store.verify import verify
 from retention.evidence import holds as desk
 from retention.evidence.holds import HoldInvalid
-from retention.policy import Reason, Rule
+from retention.policy import Reason
 from retention.sweep import sweep
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.camera import SECOND
@@ -26,13 +26,13 @@ def test_a_pass_says_what_should_have_gone_and_what_went(tmp_path: Path) -> None
     clock.advance(40 * 86400)
     record(store, clock, SECOND * 4)
 
-    report = sweep(store, Rule(30, 31, store.zone), clock)
+    report = sweep(store, clock)
 
     assert (report.should, report.did) == (2, 2)
     assert report.kept == {Reason.HELD: 1}
     assert "should have discarded 2, discarded 2" in report.sentence
     assert verify(store) == []
-    assert sweep(store, Rule(30, 31, store.zone), clock).should == 0
+    assert sweep(store, clock).should == 0
 
 
 def test_a_hold_says_what_it_covers_and_what_is_gone(tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_what_lies_behind_much_held_footage_goes_all_the_same(tmp_path: Path, mo
     _, covered = desk.place(store, ["gate"], old[0].t0_us, old[2].t1_us, "case", "reason")
     clock.advance(40 * 86400)
 
-    first = sweep(store, Rule(30, 31, store.zone), clock)
-    second = sweep(store, Rule(30, 31, store.zone), clock)
+    first = sweep(store, clock)
+    second = sweep(store, clock)
 
     assert (covered.segments, covered.bytes) == (3, sum(one.bytes for one in old[:3]))
     assert (first.did, second.did) == (2, 1)

@@ -17,13 +17,12 @@ from recorder.store.fsck import check
 from recorder.store.records import Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
-from retention.policy import Reason, Rule
+from retention.policy import Reason
 from retention.sweep import sweep
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.clock import FakeClock
 
-RULE = Rule(floor_days=30, target_days=31, zone=ZoneInfo("Asia/Shanghai"))
-BERLIN = Rule(floor_days=30, target_days=31, zone=ZoneInfo("Europe/Berlin"))
+BERLIN = ZoneInfo("Europe/Berlin")
 SECONDS = "IPPPPPPPPP" * 6
 
 
@@ -70,7 +69,7 @@ def test_clock_is_set_by_ten_years(scene: Scene, year: str) -> None:
     """Ahead or back: a sweep takes nothing, new footage lies beside the old, and the step is in the log to the day."""
     scene.clock.set_wall(f"{year}-03-01T00:00:06Z")
     scene.watch.look()
-    report = sweep(scene.store, RULE, scene.clock)
+    report = sweep(scene.store, scene.clock)
     assert (report.should, report.did) == (0, 0)
     scene.record_again()
     after = scene.files()
@@ -86,7 +85,7 @@ def test_clock_is_set_by_ten_years(scene: Scene, year: str) -> None:
 def test_clock_ran_ten_years_ahead(scene: Scene) -> None:
     """The plan says why footage stays that the wall clock calls ten years old."""
     scene.clock.set_wall("2036-03-01T00:00:06Z")
-    assert sweep(scene.store, RULE, scene.clock).kept[Reason.CLOCKS_DISAGREE] == len(scene.before)
+    assert sweep(scene.store, scene.clock).kept[Reason.CLOCKS_DISAGREE] == len(scene.before)
 
 
 def test_clock_is_set_there_and_back(scene: Scene) -> None:
@@ -96,7 +95,7 @@ def test_clock_is_set_there_and_back(scene: Scene) -> None:
         scene.watch.look()
         scene.record_again()
     assert len(scene.steps()) == 2
-    assert sweep(scene.store, RULE, scene.clock).did == 0
+    assert sweep(scene.store, scene.clock).did == 0
     coverage = scene.store.coverage("gate.main", parse_us("2026-03-01T00:00:00Z"), parse_us("2026-03-01T00:01:05Z"))
     assert {stretch.kind for stretch in coverage} <= {"recorded", "gap"}
     scene.store.checkpoint()
@@ -106,9 +105,9 @@ def test_clock_is_set_there_and_back(scene: Scene) -> None:
 def test_time_really_passes(scene: Scene) -> None:
     """The same sweep takes footage once both clocks have seen the days go by: the test can fail."""
     scene.clock.advance(31 * 86_400)
-    assert sweep(scene.store, RULE, scene.clock).did == 0
+    assert sweep(scene.store, scene.clock).did == 0
     scene.clock.advance(2 * 86_400)
-    assert sweep(scene.store, RULE, scene.clock).did == len(scene.before)
+    assert sweep(scene.store, scene.clock).did == len(scene.before)
 
 
 @pytest.mark.parametrize("start", ["2026-03-28T12:00:00Z", "2026-10-24T12:00:00Z"])
@@ -120,14 +119,14 @@ def test_summer_time_begins_and_ends(tmp_path: Path, start: str) -> None:
     store = Store.open(tmp_path / "data", clock, time_zone="Europe/Berlin")
     record(store, clock, SECONDS)
     local = ZoneInfo("Europe/Berlin")
-    assert local.key == BERLIN.zone.key
+    assert local.key == BERLIN.key
     due = {"2026-03-28T12:00:00Z": "2026-04-28T23:00:00Z", "2026-10-24T12:00:00Z": "2026-11-24T23:00:00Z"}[start]
     clock.advance((parse_us(due) - clock.utc_us) / 1e6 - 1)
     berlin = Store.open(tmp_path / "data", clock, time_zone="Europe/Berlin", exclusive=False)
     try:
-        assert sweep(berlin, BERLIN, clock).should == 0
+        assert sweep(berlin, clock).should == 0
         clock.advance(2)
-        assert sweep(berlin, BERLIN, clock).did == len(segments(store, clock, "gate")) > 0
+        assert sweep(berlin, clock).did == len(segments(store, clock, "gate")) > 0
     finally:
         berlin.close()
         store.close()

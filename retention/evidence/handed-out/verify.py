@@ -763,6 +763,21 @@ def earliest(item, discard, days, zone):
     return max(((t1 - 1 + one) // day + days + 1) * day - one for one in offsets)
 
 
+def is_days(*numbers):
+    return all(type(one) is int and 0 < one <= 73_000 for one in numbers)
+
+
+def is_rule(one, camera):
+    """Whether an entry says for how long footage of the camera is kept."""
+    return one["type"] == "camera" and one.get("op") == "rule" and one["camera"] == camera
+
+
+def ruled(item, rules):
+    """For how many days it had to be kept: the longest of the rule in force when it was recorded, and of all later ones."""
+    earlier = sum(1 for index, _ in rules if index < item["#"])
+    return max((days for _, days in rules[max(earlier - 1, 0) :]), default=0)
+
+
 def objection(item, entries, stream, floor_days, zone):
     """Why no discard of it was lawful; empty: one was."""
     why = "Its file is not there, and no entry says that it was discarded."
@@ -772,6 +787,10 @@ def objection(item, entries, stream, floor_days, zone):
     for index, one in kinds:
         if one["type"] != "del" or one["stream"] != stream or not one["n0"] <= item["n"] <= one["n1"]:
             continue
+        rules = [(at, rule["floor_days"]) for at, rule in kinds if at < index and is_rule(rule, camera)]
+        listed = "".join(f"{at} {days}\n" for at, days in rules)
+        if "rules" in one and hashlib.sha256(listed.encode()).hexdigest() != one["rules"]:
+            fail("proof/leaves.jsonl", "Not all rules that were in force at a discard are handed over.")
         t0, t1 = us(item["t0"]), us(item["t1"])
         age = min(us(one["at"]) - t1, one["elapsed_us"] - item["elapsed_us"])
         in_force = sorted(
@@ -785,7 +804,7 @@ def objection(item, entries, stream, floor_days, zone):
         on_it = [
             hold for _, hold in in_force if camera in hold["cameras"] and us(hold["t0"]) < t1 and t0 < us(hold["t1"])
         ]
-        if t1 + age < earliest(item, one, max(floor_days, one["floor_days"]), zone):
+        if t1 + age < earliest(item, one, max(floor_days, one["floor_days"], ruled(item, rules)), zone):
             why = "It was discarded before its time."
         elif on_it:
             why = "It was discarded while a hold lay on it."
@@ -883,6 +902,11 @@ def judge(claim, listed, entries, heads):
             fail("proof/leaves.jsonl", f"Entry {index} cannot be read ({err}).")
             return
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
+    for index, (_, one, _) in entries.items():
+        one["#"] = index
+        if is_rule(one, stream.rpartition(".")[0]) and not is_days(one["floor_days"], one["target_days"]):
+            fail("proof/leaves.jsonl", f"Entry {index} cannot be read (no days).")
+            return
     camera = stream.rpartition(".")[0]
     told = [(h, one) for h, one, _ in entries.values() if one["type"] == "camera" and one.get("op") == "registered"]
     registered = [h for h, one in told if one["camera"] == camera]

@@ -411,9 +411,15 @@ function midnight(t1, kept, offset) {
 # and when it was discarded, whichever is later. What says nothing of it was recorded at UTC+8, or before entries told it;
 # then, as where nothing is known, the strictest of all zones counts. Entries tell the offset, so that no list of zones is
 # needed here, which not every machine has.
+function ruled(i, k,    j, earlier, most) { # for how many days it had to be kept, by the rules in force at the discard
+    for (j = 1; j <= rules; j++) if (rule_at[j] < receipt[k] && rule_at[j] < entry_at[i]) earlier = j
+    for (j = (earlier ? earlier : 1); j <= rules; j++) if (rule_at[j] < receipt[k] && rule_days[j] > most) most = rule_days[j]
+    return most + 0
+}
 function earliest(i, k,    kept, known, one, two) {
     kept = days_then[k]
     if (kept < floor) kept = floor
+    if (kept < ruled(i, k)) kept = ruled(i, k)
     if (ahead_then[k] == "") known = (ahead_of[i] == "" && zone == "Asia/Shanghai")
     else known = (ahead_of[i] != "" || ahead_then[k] == 28800)
     if (!known) return t1[i] + (kept + 1) * 86400000000
@@ -448,7 +454,7 @@ function objection(i,    k, h, age, why) { # why no discard of it was lawful; em
 BEGIN {
     if (!is_time(start_text) || !is_time(end_text) || !is_time(made_text)) fail("claim.json", "There is no such time.")
     start = us(start_text); end = us(end_text); made = us(made_text)
-    printf "" >(temp "/custody.jsonl"); printf "" >(temp "/holds")
+    printf "" >(temp "/custody.jsonl"); printf "" >(temp "/holds"); printf "" >(temp "/rules")
     camera = stream; sub(/\.[^.]*$/, "", camera)
     printf "" >(temp "/sm2.named"); printf "" >(temp "/sm3"); sm2_last = "-"
     print "entry,kind,item,start,end,cause,detail,sha256" >(temp "/timeline.csv")
@@ -468,6 +474,12 @@ BEGIN {
     if (type == "beat" && index(entry, "\"sm2\":")) print text("sm2") >(temp "/sm2.named")
     if (type == "beat" && $1 == tree - 1) sm2_last = (index(entry, "\"sm2\":") ? "named" : "none")
     if (type == "camera" && text("op") == "registered" && text("camera") == camera) registration = $2
+    if (type == "camera" && text("op") == "rule" && text("camera") == camera) {
+        rules++; rule_at[rules] = $1 + 0; rule_days[rules] = number("floor_days") + 0
+        if (entry !~ /"floor_days":[1-9][0-9]*[,}]/ || entry !~ /"target_days":[1-9][0-9]*[,}]/ || \
+            rule_days[rules] > 73000 || number("target_days") + 0 > 73000)
+            fail("proof/leaves.jsonl", "Entry " $1 " cannot be read (no days).")
+    }
     if (type == "seg" || type == "gap") {
         print $1 "," (type == "seg" ? "segment" : "gap") "," number("n") "," text("t0") "," text("t1") "," \
             text("cause") "," quoted(text("detail")) "," text("sha256") >(temp "/timeline.csv")
@@ -479,7 +491,7 @@ BEGIN {
             sha[i] = text("sha256"); sm3[i] = text("sm3"); boxtime[i] = number("elapsed_us") + 0; kind[i] = type
             file[number("n")] = i
             if (n[i] > most) most = n[i]
-            ahead_of[i] = ahead()
+            ahead_of[i] = ahead(); entry_at[i] = $1 + 0
             codec[i] = text("codec"); size[i] = number("bytes"); from_text[i] = text("t0"); to_text[i] = text("t1")
             run[i] = number("run"); init[i] = number("init_bytes"); frames[i] = number("frames")
         }
@@ -492,6 +504,7 @@ BEGIN {
             receipt[receipts] = $1 + 0; from[receipts] = number("n0") + 0; to[receipts] = number("n1") + 0
             when[receipts] = us(text("at")); boxwhen[receipts] = number("elapsed_us") + 0
             days_then[receipts] = number("floor_days") + 0; holds_then[receipts] = text("holds")
+            rules_then[receipts] = text("rules")
             ahead_then[receipts] = ahead()
         }
     }
@@ -512,8 +525,14 @@ END {
         for (h = 0; h <= newest; h++) if (h in placed && in_force(h, k)) print h, record[h] >list
         close(list)
         print holds_then[k], list >(temp "/holds")
+        if (rules_then[k] == "") continue
+        list = temp "/rules." k
+        printf "" >list
+        for (j = 1; j <= rules; j++) if (rule_at[j] < receipt[k]) printf "%.0f %d\n", rule_at[j], rule_days[j] >list
+        close(list)
+        print rules_then[k], list >(temp "/rules")
     }
-    close(temp "/holds")
+    close(temp "/holds"); close(temp "/rules")
     if (wrong || !began) fail("proof/leaves.jsonl", "The log does not begin with this key and name: it is another box's.")
     while ((getline line <(temp "/media")) > 0) {
         hash = substr(line, 1, 64); name = substr(line, 66)
@@ -595,6 +614,10 @@ while read -r wanted list; do
     [ "$(sha256sum <"$list" | cut -c1-64)" = "$wanted" ] ||
         fail proof/leaves.jsonl "Not all holds that were in force at a discard are handed over."
 done <"$temp/holds"
+while read -r wanted list; do
+    [ "$(sha256sum <"$list" | cut -c1-64)" = "$wanted" ] ||
+        fail proof/leaves.jsonl "Not all rules that were in force at a discard are handed over."
+done <"$temp/rules"
 sed -n '/^FAIL /p' "$temp/judged" | tee -a "$temp/problems"
 # 13. The films are the originals of a run, one behind the other: the first whole, of the others what lies behind the
 # beginning that they share.

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from config.times import DAY_US
 from recorder.store.daycount import earliest_discard_us
+from recorder.store.keeping import Rule
 from recorder.store.records import CodecName, MediaState, Segment
 from retention.forecast import days_held, forecast
-from retention.policy import Now, Reason, Rule, plan
+from retention.policy import Now, Policy, Reason, plan
 
 ZONE = ZoneInfo("Asia/Shanghai")
-RULE = Rule(30, 31, ZONE)
+RULE = Policy((Rule(0, 30, 31),), ZONE)
 OLD = Segment(
     stream_id="gate.main", n=1, run=1, t0_us=0, t1_us=60_000_000, prev="", leaf_index=0, leaf_hash="", elapsed_us=0,
     volume="main", path="", bytes=1, init_bytes=1, init_sha256="", frames=1, codec=CodecName.H264, width=1, height=1,
@@ -56,7 +57,7 @@ def test_no_plan_names_a_segment_below_the_floor_or_under_a_hold(
 ) -> None:
     """Whatever the clocks say."""
     segment = replace(OLD, t1_us=t1_us, held=held)
-    (verdict,) = plan([segment], Rule(floor_days, floor_days, ZONE), Now(wall_us, elapsed_us))
+    (verdict,) = plan([segment], Policy((Rule(0, floor_days, floor_days),), ZONE), Now(wall_us, elapsed_us))
 
     if verdict.goes:
         assert not held
@@ -65,10 +66,14 @@ def test_no_plan_names_a_segment_below_the_floor_or_under_a_hold(
         assert elapsed_us >= free_us - t1_us
 
 
-def test_a_target_below_the_floor_is_no_rule() -> None:
-    """It is a mistake of ours: the configuration refused it already."""
-    with pytest.raises(ValueError, match="floor"):
-        Rule(60, 30, ZONE)
+def test_footage_recorded_under_a_higher_floor_is_kept_by_it() -> None:
+    """The rule in force lets footage go after 31 days; what was recorded under ninety stays for ninety."""
+    lowered = Policy((Rule(0, 90, 91), Rule(100, 30, 31)), ZONE)
+    before, after = (replace(OLD, leaf_index=index) for index in (50, 150))
+    verdicts = plan([before, after], lowered, LATER)
+
+    assert [one.goes for one in verdicts] == [False, True]
+    assert [one.goes for one in plan([before, after], lowered, Now(92 * DAY_US, 92 * DAY_US))] == [True, True]
 
 
 def test_the_forecast_follows_the_rates() -> None:

@@ -1,0 +1,74 @@
+"""Which rule a camera's footage is kept by: of all that stand in the log, the one for each entry. Pure.
+
+A rule is an entry, and none is undone by a later one for footage that it met: that must be kept for the longest of what
+was in force when it was recorded and of all that came into force since. So raising a floor protects what lies there
+already, and lowering it lets only what is recorded from then on go sooner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from config.keeping import DAYS_LIMIT
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that stands in the log."""
+
+    index: int
+    """Of its entry."""
+    floor_days: int
+    target_days: int
+
+
+def floor_of(rules: Sequence[Rule], leaf_index: int) -> int:
+    """For how many days the footage must be kept whose entry has that index.
+
+    Args:
+        rules: of its camera, all that came into force so far, in the order of the log. There is one at least; the first
+            counts for what was recorded before it as well.
+        leaf_index: of the footage's entry.
+    """
+    return max(one.floor_days for one in _since(rules, leaf_index))
+
+
+def target_of(rules: Sequence[Rule], leaf_index: int) -> int:
+    """Likewise after how many days it is to go: by the rule in force, and not before it may."""
+    return max(rules[-1].target_days, floor_of(rules, leaf_index))
+
+
+def epochs(rules: Sequence[Rule], size: int) -> list[tuple[range, int]]:
+    """The entries of a log of that size in stretches of one target, each with the days after which footage goes."""
+    starts = [0, *(one.index for one in rules[1:])]
+    return [
+        (range(start, stop), target_of(rules, stop))
+        for start, stop in zip(starts, [*starts[1:], size], strict=True)
+        if start < stop
+    ]
+
+
+def _since(rules: Sequence[Rule], leaf_index: int) -> Sequence[Rule]:
+    """The one in force when that entry was written, and all later ones."""
+    earlier = sum(1 for one in rules if one.index < leaf_index)
+    return rules[max(earlier - 1, 0) :]
+
+
+def rules_hash(rules: Sequence[Rule]) -> str:
+    """One hash over a camera's rules, so that an entry tells which were asked."""
+    return hashlib.sha256("".join(f"{one.index} {one.floor_days}\n" for one in rules).encode()).hexdigest()
+
+
+def read_rule(index: int, fields: Mapping[str, Any]) -> Rule:
+    """A rule as its entry tells it.
+
+    Raises:
+        KeyError, ValueError: it is none.
+    """
+    floor_days, target_days = fields["floor_days"], fields["target_days"]
+    if not all(type(one) is int and 0 < one <= 2 * DAYS_LIMIT for one in (floor_days, target_days)):
+        raise ValueError("days that cannot be")
+    return Rule(index, floor_days, target_days)
