@@ -25,6 +25,12 @@ class ImpatientProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._expect()
 
+    def data_received(self, data: bytes) -> None:
+        """Something came, and ended the wait for a next request: be it the first bytes of one, or of nothing."""
+        if self.cycle is None or self.cycle.response_complete:
+            self._expect()
+        super().data_received(data)
+
     def on_message_begin(self) -> None:
         """A request's first byte came."""
         super().on_message_begin()
@@ -50,6 +56,9 @@ class ImpatientProtocol(HttpToolsProtocol):
             self._late = None
 
     def _end(self) -> None:
-        """At once: whoever sends nothing may not read either."""
+        """At once: whoever sends nothing may not read either. Unless an answer is under way, behind which it waits."""
         self._late = None
-        self.transport.abort()
+        if self.pipeline:
+            self._expect()
+        else:
+            self.transport.abort()

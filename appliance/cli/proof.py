@@ -171,7 +171,8 @@ def _verify_package(
     if tsa_roots is not None:
         with translated(tsa_roots):
             roots = tsa_roots.read_bytes()
-    signal.signal(signal.SIGTERM, _end)  # else what was unpacked would stay
+    for number in (signal.SIGTERM, signal.SIGHUP):  # else what was unpacked would stay
+        signal.signal(number, _end)
     with bar(at, READING) as progress:
         check = verify_archive if package.is_file() else verify_package
         verdict = check(package, fingerprint, progress, roots=roots, witnesses=witnesses)
@@ -204,8 +205,8 @@ def _verify_package(
         raise typer.Exit(ExitCode.FINDINGS)
 
 
-def _end(*_: object) -> None:
-    raise SystemExit(128 + signal.SIGTERM)
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _outside(verdict: Verdict, one: Outside) -> dict[str, object]:

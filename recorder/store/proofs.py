@@ -59,8 +59,8 @@ class Proof:
     keys: tuple[Ed25519PublicKey, ...]
     """Of the log, the first one first; the last one signed the checkpoint."""
     anchors: tuple[ProvenAnchor, ...] = ()
-    """Those nearest to the items: of the authorities, and of each witness, at most one from before them, and one of a
-    tree with all of them."""
+    """Those nearest to the items: of the authorities, and of each witness, at most one from before them, one of a tree
+    with all of them, and one of a tree with their discards too; or else the newest of a tree with the first."""
 
 
 class Proofs:

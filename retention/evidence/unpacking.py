@@ -27,8 +27,12 @@ from retention.evidence.verification import Problem
 Entry = tuple[str, int, IO[bytes] | None]
 """Name, size, content; of a folder there is none."""
 
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
-"""What the readers say of a file that is damaged, encrypted, or of a kind of compression they do not know."""
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What the readers say of a file that is damaged, encrypted, or of a kind of compression they do not know; and of names
+and numbers in it that are none."""
+
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What file managers write (APPNOTE 4.4.5); what other kinds unpack to is nobody's guess."""
 
 
 ZIP_BEGINS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -116,6 +120,8 @@ def _of_zip(archive: zipfile.ZipFile) -> Generator[Entry]:
         if info.is_dir():
             yield info.filename, 0, None
             continue
+        if info.compress_type not in COMPRESSIONS:
+            raise _Odd(info.filename, "It is compressed in a way that is not read here.")
         with archive.open(info) as stream:
             yield info.filename, info.file_size, stream
 

@@ -232,9 +232,11 @@ class Verification:
             self._take(_Entry(index, found.hex(), decode_leaf(body)))
         except LogError as err:
             self._object(name, f"Entry {index}: {err}")
+            return False
         except (KeyError, TypeError, ValueError):
             self._object(name, f"Entry {index} is not of the form that this log writes.")
-        return index in self._entries
+            return False
+        return True
 
     def sm2(self, name: str, pem: bytes | None, checkpoint_name: str, text: str) -> None:
         """The SM2 key (None: there is none), and its signature, where entries of the log tell of one."""

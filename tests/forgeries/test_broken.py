@@ -548,6 +548,40 @@ def test_a_head_vector_that_is_none(plain: Honest, tmp_path: Path, text: bytes, 
     assert not verifier(folder, plain.fingerprint)[0]
 
 
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize("kind", ["seg", "del"])
+def test_an_entry_that_was_not_proved_under_the_number_of_one_that_was(
+    plain: Honest, tmp_path: Path, kind: str, verifier: Verifier
+) -> None:
+    """Nothing of it is read, and it has no fields to be read."""
+    folder = plain.copy(tmp_path)
+    body = rfc8785.dumps({"v": 1, "type": kind, "at": "2026-03-01T00:00:00.000000Z", "elapsed_us": 0})
+    (folder / package.LEAVES).write_bytes((folder / package.LEAVES).read_bytes() + body + b"\n")
+    paths = lines(folder / package.PATHS)
+    (folder / package.PATHS).write_bytes(b"".join(one + b"\n" for one in [*paths, paths[-1]]))
+    resign(folder, plain.key)
+
+    assert not verifier(folder, plain.fingerprint)[0]
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize("text", [b"[]", b"5", b"null"])
+def test_an_entry_that_is_no_object(plain: Honest, tmp_path: Path, text: bytes, verifier: Verifier) -> None:
+    """It stands in the log, and says nothing."""
+    folder = plain.copy(tmp_path)
+    bodies = [*lines(folder / package.LEAVES), text]
+    hashes = [leaf_hash(body) for body in bodies]
+    (folder / package.LEAVES).write_bytes(b"".join(body + b"\n" for body in bodies))
+    paths = [" ".join([str(at), *(step.hex() for step in inclusion(at, hashes))]) for at in range(len(bodies))]
+    (folder / package.PATHS).write_text("".join(f"{path}\n" for path in paths))
+    origin = origin_of((folder / package.CHECKPOINT).read_text())
+    note = sign_checkpoint(Checkpoint(origin, len(bodies), root_of(hashes)), plain.key)
+    (folder / package.CHECKPOINT).write_text(note, encoding="utf-8")
+    resign(folder, plain.key)
+
+    assert not verifier(folder, plain.fingerprint)[0]
+
+
 def test_an_item_of_a_huge_number_ends(plain: Honest, tmp_path: Path) -> None:
     """Nobody counts up to it."""
     folder = plain.copy(tmp_path)

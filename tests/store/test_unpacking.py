@@ -188,6 +188,17 @@ def test_a_file_with_holes_in_a_tar(made: tuple[Store, Path], tmp_path: Path) ->
     assert problem.what == "It is neither a file nor a folder."
 
 
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_is_compressed_in_another_way(made: tuple[Store, Path], tmp_path: Path, kind: int) -> None:
+    """No file manager writes it, and it is not unpacked."""
+    store, folder = made
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", kind) as archive:
+        archive.write(folder / "README.txt", "top/README.txt")
+    (problem,) = verify_archive(tmp_path / "x.zip", store.fingerprint).problems
+
+    assert "compressed" in problem.what
+
+
 @pytest.mark.parametrize("name", ["x.tgz", "x.zip"])
 def test_an_archive_of_another_kind(made: tuple[Store, Path], tmp_path: Path, name: str) -> None:
     """One that is compressed as a whole is not unpacked to find out what it is."""

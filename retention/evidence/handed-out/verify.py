@@ -287,7 +287,14 @@ def check_files():
     for name in sorted(there):
         if name not in listed:
             fail(name, "The list of files does not name it.")
-        elif sha256_of(name) != listed[name]:
+            continue
+        try:
+            digest = sha256_of(name)
+        except OSError:
+            fail(name, "It is not there, or cannot be read.")
+            del listed[name]
+            continue
+        if digest != listed[name]:
             fail(name, "It was changed: its hash is not the listed one.")
     for name in sorted(set(listed) - there):
         fail(name, "It is listed, and not there.")
@@ -494,6 +501,8 @@ def check_entries(size, root):
             fail("proof/leaves.jsonl", f"Entry {index} does not lead to the checkpoint's root.")
             continue
         one = json.loads(body)
+        if not isinstance(one, dict):
+            raise ValueError("no fields")
         if json.dumps(one, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != body:
             fail("proof/leaves.jsonl", f"Entry {index} cannot be read (not canonical).")
         if any(has_fields(value) for name, value in one.items() if name != "audio"):

@@ -45,8 +45,9 @@ class Loop:
         return Task()
 
     def pass_time(self) -> None:
-        for _, timer in self.timers:
+        for _, timer in list(self.timers):
             if not timer.is_off:
+                timer.is_off = True
                 timer.then()
 
 
@@ -62,6 +63,9 @@ class Transport:
 
     def get_extra_info(self, name: str) -> None:
         return None
+
+    def pause_reading(self) -> None:
+        pass
 
 
 async def answer(scope: object, receive: object, send: object) -> None:
@@ -106,6 +110,26 @@ def test_a_request_is_whole() -> None:
     made.data_received(REQUEST[:20])
     loop.pass_time()
     assert transport.aborted
+
+
+def test_nothing_but_line_breaks_come() -> None:
+    """Behind a request that was answered they begin none, and keep no connection open."""
+    made, loop, transport = connected()
+    made.data_received(REQUEST)
+    made.cycle.response_complete = True
+    made.data_received(b"\r\n")
+    loop.pass_time()
+
+    assert transport.aborted
+
+
+def test_a_next_request_waits_for_an_answer() -> None:
+    """It came with the one before, and is not read to its end before that is answered: nothing is cut off."""
+    made, loop, transport = connected()
+    made.data_received(REQUEST + REQUEST[:-2])
+    loop.pass_time()
+
+    assert not transport.aborted
 
 
 def test_it_is_over_before() -> None:
