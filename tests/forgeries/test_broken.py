@@ -592,11 +592,10 @@ def test_an_item_of_a_huge_number_ends(plain: Honest, tmp_path: Path) -> None:
     assert not run(folder, "timeout", "50", "sh", "verify.sh", plain.fingerprint)[0]
 
 
-def test_a_discard_under_a_hold_in_the_one_log_that_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The owner's program says nothing of holds when it discards, and the package leaves the hold out: an entry without
-    what it must tell is refused."""
+def discarded_under_a_hold(place: Path, monkeypatch: pytest.MonkeyPatch, told: str | None) -> tuple[Path, str]:
+    """A package of a program that discards what is held, tells that of holds, and leaves the hold out."""
     clock = FakeClock()
-    store = new_store(tmp_path, clock, "gate")
+    store = new_store(place, clock, "gate")
     record(store, clock, SECOND * 6)
     store.checkpoint()
     begun_us, end_us = store.cameras.get("gate").registered_us, store.ends_us("gate.main")
@@ -607,43 +606,32 @@ def test_a_discard_under_a_hold_in_the_one_log_that_there_is(tmp_path: Path, mon
     monkeypatch.setattr(
         store.ledger,
         "append",
-        lambda connection, kind, told: append(connection, kind, {**told, "holds": None} if kind == "del" else told),
+        lambda connection, kind, facts: append(connection, kind, {**facts, "holds": told} if kind == "del" else facts),
     )
     assert store.discard(["gate.main.1", "gate.main.2"], "rule").discarded
-    export(store, Wanted("gate", begun_us + 1, end_us, "c"), tmp_path / "package", clock, "0")
-    leave_out(tmp_path / "package", entry(tmp_path / "package", "hold"))
-    resign(tmp_path / "package", load_key(store.layout.key))
+    export(store, Wanted("gate", begun_us + 1, end_us, "c"), place / "package", clock, "0")
+    leave_out(place / "package", entry(place / "package", "hold"))
+    resign(place / "package", load_key(store.layout.key))
     store.close()
+    return place / "package", store.fingerprint
+
+
+def test_a_discard_under_a_hold_in_the_one_log_that_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner's program says nothing of holds when it discards, and the package leaves the hold out: an entry without
+    what it must tell is refused."""
+    folder, fingerprint = discarded_under_a_hold(tmp_path, monkeypatch, None)
 
     for verifier in VERIFIERS:
-        assert not verifier(tmp_path / "package", store.fingerprint)[0], verifier
+        assert not verifier(folder, fingerprint)[0], verifier
 
 
 def test_a_discard_that_lies_of_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same, but the discard says that there were none: the beat behind it knows better. A program that lies in
     every beat as well is what docs/attack-model.md says that packages do not find."""
-    clock = FakeClock()
-    store = new_store(tmp_path, clock, "gate")
-    record(store, clock, SECOND * 6)
-    store.checkpoint()
-    begun_us, end_us = store.cameras.get("gate").registered_us, store.ends_us("gate.main")
-    holds.place(store, ["gate"], begun_us, end_us, "case 1", "not to be discarded")
-    clock.advance(40 * DAY_US / 1e6)
-    append, none = store.ledger.append, hashlib.sha256(b"").hexdigest()
-    monkeypatch.setattr("recorder.store.segments.holds_on", lambda *_: [])
-    monkeypatch.setattr(
-        store.ledger,
-        "append",
-        lambda connection, kind, told: append(connection, kind, {**told, "holds": none} if kind == "del" else told),
-    )
-    assert store.discard(["gate.main.1", "gate.main.2"], "rule").discarded
-    export(store, Wanted("gate", begun_us + 1, end_us, "c"), tmp_path / "package", clock, "0")
-    leave_out(tmp_path / "package", entry(tmp_path / "package", "hold"))
-    resign(tmp_path / "package", load_key(store.layout.key))
-    store.close()
+    folder, fingerprint = discarded_under_a_hold(tmp_path, monkeypatch, hashlib.sha256(b"").hexdigest())
 
     for verifier in VERIFIERS:
-        assert not verifier(tmp_path / "package", store.fingerprint)[0], verifier
+        assert not verifier(folder, fingerprint)[0], verifier
 
 
 # 5. the job
