@@ -1,7 +1,8 @@
 # The same steps as `make run`: locked dependencies by hash, then the project itself.
-FROM python:3.11-slim AS build
+# The first stage has a C compiler, for the one part that is compiled (ADR 24); what is delivered has none.
+FROM python:3.11 AS build
 WORKDIR /custos
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY requirements.lock pyproject.toml setup.py README.md LICENSE ./
 RUN python -m venv .venv
 RUN .venv/bin/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 COPY config ./config

@@ -26,13 +26,14 @@ help:
 	@echo "             and what its log, verifying and exporting cost (some minutes more)"
 	@echo "make lock    resolve the dependencies anew"
 
-$(STAMPS)/run: requirements.lock pyproject.toml
+$(STAMPS)/run: requirements.lock pyproject.toml setup.py recorder/capture/rtp/_whole.c
 	@[ -n "$(PYTHON)" ] || { echo "Custos needs Python 3.11 or newer: install it (Debian: apt-get install python3 python3-venv)."; exit 1; }
 	@echo "== environment: $(VENV), with $$($(PYTHON) --version)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "Python cannot make environments: on Debian, apt-get install python3-venv."; exit 1; }
 	@echo "== locked dependencies (about 300 MB the first time)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@echo "== whole pictures are taken by $$($(BIN)/python -m recorder.capture.rtp.whole) code"
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/test: $(STAMPS)/run requirements-dev.lock requirements-peers.lock scripts/system_packages.sh \

@@ -27,6 +27,7 @@ import structlog
 import uvicorn
 
 from appliance.health.outcomes import Outcomes
+from appliance.patience import ImpatientProtocol
 from config.clock import STEP_LIMIT_US, Clock, Reading, step_us
 from config.errors import CustosError, ExitCode
 
@@ -171,6 +172,7 @@ async def supervise(parts: Parts, stop: asyncio.Event) -> None:
     server = _Server(
         uvicorn.Config(
             parts.app,
+            http=ImpatientProtocol,
             lifespan="off",
             log_config=None,
             access_log=False,

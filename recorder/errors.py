@@ -235,6 +235,12 @@ class UnderHold(Refused):
     code = "under_hold"
 
 
+class UnderExport(Refused):
+    """An evidence package of this footage is being made; it goes when that is done."""
+
+    code = "under_export"
+
+
 class NotPresent(Refused):
     """That segment has already been discarded."""
 

@@ -34,6 +34,18 @@ def test_the_container_runs_as_nobody_in_particular_and_has_no_compiler() -> Non
     assert "HEALTHCHECK" in final
     assert "VOLUME /data" in final
     assert not re.search(r"gcc|build-essential|apt-get", final)
+    assert "slim" in final.splitlines()[0]
+
+
+def test_the_container_is_built_where_there_is_a_compiler() -> None:
+    """Of the same Python, for what is compiled there runs here; what somebody compiled elsewhere is not let in."""
+    dockerfile, ignore = (ROOT / "Dockerfile").read_text(), (ROOT / ".dockerignore").read_text()
+    first, final = re.findall(r"^FROM python:(\S+)", dockerfile, re.M)
+
+    assert final == f"{first}-slim"
+    assert re.search(r"^COPY .*setup\.py", dockerfile, re.M)
+    assert "!setup.py" in ignore
+    assert "**/*.so" in ignore
 
 
 def test_every_floor_is_in_the_container() -> None:

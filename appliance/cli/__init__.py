@@ -6,6 +6,7 @@ is one sentence on standard error and an exit code that scripts can rely on (`co
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -50,6 +51,9 @@ app.command("version")(box.version)
 def main() -> None:
     """Run a command; whatever goes wrong ends in one sentence and an exit code, never in a stack trace."""
     logs.configure(level="WARNING")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows Latin letters alone is no fault either
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except CustosError as err:

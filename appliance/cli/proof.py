@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -20,7 +21,7 @@ from appliance.cli.bar import bar
 from appliance.cli.client import Box
 from appliance.cli.footage import CameraArgument, EndOption, StartOption
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
-from appliance.cli.words import KEY_LIES, count, instant_us, local, span
+from appliance.cli.words import KEY_LIES, count, instant_us, local, printable, span
 from config.errors import ExitCode
 from config.times import format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
@@ -170,6 +171,8 @@ def _verify_package(
     if tsa_roots is not None:
         with translated(tsa_roots):
             roots = tsa_roots.read_bytes()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # else what was unpacked would stay
+        signal.signal(number, _end)
     with bar(at, READING) as progress:
         check = verify_archive if package.is_file() else verify_package
         verdict = check(package, fingerprint, progress, roots=roots, witnesses=witnesses)
@@ -186,12 +189,13 @@ def _verify_package(
     }
     if not at.answer(body):
         for one in verdict.objections:
-            at.console.print(f"{one.file}: {one.what}", markup=False)
+            at.console.print(f"{printable(one.file)}: {one.what}", markup=False)
         for one in verdict.remarks:
             at.console.print(f"Remark 提示 {one.file}: {one.what}", markup=False)
         if stretches:
             at.console.print(_table(at, stretches))
-        _show_seen(at, verdict, tsa_roots is not None)
+        if verdict.is_good:
+            _show_seen(at, verdict, tsa_roots is not None)
         if fingerprint is None:
             at.console.print("No fingerprint was given: it may be of one piece and another box's. 未给出指纹")
         at.console.print(
@@ -201,9 +205,14 @@ def _verify_package(
         raise typer.Exit(ExitCode.FINDINGS)
 
 
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
 def _outside(verdict: Verdict, one: Outside) -> dict[str, object]:
-    before, whole = (None if seen is None else format_us(seen.at_us) for seen in (one.before, one.whole))
-    return {"witness": one.witness, "believed": verdict.believes(one), "seen_before": before, "seen_whole": whole}
+    said = {"seen_before": one.before, "seen_recorded": one.recorded, "seen_whole": one.whole}
+    times = {name: None if seen is None else format_us(seen.at_us) for name, seen in said.items()}
+    return {"witness": one.witness, "believed": verdict.believes(one), **times}
 
 
 def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
@@ -226,7 +235,7 @@ def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
             "NOT ANCHORED: nobody outside is known by this package to have seen all of it; by the package alone, who "
             "has the recorder's key could have written it anew. 无外部时间戳或见证"
         )
-    elif not has_roots and None in cosigned:
+    if not has_roots and (verdict.made_us is not None or None in cosigned):
         at.console.print(
             "The authority's certificates are those of the package: give its own. 请用 --tsa-roots 核对证书"
         )
@@ -235,15 +244,15 @@ def _show_seen(at: Desk, verdict: Verdict, has_roots: bool) -> None:
 
 
 def _show_outside(at: Desk, one: Outside) -> None:
-    who = "the authority" if one.witness is None else _name(one)
+    by, told = f"By {'the authority' if one.witness is None else _name(one)}'s clock,", []
     if one.before is not None:
-        then = local(format_us(one.before.at_us), at.zone)
-        at.console.print(f"By {who}'s clock, all of it was written later than {then}. 均晚于此时写入", markup=False)
+        told.append((one.before, "all of it was recorded later than", "均晚于此时录制"))
+    if one.recorded is not None and one.recorded != one.whole:
+        told.append((one.recorded, "nothing of it was recorded later than", "录像此时之前均已存在"))
     if one.whole is not None:
-        then = local(format_us(one.whole.at_us), at.zone)
-        at.console.print(
-            f"By {who}'s clock, nothing of it was written later than {then}. 此时之前均已存在", markup=False
-        )
+        told.append((one.whole, "nothing of it was recorded or discarded later than", "录像和删除记录此时之前均已存在"))
+    for seen, what, chinese in told:
+        at.console.print(f"{by} {what} {local(format_us(seen.at_us), at.zone)}. {chinese}", markup=False)
 
 
 def _name(one: Outside) -> str:

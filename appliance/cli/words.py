@@ -99,6 +99,11 @@ def span(seconds: float) -> str:
     return f"{days} d {clock}" if days else clock
 
 
+def printable(text: str) -> str:
+    """A name that somebody else gave: what would make a terminal show something else is a question mark."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def exit_codes_text() -> str:
     """All exit codes on a line each, for ``--help``."""
     return "\n\n".join(f"{code.value}  {meaning}" for code, meaning in EXIT_CODES.items())

@@ -410,6 +410,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "source_ended": "采集设备结束了码流。",
     "storage_error": "磁盘未能完成写入。",
     "storage_full": "磁盘已满：请清理空间或增加存储卷；之后自动恢复录像。",
+    "no_room_to_unpack": "此处空间不足，无法解开该证据包：请在别处解开后校验其目录。",
     "no_room_for_export": "磁盘须为录像留出空间，容不下该证据包：请删除不再需要的证据包，或缩短导出区间。",
     "storage_read_only": "文件系统变为只读：请查看内核日志中的磁盘错误，然后重新挂载。",
     "storage_failed": "磁盘读写错误：请检查接线与健康状态，并备好替换盘。",

@@ -30,6 +30,7 @@ from recorder.capture.book import RemoteBook
 from recorder.capture.channel import Asked, Channel, error_of
 from recorder.capture.fleet import order_of, status_body
 from recorder.capture.nal import parameter_sets, with_sets
+from recorder.capture.rtp.whole import in_use
 from recorder.capture.session import SessionStatus
 from recorder.capture.source import Source, WantedCamera
 from recorder.capture.sources import source_of
@@ -38,6 +39,8 @@ from recorder.store.layout import Layout
 
 COLLECT: Final = (50_000, 20, 50)
 """When Python looks for rings of garbage: pictures come and go by the thousand, and none is ever part of one."""
+
+log = structlog.get_logger("capture")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class _Program:
         terms = await self._begun
         logs.configure(level=terms["level"], clock=self._clock)
         structlog.contextvars.bind_contextvars(process=f"capture-{terms['number']}")
+        log.info("a capture process begins", whole_pictures=in_use())
         pools = Pools(terms["connects"])
         layout = Layout(Path(terms["data_dir"]))
         book = RemoteBook(self._channel, layout, terms["box"], with_sm3=terms["with_sm3"])

@@ -70,7 +70,15 @@ def picture_pieces(data: bytes, codec: CodecName, unit_starts: Sequence[int] | N
     if codec is CodecName.MJPEG:
         return [data]
     pieces: list[Piece] = []
-    view, joined = memoryview(data), bytearray()
+    view, end = memoryview(data), len(data)
+    if unit_starts is not None and len(unit_starts) <= UNITS_LIMIT:  # nearly always: from the last to the first
+        for start in reversed(unit_starts):
+            begin = start + 4
+            pieces += (view[begin:end], (end - begin).to_bytes(4, "big"))
+            end = start
+        pieces.reverse()
+        return pieces
+    joined = bytearray()
     for begin, end in unit_spans(data) if unit_starts is None else _spans(unit_starts, len(data)):
         if len(pieces) >= 2 * UNITS_LIMIT:
             joined += b"".join(pieces)

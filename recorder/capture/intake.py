@@ -48,7 +48,14 @@ class PacketQueue:
         One for which there is no room is dropped, and so is all until the next key frame that finds half of the room
         free: half a group of pictures cannot be decoded.
         """
+        size = 0
+        for one in packets:
+            size += len(one.data)
         with self._lock:
+            if not self._dropping and self._has_room(len(packets), size):  # nearly always
+                self._packets.extend(packets)
+                self._bytes += size
+                return
             for packet in packets:
                 self._put(packet)
 
@@ -65,18 +72,20 @@ class PacketQueue:
 
     def _takes(self, packet: Packet) -> bool:
         share = 2 if self._dropping else 1
-        room = (
-            len(self._packets) < QUEUE_LIMIT_PACKETS // share
-            and self._bytes + len(packet.data) <= QUEUE_LIMIT_BYTES // share
+        return self._has_room(1, len(packet.data), share) and (packet.is_key or not self._dropping)
+
+    def _has_room(self, count: int, size: int, share: int = 1) -> bool:
+        return (
+            len(self._packets) + count <= QUEUE_LIMIT_PACKETS // share
+            and self._bytes + size <= QUEUE_LIMIT_BYTES // share
         )
-        return room and (packet.is_key or not self._dropping)
 
     def get(self) -> Sequence[Packet | Overflow]:
         """The oldest entries, at most `TAKEN_AT_ONCE`; none, where there are none."""
         with self._lock:
             count = min(len(self._packets), TAKEN_AT_ONCE)
             found = [self._packets.popleft() for _ in range(count)]
-            self._bytes -= sum(len(one.data) for one in found if isinstance(one, Packet))
+            self._bytes -= sum([len(one.data) for one in found if type(one) is Packet])
             return found
 
 

@@ -121,18 +121,17 @@ class Recording:
     def _carry_out(self, commands: Iterable[Command]) -> None:
         try:
             for command in commands:
-                self._do(command)
+                if type(command) is WritePacket:  # nearly all are
+                    assert self._segment is not None
+                    self._segment.write(command)
+                else:
+                    self._do(command)
         except (StoreError, SourceInvalid):
             self.abandon()
             raise
 
     def _do(self, command: Command) -> None:
-        if type(command) is WritePacket:  # nearly all are
-            assert self._segment is not None
-            self._segment.write(command)
-            self.frames += 1
-            self.bytes += len(command.data)
-        elif isinstance(command, WriteAudio):
+        if isinstance(command, WriteAudio):
             assert self._segment is not None
             self._segment.write_audio(command)
         elif isinstance(command, StartRun):

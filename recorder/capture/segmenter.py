@@ -124,6 +124,9 @@ class EndRun:
     detail: str
 
 
+_new = tuple.__new__
+"""Makes one of a `NamedTuple` without its own constructor, which is a call more for each picture."""
+
 Command = StartRun | OpenSegment | WritePacket | WriteAudio | CutSegment | EndRun
 
 
@@ -166,6 +169,8 @@ class Segmenter:
         """`not_before_us`: where the record of this stream ends; a run cannot start earlier."""
         self._track = track
         self._segment_us = segment_us
+        self._longest_ticks = -(-2 * segment_us * 9 // 100)
+        """The first that is as long as two segments."""
         self._not_before_us = not_before_us
         self.counts = Counts()
         self._sets: tuple[bytes, ...] = track.sets
@@ -230,19 +235,23 @@ class Segmenter:
             or packet.audio_lost is not None
         ):
             return ()
-        dts -= self._origin_dts or 0
-        offset_us, ahead = reference.offset_us(), dts - self._last_dts
+        origin_dts = self._origin_dts or 0
+        dts -= origin_dts
+        (utc_us, mono_us), ahead = packet.arrived, dts - self._last_dts
+        offset_us = reference.utc_us - reference.mono_us
         if (
             not 0 < ahead <= JUMP_AHEAD_TICKS
-            or ticks_to_us(dts - self._segment_dts) >= 2 * self._segment_us
-            or abs(packet.arrived.offset_us() - offset_us) > STEP_LIMIT_US
+            or dts - self._segment_dts >= self._longest_ticks
+            or abs(utc_us - mono_us - offset_us) > STEP_LIMIT_US
         ):
             return ()
-        self._seen_us = packet.arrived.mono_us
+        self._seen_us = mono_us
         self._last_dts = dts
-        self._lasts(ahead)
-        timeline.observe(timeline.late_us(dts, self._seen_us + offset_us))
-        self._pending = _Timed(packet, dts, self._shown(packet, dts))
+        if ahead <= USUAL_LIMIT_TICKS:
+            self._duration = ahead
+        timeline.saw(dts, mono_us + offset_us)
+        pts = dts if packet.pts == packet.dts else self._shown(packet, dts)
+        self._pending = _new(_Timed, (packet, dts, pts))
         return (_written(pending, dts - pending.dts),)
 
     def _look_at(self, packet: Packet) -> Iterator[Command]:
@@ -539,14 +548,6 @@ class Segmenter:
 
 
 def _written(timed: _Timed, duration: int) -> WritePacket:
-    packet = timed.packet
-    return WritePacket(
-        packet.data,
-        timed.dts,
-        timed.pts,
-        duration,
-        packet.is_key,
-        packet.lost_packets,
-        packet.clock_offset_us,
-        packet.unit_starts,
-    )
+    packet, dts, pts = timed
+    data, _, _, is_key, _, lost, offset_us, _, _, _, starts = packet
+    return _new(WritePacket, (data, dts, pts, duration, is_key, lost, offset_us, starts))

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
+from typing import Any
 
 import structlog
 
@@ -183,6 +184,8 @@ class Session:
         self._stop: tuple[Cause, str] | None = None
         self._lock = threading.Lock()
         self._status = SessionStatus(camera.id, SessionState.CONNECTING, clock.read().utc_us)
+        self._stored_facts: dict[str, Any] = {}
+        """What the status has besides, as of what was stored last: a status is made when somebody asks for it."""
         self._recent: deque[tuple[int, int]] = deque()
         self._back_off_s = BACK_OFF_FIRST_S
         self._is_deserted = False
@@ -216,7 +219,7 @@ class Session:
     def status(self) -> SessionStatus:
         """As of now; from any thread."""
         with self._lock:
-            return replace(self._status, bitrate_bps=self._bitrate())
+            return replace(self._status, **self._stored_facts, bitrate_bps=self._bitrate())
 
     def step(self, now: Reading) -> None:
         """Do what can be done without waiting."""
@@ -493,22 +496,14 @@ class Session:
         self._drift.take(last.arrived.mono_us, last.clock_offset_us)
         recording.clock_drift_ppb = self._drift.ppb
         with self._lock:
-            status = self._status
-            changes: dict[str, object] = {}
-            if segmenter.recording:
-                self._back_off_s = BACK_OFF_FIRST_S
-                changes = {"state": SessionState.RECORDING, "problem_code": None, "problem_text": None, "cause": None}
-                if status.state is not SessionState.RECORDING:
-                    changes["since_us"] = last.arrived.utc_us
-            elif status.state is SessionState.RECORDING:  # a run has ended, and waits for a key picture
-                changes = {"state": SessionState.CONNECTING, "since_us": last.arrived.utc_us, "cause": recording.cause}
+            self._note_state(last.arrived.utc_us, recording)
+            stored = self._stored_facts
             if last.lost_packets is not None:
-                changes["lost_packets"] = (status.lost_packets or 0) + lost
-            self._status = replace(
-                status,
+                stored["lost_packets"] = (stored.get("lost_packets") or 0) + lost
+            stored.update(
                 last_media_us=last.arrived.utc_us,
-                frames=status.frames + count,
-                bytes=status.bytes + size,
+                frames=stored.get("frames", 0) + count,
+                bytes=stored.get("bytes", 0) + size,
                 nudged=counts.nudged,
                 invented=counts.invented,
                 dropped_before_key=counts.dropped_before_key,
@@ -517,10 +512,22 @@ class Session:
                 clock_drift_ppb=self._drift.ppb,
                 stamps_stand_still=last.stamps_stand_still,
                 audio=segmenter.audio_state,
-                **changes,  # type: ignore[arg-type]  # named fields of the status
             )
             self._recent.append((last.arrived.mono_us, size))
             self._forget_old(last.arrived.mono_us)
+
+    def _note_state(self, now_us: int, recording: Recording) -> None:
+        """Whether it records, as of what was stored last; mostly that has not changed."""
+        status, is_recording = self._status, recording.is_on
+        was_recording = status.state is SessionState.RECORDING
+        if is_recording:
+            self._back_off_s = BACK_OFF_FIRST_S
+        if is_recording and not (was_recording and status.problem_code is None and status.cause is None):
+            since_us = status.since_us if was_recording else now_us
+            well = {"problem_code": None, "problem_text": None, "cause": None}
+            self._status = replace(status, state=SessionState.RECORDING, since_us=since_us, **well)  # type: ignore[arg-type]
+        elif was_recording and not is_recording:  # a run has ended, and waits for a key picture
+            self._status = replace(status, state=SessionState.CONNECTING, since_us=now_us, cause=recording.cause)
 
     def _forget_old(self, now_us: int) -> None:
         while self._recent and self._recent[0][0] < now_us - BITRATE_WINDOW_US:

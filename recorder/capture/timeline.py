@@ -38,7 +38,7 @@ class Timeline:
 
     def utc_us(self, ticks: int) -> int:
         """The UTC of a media time, by the rate of the current segment."""
-        passed_us = ticks_to_us(ticks - self._anchor_ticks)
+        passed_us = (ticks - self._anchor_ticks) * 100 // 9  # `ticks_to_us`: asked for each picture
         return self._anchor_us + passed_us + passed_us * self._ppm // 1_000_000
 
     def late_us(self, ticks: int, received_us: int) -> int:
@@ -48,6 +48,12 @@ class Timeline:
     def observe(self, late_us: int) -> None:
         """A frame was so late; the least late one of a segment decides how to steer."""
         self._earliest_us = late_us if self._earliest_us is None else min(self._earliest_us, late_us)
+
+    def saw(self, ticks: int, received_us: int) -> None:
+        """A frame of that media time arrived."""
+        late_us = received_us - self.utc_us(ticks)
+        if self._earliest_us is None or late_us < self._earliest_us:
+            self._earliest_us = late_us
 
     @property
     def is_early(self) -> bool:

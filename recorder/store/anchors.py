@@ -12,6 +12,7 @@ cosigns a checkpoint only if that goes on from what it saw before, so the newest
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, func, insert, select, update
@@ -98,10 +99,10 @@ class Anchors:
         if not path.exists():
             files.write_atomically(path, roots)
 
-    def around(self, connection: Connection, first: int, last: int) -> list[KeptAnchor]:
+    def around(self, connection: Connection, first: int, *lasts: int) -> list[KeptAnchor]:
         """Of the authorities, and of each witness, the nearest that tell of these entries: the newest whose own entry
-        stands before the first, so that all were written later; the oldest whose tree holds the last, or else the
-        newest that holds the first at least.
+        stands before the first, so that all were written later; for each of the last ones the oldest whose tree holds
+        it, or else the newest that holds the first at least.
 
         Raises:
             StorageError: one cannot be read.
@@ -110,7 +111,7 @@ class Anchors:
         witnesses = connection.execute(cosigned.distinct().order_by(_A.witness)).scalars()
         found: dict[int, KeptAnchor] = {}
         for by in (AUTHORITIES, *(Outsider(AnchorKind.WITNESS, key) for key in witnesses)):
-            for row in _nearest(connection, by, first, last):
+            for row in _nearest(connection, by, first, lasts):
                 kept = self._kept(row, by)
                 if kept is not None:
                     found[kept.leaf_index] = kept  # one may be the nearest of both
@@ -144,12 +145,13 @@ class Anchors:
             return AnchorState(last, oldest, _waiting(connection, by), asked, size)
 
 
-def _nearest(connection: Connection, by: Outsider, first: int, last: int) -> list[RowMapping]:
+def _nearest(connection: Connection, by: Outsider, first: int, lasts: Iterable[int]) -> list[RowMapping]:
     had = select(tables.anchors).where(_by(by), _A.token.is_not(None))
-    before = had.where(_A.leaf_index < first).order_by(_A.leaf_index.desc())
-    behind = had.where(_A.size > last).order_by(_A.size)
+    rows = [_first(connection, had.where(_A.leaf_index < first).order_by(_A.leaf_index.desc()))]
     within = had.where(_A.size > first).order_by(_A.size.desc())
-    rows = [_first(connection, before), _first(connection, behind) or _first(connection, within)]
+    for last in lasts:
+        behind = had.where(_A.size > last).order_by(_A.size)
+        rows.append(_first(connection, behind) or _first(connection, within))
     return [row for row in rows if row is not None]
 
 

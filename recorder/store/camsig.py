@@ -32,6 +32,9 @@ NONE: Final[frozenset[CameraSignature]] = frozenset()
 
 _UNREGISTERED, _UUID_BYTES = 5, 16
 _LENGTH_BYTES = 4
+_LEAST_BYTES = 2 + _UUID_BYTES
+"""A message with a UUID: its type, its length, and that. Most units with messages have less: times and the like, in
+every picture of some cameras."""
 
 _CODED = re.compile(rb"(\xff*)([^\xff])", re.DOTALL)
 """A number as SEI messages write it (H.264, 7.3.2.3.1; H.265, 7.3.5): 255 for each byte 0xFF, and one more byte."""
@@ -60,7 +63,7 @@ def signatures(units: Iterable[bytes | memoryview], codec: CodecName) -> frozens
         return found
     mask, kinds, header_bytes = sei
     for unit in units:
-        if unit and unit[0] & mask in kinds:
+        if len(unit) >= header_bytes + _LEAST_BYTES and unit[0] & mask in kinds:
             found |= _in_sei(bytes(unit), header_bytes)
     return found
 

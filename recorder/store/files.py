@@ -23,7 +23,7 @@ import mmap
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,12 +180,12 @@ PIECES_AT_ONCE = 1024
 def write_all(handle: int, *pieces: bytes | memoryview) -> None:
     """Write every byte; the kernel may take fewer than it was offered, on a nearly full disk above all."""
     for begin in range(0, len(pieces), PIECES_AT_ONCE):
-        left = list(pieces[begin : begin + PIECES_AT_ONCE])
-        while left := _behind(left, os.writev(handle, left)):
-            pass
+        left: Sequence[bytes | memoryview] = pieces[begin : begin + PIECES_AT_ONCE]
+        while left and (written := os.writev(handle, left)) < sum(map(len, left)):
+            left = _behind(left, written)
 
 
-def _behind(pieces: list[bytes | memoryview], written: int) -> list[bytes | memoryview]:
+def _behind(pieces: Sequence[bytes | memoryview], written: int) -> list[bytes | memoryview]:
     """What is left of some pieces behind so many bytes."""
     for number, piece in enumerate(pieces):
         if written < len(piece):

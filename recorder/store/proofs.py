@@ -59,8 +59,8 @@ class Proof:
     keys: tuple[Ed25519PublicKey, ...]
     """Of the log, the first one first; the last one signed the checkpoint."""
     anchors: tuple[ProvenAnchor, ...] = ()
-    """Those nearest to the items: of the authorities, and of each witness, at most one from before them, and one of a
-    tree with all of them."""
+    """Those nearest to the items: of the authorities, and of each witness, at most one from before them, one of a tree
+    with all of them, and one of a tree with their discards too; or else the newest of a tree with the first."""
 
 
 class Proofs:
@@ -87,9 +87,11 @@ class Proofs:
         vectors = {index: heads(connection, index) for index in (before, behind)}
         numbers = [_head_n(vectors[index], stream_id) for index in (before, behind)]
         first = self._leaf_of(connection, stream_id, numbers[0] + 1)
-        anchors = self._anchors.around(connection, first, behind)
+        discards = _discards(connection, stream_id, numbers[0] + 1, numbers[1], checkpoint.size)
+        anchors = self._anchors.around(connection, first, behind, max([behind, *discards]))
         keys = self._keys.at(checkpoint.size)
         wanted = {before, behind, *_leaves_around(connection, stream_id, numbers[0] + 1, numbers[1])}
+        wanted |= {self._beat(connection, range(one + 1, checkpoint.size)) for one in discards}
         wanted |= {one.since for one in keys}  # genesis, and each leaf that names a later one
         wanted |= {one.leaf_index for one in anchors}
         wanted |= self._about_sm2(connection, checkpoint.size)
@@ -148,6 +150,12 @@ class Proofs:
 
 def _head_n(vector: Mapping[str, list[int | str]], stream_id: str) -> int:
     return int(vector[stream_id][0]) if stream_id in vector else -1
+
+
+def _discards(connection: Connection, stream_id: str, first_n: int, last_n: int, size: int) -> set[int]:
+    """Entries below the checkpoint that announced a discard of these items; a beat follows each, at once."""
+    chosen = (_I.stream_id == stream_id) & _I.n.between(first_n, last_n) & (_I.del_leaf < size - 1)
+    return set(connection.execute(select(_I.del_leaf).where(chosen).distinct()).scalars())
 
 
 def _leaves_around(connection: Connection, stream_id: str, first_n: int, last_n: int) -> set[int]:

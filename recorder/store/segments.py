@@ -20,7 +20,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from config.clock import Clock
 from config.keeping import Protection
-from config.times import format_us
+from config.times import HOUR_US, format_us
 from recorder.causes import Cause
 from recorder.errors import (
     BelowFloor,
@@ -28,6 +28,7 @@ from recorder.errors import (
     NotPresent,
     Refused,
     SegmentUnknown,
+    UnderExport,
     UnderHold,
 )
 from recorder.store import files, tables
@@ -44,6 +45,7 @@ from recorder.store.boxes import (
 from recorder.store.camsig import stored_signatures
 from recorder.store.database import Database
 from recorder.store.daycount import may_go_us, offset_s, recorded_offset_s, trusted_now_us
+from recorder.store.exports import PENDING
 from recorder.store.keeping import Rule, floor_of, rules_hash
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
@@ -328,6 +330,9 @@ class Segments:
         held = holds_on(connection, camera_id, row["t0_us"], row["t1_us"])
         if held:
             raise UnderHold(f"{segment_id} is under hold {', '.join(map(str, held))}; nothing discards it.")
+        wanted = exports_of(connection, stream_id, row["t0_us"], row["t1_us"])
+        if wanted:
+            raise UnderExport(f"{UnderExport.sentence()} ({segment_id}, export {wanted[0]})")
         return _Marked(stream_id, n, floor_days)
 
     def _rules(self, connection: Connection, camera_id: str) -> Sequence[Rule]:
@@ -406,6 +411,21 @@ def holds_on(connection: Connection, camera_id: str, t0_us: int, t1_us: int) -> 
         )
     )
     return [int(one) for one in connection.execute(query).scalars()]
+
+
+EXPORT_MARGIN_US = HOUR_US
+"""So far around an export's interval nothing goes: a package has one item either side of it, and none is longer."""
+
+
+def exports_of(connection: Connection, stream_id: str, t0_us: int, t1_us: int) -> list[int]:
+    """Numbers of the exports that are still to be made of that stretch, or of what lies beside it."""
+    query = select(tables.exports.c.id).where(
+        tables.exports.c.stream_id == stream_id,
+        tables.exports.c.state.in_(PENDING),
+        tables.exports.c.t0_us - EXPORT_MARGIN_US < t1_us,
+        tables.exports.c.t1_us + EXPORT_MARGIN_US > t0_us,
+    )
+    return [int(one) for one in connection.execute(query.order_by(tables.exports.c.id)).scalars()]
 
 
 def holds_hash(connection: Connection) -> str:

@@ -148,6 +148,8 @@ def _opened(folder: Path, name: str | None) -> tuple[str, Ed25519PrivateKey, dic
     with files.translated(folder):
         # A process that was killed between rename and sync left a file that is read now, and gone after a power cut.
         files.sync_folder(folder)
+    if not WITNESS_NAME.fullmatch(found):
+        raise WitnessNameInvalid(f"{WitnessNameInvalid.sentence()} (It is {found!r}.)")
     if name not in (None, found):
         raise WitnessNameOther(f"{WitnessNameOther.sentence()} (It is {found!r}, not {name!r}.)")
     if seen and not keyed:

@@ -18,6 +18,8 @@ from recorder.store.log.cosignature import cosign
 from recorder.store.witnessed import Witnessed, WitnessRecord
 from retention.evidence.witness import ASKING_LIMIT, SIGNING_LIMIT, TOO_MANY, Answer, Limiter, Logs, decide
 
+NO_TIME = Answer(HTTPStatus.SERVICE_UNAVAILABLE, "The clock of this witness stands before 1970: it must be set.\n")
+
 log = structlog.get_logger("custos.witness")
 
 
@@ -49,6 +51,8 @@ class Notary:
                 log.info("not cosigned", status=int(decided.status), why=decided.body.strip())
                 return decided
             now, shown = self._clock.read(), decided.checkpoint
+            if now.utc_us < SECOND_US:
+                return NO_TIME
             if shown != last.get(shown.origin):  # whoever repeats the last one, and anybody can, costs no write
                 if not self._signing.takes(shown.origin, now.mono_us):
                     return TOO_MANY

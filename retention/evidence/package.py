@@ -113,12 +113,13 @@ def read_claim(text: bytes) -> Claim:
             raise ClaimMalformed("What the package says of itself has values of a wrong kind.")
         facts |= {f"{name}_us": parse_us(facts.pop(name)) for name in ("start", "end", "made")}
         claim = Claim(**facts)
+        is_ours = claim.text() == text
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
         raise ClaimMalformed("What the package says of itself cannot be read.") from err
     if claim.start_us >= claim.end_us or claim.made_us < claim.end_us:
         raise ClaimMalformed("The interval that the package names has no length, or was still to come.")
     is_plain = re.fullmatch("[A-Za-z0-9_+/-]+", claim.time_zone) and re.fullmatch(r'[^"\\\0-\x1f]+', claim.program)
-    if not 0 <= claim.floor_days <= 99_999 or not is_plain or claim.text() != text:
+    if not 0 <= claim.floor_days <= 99_999 or not is_plain or not is_ours:
         raise ClaimMalformed("What the package says of itself is not in the form that this program writes.")
     return claim
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path, PurePosixPath
 from zoneinfo import ZoneInfo
 
@@ -96,6 +97,14 @@ def verify_package(
     return replace(_Reading(folder, expected_fingerprint, progress, believed).run(), believed=named)
 
 
+FOREIGN = "It is not the one that this version hands out: read it before you believe it, or run it."
+
+
+def _ours(name: str) -> str:
+    handed_out = resources.files("retention.evidence").joinpath("handed-out")
+    return hashlib.sha256(handed_out.joinpath(name).read_bytes()).hexdigest()
+
+
 class _Reading:
     def __init__(
         self,
@@ -180,8 +189,8 @@ class _Reading:
         proven: list[ProvenLeaf] = []
         try:
             for one in package.read_leaves(self._read(package.LEAVES), self._read(package.PATHS)):
-                self._checked.leaf(package.LEAVES, one.index, one.body, one.path)
-                proven.append(one)
+                if self._checked.leaf(package.LEAVES, one.index, one.body, one.path):
+                    proven.append(one)
             self._leaves = [(one.index, decode_leaf(one.body)) for one in proven]
         except (ValueError, LogError) as err:
             self._checked.problems.append(Problem(package.PATHS, f"Entries and their paths cannot be read: {err}"))
@@ -278,15 +287,21 @@ class _Reading:
         return claim
 
     def _remarks(self, claim: Claim | None) -> tuple[Problem, ...]:
-        """Whether the print of the list is what this program prints of it.
+        """What came with it is not what this program would have handed out: scripts, and the print of the list.
 
-        No reason to refuse a package: its bytes hang on fonts and libraries, and a package must be good for as long as
-        its footage is. Only of a package that is good so far: nothing is printed of what is not believed.
+        No reason to refuse a package: other versions hand out others, prints hang on fonts and libraries, and a package
+        must be good for as long as its footage is. Only of one that is good so far: nothing is printed of what is not
+        believed.
         """
-        from retention.evidence.listing import listing  # late: fonts and layout take a third of a second
-
         if claim is None or self._checked.problems:
             return ()
+        scripts = tuple(Problem(name, FOREIGN) for name in package.HANDED_OUT if self._digests.get(name) != _ours(name))
+        return (*scripts, *self._print_remarks(claim))
+
+    def _print_remarks(self, claim: Claim) -> tuple[Problem, ...]:
+        """Whether the print of the list is what this program prints of it."""
+        from retention.evidence.listing import listing  # late: fonts and layout take a third of a second
+
         if package.FILES_PRINT not in self._digests:
             return (Problem(package.FILES_PRINT, "It is not there: print files.csv for who must sign it."),)
         made = listing(claim, self._read(package.FILES))

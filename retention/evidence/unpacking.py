@@ -27,8 +27,22 @@ from retention.evidence.verification import Problem
 Entry = tuple[str, int, IO[bytes] | None]
 """Name, size, content; of a folder there is none."""
 
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
-"""What the readers say of a file that is damaged, encrypted, or of a kind of compression they do not know."""
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What the readers say of a file that is damaged, encrypted, or of a kind of compression they do not know; and of names
+and numbers in it that are none."""
+
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What file managers write (APPNOTE 4.4.5); what other kinds unpack to is nobody's guess."""
+
+
+ZIP_BEGINS = (b"PK\x03\x04", b"PK\x05\x06")
+"""A file, or the end of an archive without any (APPNOTE 4.3.7, 4.3.16)."""
+
+
+class NoRoomToUnpack(StorageFull):
+    """There is no room here to unpack this package: unpack it elsewhere, and check the folder."""
+
+    code = "no_room_to_unpack"
 
 
 class _Odd(Exception):
@@ -67,14 +81,38 @@ def verify_archive(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Iterator[Entry]]:
-    if zipfile.is_zipfile(path):
+    """Whatever programs take the file for must be what is looked at here: a ZIP may stand behind a tar file."""
+    with path.open("rb") as stream:
+        begins = stream.read(tarfile.BLOCKSIZE)
+    is_tar, begins_zip = _begins_tar(begins), begins.startswith(ZIP_BEGINS)
+    is_zip = begins_zip or _ends_zip(path)
+    if is_zip and (is_tar or not begins_zip):
+        raise _Odd(path.name, "It can be taken for two kinds of archive, with something else in each.")
+    if is_zip:
         with zipfile.ZipFile(path) as archive, closing(_of_zip(archive)) as entries:
             yield entries
-    elif tarfile.is_tarfile(path):
+    elif is_tar:
         with tarfile.open(path, "r:") as tar, closing(_of_tar(tar)) as entries:
             yield entries
     else:
-        raise _Odd(path.name, "It is neither a ZIP nor a tar file.")
+        raise _Odd(path.name, "It is neither a ZIP nor a tar file that is not compressed.")
+
+
+def _begins_tar(block: bytes) -> bool:
+    try:
+        tarfile.TarInfo.frombuf(block, tarfile.ENCODING, "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
+
+
+def _ends_zip(path: Path) -> bool:
+    """Whether a directory of a ZIP stands at its end, and can be read."""
+    try:
+        with zipfile.ZipFile(path):
+            return True
+    except DAMAGED:
+        return False
 
 
 def _of_zip(archive: zipfile.ZipFile) -> Generator[Entry]:
@@ -82,6 +120,8 @@ def _of_zip(archive: zipfile.ZipFile) -> Generator[Entry]:
         if info.is_dir():
             yield info.filename, 0, None
             continue
+        if info.compress_type not in COMPRESSIONS:
+            raise _Odd(info.filename, "It is compressed in a way that is not read here.")
         with archive.open(info) as stream:
             yield info.filename, info.file_size, stream
 
@@ -91,7 +131,7 @@ def _of_tar(archive: tarfile.TarFile) -> Generator[Entry]:
         if info.isdir():
             yield info.name, 0, None
             continue
-        stream = archive.extractfile(info) if info.isreg() else None
+        stream = archive.extractfile(info) if info.isreg() and not info.issparse() else None
         if stream is None:
             raise _Odd(info.name, "It is neither a file nor a folder.")
         yield info.name, info.size, stream
@@ -117,7 +157,7 @@ def _unpack(entries: Iterator[Entry], folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         space = space_of(folder)
         if size > space.free_bytes - reserve_bytes(space.total_bytes):  # who made the file may wish to stop recording
-            raise StorageFull(f"{StorageFull.sentence()} ({full} does not fit)")
+            raise NoRoomToUnpack(f"{NoRoomToUnpack.sentence()} ({full})")
         with target.open("xb") as out:
             shutil.copyfileobj(stream, out, files.COPY_BYTES)
             if out.tell() != size:

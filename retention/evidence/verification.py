@@ -50,7 +50,17 @@ from recorder.store.log.note import Checkpoint, body_of, open_checkpoint, origin
 from recorder.store.log.succession import LEAF, read_link, walk
 from recorder.store.log.tree import leaf_hash, verify_consistency, verify_inclusion
 from recorder.store.records import camera_of
-from retention.evidence.completeness import Judgement, Proven, ProvenHold, ProvenItem, Receipt, Tie, judge
+from retention.evidence import forms
+from retention.evidence.completeness import (
+    Judgement,
+    Proven,
+    ProvenHold,
+    ProvenItem,
+    Receipt,
+    Tie,
+    hash_of_holds,
+    judge,
+)
 from retention.evidence.timestamp import AuthorityError, stamped_us
 
 _LEAVES = "proof/leaves.jsonl"
@@ -90,14 +100,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Outside:
-    """What one of those outside saw of it."""
+    """What one of those outside saw of it. None: nothing of the kind."""
 
     witness: str | None
     """Its verifier key; None: the authorities."""
     before: Seen | None
     """What it last said that was written down before the first item: all of them were written later."""
+    recorded: Seen | None
+    """What it first said of a tree with all items and both beats: nothing of it was recorded later."""
     whole: Seen | None
-    """What it first said of a tree with all that was handed over of the stream: nothing of it was written later."""
+    """Likewise with all discards besides, and so all rules and holds that they went by: nothing was discarded later. A
+    log that was written anew from the recordings on has none."""
 
 
 class Verification:
@@ -208,10 +221,10 @@ class Verification:
         except LogError as err:
             self._object(name, str(err))
 
-    def leaf(self, name: str, index: int, body: bytes, path: Sequence[bytes]) -> None:
-        """An entry of the log and the hashes that lead from it to the checkpoint's root."""
+    def leaf(self, name: str, index: int, body: bytes, path: Sequence[bytes]) -> bool:
+        """An entry of the log and the hashes that lead from it to the checkpoint's root; whether it may be read."""
         if self._checkpoint is None:
-            return
+            return False
         if index <= self._last_index:
             self._object(name, f"Entry {index} stands twice, or out of order.")
         self._last_index = max(index, self._last_index)
@@ -221,8 +234,11 @@ class Verification:
             self._take(_Entry(index, found.hex(), decode_leaf(body)))
         except LogError as err:
             self._object(name, f"Entry {index}: {err}")
+            return False
         except (KeyError, TypeError, ValueError):
             self._object(name, f"Entry {index} is not of the form that this log writes.")
+            return False
+        return True
 
     def sm2(self, name: str, pem: bytes | None, checkpoint_name: str, text: str) -> None:
         """The SM2 key (None: there is none), and its signature, where entries of the log tell of one."""
@@ -253,7 +269,13 @@ class Verification:
             return self._object(name, f"Entry {index} is no beat, or was not handed over.")
         if hashlib.sha256(text).hexdigest() != entry.leaf.fields.get("heads"):
             return self._object(name, f"It is not what the beat of entry {index} binds.")
-        self._heads[index] = json.loads(text)
+        try:
+            vector = json.loads(text)
+        except (ValueError, RecursionError):
+            vector = None
+        if not forms.head_vector(vector) or heads_text(vector) != text:
+            return self._object(name, "It is not a vector of heads, in the form that this log writes.")
+        self._heads[index] = vector
         return None
 
     def anchor(self, name: str, size: int, body: bytes) -> None:
@@ -329,13 +351,14 @@ class Verification:
     def outsiders(self) -> tuple[Outside, ...]:
         """What each of those outside saw: the authorities together, and each witness, by their keys."""
         first = min((index for kind in ("seg", "gap") for index in self._indexes(kind)), default=0)
+        items = max(self._heads, default=self._last_index)
+        all_of_it = max([items, *self._indexes("del")])
         found = []
         for who in sorted({one.witness or "" for one in self._seen_outside}):
             seen = [one for one in self._seen_outside if (one.witness or "") == who]
             early = [one for one in seen if one.leaf_index is not None and one.leaf_index < first]
-            whole = [one for one in seen if self._heads and one.size > max(self._heads)]
             before = max(early, key=lambda one: one.size, default=None)
-            found.append(Outside(who or None, before, min(whole, key=lambda one: one.size, default=None)))
+            found.append(Outside(who or None, before, _first_beyond(seen, items), _first_beyond(seen, all_of_it)))
         return tuple(found)
 
     def genesis(self, name: str, key_name: str) -> None:
@@ -432,6 +455,7 @@ class Verification:
             self._object(_LEAVES, "There are entries of another stream.")
         if len(self._heads) < 2:
             self._object("proof/heads", "There are not two beats that bind the interval.")
+        self._holds_are_all()
         media = self.media_digests.get(stream_id, {})
         return judge(self._proven(stream_id), media, start_us, end_us, floor_days=floor_days, zone=zone)
 
@@ -447,6 +471,7 @@ class Verification:
             KeyError, TypeError, ValueError: it is not of the form that this log writes.
         """
         facts = entry.leaf.fields
+        forms.check(entry.leaf.type, entry.leaf.elapsed_us, facts)
         if any(_has_fields(value) for name, value in facts.items() if name != "audio"):
             raise ValueError("fields in fields: a shell could take them for the entry's own")
         if entry.leaf.type in ("seg", "gap"):
@@ -455,16 +480,21 @@ class Verification:
             self._numbered.setdefault((facts["stream"], item.n), item)
         elif entry.leaf.type == "del":
             self._receipts.setdefault(facts["stream"], []).append(_receipt(entry))
-        elif entry.leaf.type == "hold":
-            _hold(entry, None)
         elif entry.leaf.type == "camera" and facts.get("op") == "rule":
-            rule = read_rule(entry.index, facts)
-            self._rules.setdefault(facts["camera"], []).append(rule)
+            self._rules.setdefault(facts["camera"], []).append(read_rule(entry.index, facts))
         elif entry.leaf.type == "sm2":
             sm2.point_of(facts["public"])
         elif entry.leaf.type == "anchor" and facts.get("kind") == "witness":
             _file(entry)
         self._entries[entry.index] = entry
+
+    def _holds_are_all(self) -> None:
+        """Beats say which holds were in force: whoever leaves one out must have lied in every beat since."""
+        holds = self._holds()
+        for beat in self._of("beat"):
+            in_force = [one for one in holds if one.is_in_force(beat.index)]
+            if beat.leaf.fields.get("holds", hash_of_holds(in_force)) != hash_of_holds(in_force):
+                self._object(_LEAVES, f"Not all holds that were in force at beat {beat.index} are handed over.")
 
     def _proven(self, stream_id: str) -> Proven:
         items, receipts = self._items.get(stream_id, ()), self._receipts.get(stream_id, ())
@@ -492,6 +522,11 @@ class Verification:
     def _holds(self) -> list[ProvenHold]:
         released = {one.leaf.fields.get("hold"): one.index for one in self._of("release")}
         return [_hold(one, released.get(one.leaf.fields["hold"])) for one in self._of("hold")]
+
+
+def _first_beyond(seen: Sequence[Seen], index: int) -> Seen | None:
+    """The first that was said of a tree with that entry."""
+    return min((one for one in seen if one.size > index), key=lambda one: one.size, default=None)
 
 
 def _file(entry: _Entry) -> tuple[int, str]:

@@ -6,7 +6,7 @@ from recorder.capture.rtp.h264 import H264Depacketiser
 from recorder.capture.rtp.h265 import H265Depacketiser
 from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.units import AccessUnit
-from recorder.capture.rtsp.framing import BUFFER_BYTES, Framer
+from recorder.capture.rtsp.framing import BUFFER_BYTES, AheadSink, Framer
 
 TORN = 0xAA
 """What stands in the buffer after a look: whoever still reads there reads this."""
@@ -32,15 +32,18 @@ class Looks:
         )
         self.found: list[AccessUnit] = []
 
-    def look(self, data: bytes) -> None:
-        """So much came since the last one."""
+    def look(self, data: bytes, *, is_last: bool = False) -> None:
+        """So much came since the last one; `is_last`: and nothing more will."""
         begin = self.framer.begin(self._buffer)
         end = begin + len(data)
         self._buffer[begin:end] = data
+        self._drain(end, self._ahead if self._at_once else None)
+        if is_last:
+            self._drain(self.framer.begin(self._buffer), None)
+
+    def _drain(self, end: int, ahead: AheadSink | None) -> None:
         try:
-            self.framer.drain(
-                self._buffer, end, self._packet, lambda message: None, self._pieces if self._at_once else None
-            )
+            self.framer.drain(self._buffer, end, self._packet, lambda message: None, ahead)
         finally:
             self.receiver.settle()
             self._buffer[:end] = bytes((TORN,)) * end
@@ -48,11 +51,13 @@ class Looks:
     def looks(self, data: bytes, size: int) -> None:
         """All of it, in looks of that size."""
         for at in range(0, len(data), size):
-            self.look(data[at : at + size])
+            self.look(data[at : at + size], is_last=at + size >= len(data))
 
     def _packet(self, channel: int, data: memoryview) -> None:
         if channel == 0:
             self.found.extend(self.receiver.rtp(data, 0))
 
-    def _pieces(self, buffer: memoryview, at: int, end: int) -> int:
-        return self.receiver.pieces(buffer, at, end, 0)
+    def _ahead(self, buffer: memoryview, at: int, end: int) -> tuple[int, bool]:
+        at, waits, units = self.receiver.ahead(buffer, at, end, 0, 0)
+        self.found.extend(units)
+        return at, waits

@@ -399,8 +399,8 @@ def test_all_say_alike_who_saw_what_and_when(honest: Honest, verifier: Verifier)
     for one, who in zip(verdict.outsiders, ("the authority", f"witness {WITNESS_NAME}"), strict=True):
         assert one.before is not None
         assert one.whole is not None
-        assert f"By {who}'s clock, all of it was written later than {times(one.before.at_us)}." in said
-        assert f"By {who}'s clock, nothing of it was written later than {times(one.whole.at_us)}." in said
+        assert f"By {who}'s clock, all of it was recorded later than {times(one.before.at_us)}." in said
+        assert f"By {who}'s clock, nothing of it was recorded or discarded later than {times(one.whole.at_us)}." in said
     witness = verdict.outsiders[1]
     assert witness.before != witness.whole
 

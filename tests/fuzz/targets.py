@@ -26,6 +26,7 @@ from recorder.capture.rtp.receiver import TrackReceiver
 from recorder.capture.rtp.reorder import ReorderWindow
 from recorder.capture.rtp.stamps import Stamps
 from recorder.capture.rtp.units import Depacketiser
+from recorder.capture.rtp.whole import compiled, interpreted
 from recorder.capture.rtsp.audio import AudioIntake, audio_track, depacketiser_of
 from recorder.capture.rtsp.client import AudioWish, BindPorts, Client
 from recorder.capture.rtsp.digest import Authenticator, parse_challenges
@@ -188,6 +189,25 @@ def pieces(data: bytes) -> None:
     assert _seen(Looks(kind(), SHARED), stream, BUFFER_BYTES // 2) == one_by_one
 
 
+def whole(data: bytes) -> None:
+    """The same packets asked for whole pictures, from wherever one may begin: both twins answer alike."""
+    is_h265, piece = data[:1] >= b"\x80", b"\x7c" if data[:1] < b"\x80" else b"\x62\x01"
+    stream = _spoilt(data[1:], piece) if data[:1] and data[0] & 1 else data[1:]
+    at, view = 0, memoryview(stream)
+    while at < len(stream):
+        number, source = (
+            int.from_bytes(stream[at + 6 : at + 8], "big"),
+            int.from_bytes(stream[at + 12 : at + 16], "big"),
+        )
+        there = (at, len(stream), is_h265, 0, 96, source, number, -1)
+        answer = interpreted(view, *there)
+        assert compiled is None or compiled(view, *there) == answer
+        assert at <= answer[0] <= len(stream)
+        for shot, _, _, starts in answer[3]:
+            assert all(shot[begin : begin + 4] == START_CODE for begin in starts)
+        at = max(stream.find(b"$", answer[0] + 1), answer[0] + 1)
+
+
 def jpeg(data: bytes) -> None:
     """RTP packets of JPEG: each picture that comes out is a file whose headers can be read."""
     depacketiser = JpegDepacketiser((3840, 2160) if data[:1] > b"\x80" else None)
@@ -304,6 +324,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         h264,
         h265,
         pieces,
+        whole,
         jpeg,
         payloads,
         aac,
@@ -384,6 +405,11 @@ SEEDS: dict[str, tuple[bytes, ...]] = {
             ),
             (b"\x10", b"\x08\x81\x02\xffb", b"\xc0\x01\x02cd\x20\x02\x04abcd\x20\x04\x04$\x01\0\0", b"\x10\x41\x01a"),
         )
+    ),
+    "whole": (
+        b"\x01\x28\x00\x03\x67ab\x08\x85\x28\x88" + bytes(39) + b"\xc0\x05\x28" + bytes(40) + b"\x10\x45\x03abc",
+        b"\x81\x28\x00\x04\x42\x01ab\x08\x93\x28\xaf" + bytes(39) + b"\xc0\x13\x28" + bytes(40) + b"\x10\x53\x03abc",
+        b"\x00$\x00\x00\x12\x80\xe0\x00\x01\x00\x00\x0e\x10\x00\x00\x00\x01\x41\x9aabcd" * 3,
     ),
     "jpeg": (
         b"\x17" + RTP_BEFORE + b"\0\0\0\0\x01\x32\x14\x0fabc" + b"\x17" + RTP + b"\0\0\0\x03\x01\x32\x14\x0fabc",

@@ -9,10 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from config.keeping import Defaults
 from config.times import DAY_US, format_us
-from recorder.errors import BelowFloor, NotPresent, UnderHold
+from recorder.errors import BelowFloor, NotPresent, UnderExport, UnderHold
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.fsck import check
-from recorder.store.records import MediaState, Segment
+from recorder.store.records import ExportState, MediaState, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from retention.sweep import sweep
@@ -73,6 +73,26 @@ def test_held_footage_is_refused_until_every_hold_is_released(tmp_path: Path) ->
 
     assert [type(error) for _, error in (*before.refused, *between.refused)] == [UnderHold, UnderHold]
     assert after.discarded == (one.id,)
+    assert check(store) == []
+
+
+def test_footage_of_which_a_package_is_being_made_does_not_go(tmp_path: Path) -> None:
+    """Nor its neighbours, which the package has too; other footage does, and all of it once the export is over."""
+    store, clock = box(tmp_path)
+    record(store, clock, "I" + "P" * 9, "gate")
+    clock.advance(3 * 3600)
+    record(store, clock, "I" + "P" * 9, "gate")
+    clock.advance(100 * 86400)
+    found = segments(store, clock)
+    wanted, last = found[1], found[-1]
+    export = store.exports.ask("gate.main", wanted.t0_us, wanted.t1_us, "case 7", "letter")
+
+    report = store.discard([one.id for one in found], "target")
+    assert report.discarded == (last.id,)
+    assert {type(error) for _, error in report.refused} == {UnderExport}
+
+    store.exports.end(export.id, ExportState.CANCELLED)
+    assert len(store.discard([one.id for one in found[:-1]], "target").discarded) == len(found) - 1
     assert check(store) == []
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import subprocess
 import tarfile
 import warnings
 import zipfile
@@ -158,6 +160,54 @@ def test_a_link_in_a_tar(made: tuple[Store, Path], tmp_path: Path) -> None:
     (problem,) = verify_archive(path, store.fingerprint).problems
 
     assert problem.what == "It is neither a file nor a folder."
+
+
+def test_a_file_with_holes_in_a_tar(made: tuple[Store, Path], tmp_path: Path) -> None:
+    """A kilobyte that unpacks to gigabytes of nothing is refused before."""
+    store, folder = made
+    path = written(folder, tmp_path, Form.TAR)
+    holes = tmp_path / "holes"
+    with holes.open("wb") as stream:
+        stream.truncate(10**9)
+    subprocess.run(
+        [
+            "tar",
+            "--append",
+            "--sparse",
+            f"--file={path}",
+            "--transform=s|holes|top/custody.jsonl|",
+            "-C",
+            tmp_path,
+            "holes",
+        ],
+        check=True,
+    )
+    holes.unlink()
+    (problem,) = verify_archive(path, store.fingerprint).problems
+
+    assert problem.what == "It is neither a file nor a folder."
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_that_is_compressed_in_another_way(made: tuple[Store, Path], tmp_path: Path, kind: int) -> None:
+    """No file manager writes it, and it is not unpacked."""
+    store, folder = made
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", kind) as archive:
+        archive.write(folder / "README.txt", "top/README.txt")
+    (problem,) = verify_archive(tmp_path / "x.zip", store.fingerprint).problems
+
+    assert "compressed" in problem.what
+
+
+@pytest.mark.parametrize("name", ["x.tgz", "x.zip"])
+def test_an_archive_of_another_kind(made: tuple[Store, Path], tmp_path: Path, name: str) -> None:
+    """One that is compressed as a whole is not unpacked to find out what it is."""
+    store, folder = made
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(written(folder, tmp_path, Form.TAR).read_bytes(), 1))
+    (problem,) = verify_archive(path, store.fingerprint).problems
+
+    assert "not compressed" in problem.what
 
 
 def test_there_is_no_room_to_unpack(made: tuple[Store, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from recorder.store.witnessed import (
     WitnessRecord,
     WitnessStateInvalid,
 )
-from retention.evidence.notary import Notary
+from retention.evidence.notary import NO_TIME, Notary
 from retention.evidence.witness import SIGNING_LIMIT, TOO_MANY, Answer
 from tests.fakes.clock import FakeClock
 from tests.fakes.logs import BOX, ORIGIN, Log, known
@@ -279,6 +279,21 @@ def test_requests_that_come_together_are_served_one_by_one(tmp_path: Path) -> No
 
     assert len(found) == 16
     assert [status for _, status in found].count(200) == 1
+
+
+def test_a_witness_whose_clock_stands_before_1970(tmp_path: Path) -> None:
+    """No time can be told of what it saw: it signs nothing, and remembers nothing."""
+    clock = FakeClock()
+    record = WitnessRecord.open(tmp_path, NAME)
+    desk = Notary(record, known(BOX), clock)
+    clock.set_wall("1969-12-31T23:00:00Z")
+    before = (tmp_path / STATE).read_bytes()
+
+    assert desk.answer(LOG.request(0, 1)) is NO_TIME
+    assert (tmp_path / STATE).read_bytes() == before
+    clock.set_wall("2026-03-01T00:00:00Z")
+    assert desk.answer(LOG.request(0, 1)).status == 200
+    record.close()
 
 
 def test_one_log_cannot_have_cosignatures_without_end(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ class Assembly:
 
     def settle(self) -> None:
         """What was handed in is about to be written over: what is needed of it becomes bytes of our own."""
-        self._join(self._settled)
+        if self._settled < len(self._parts):
+            self._join(self._settled)
 
     def unit(self, data: memoryview, *, is_slice: bool, is_first: bool, is_key: bool) -> None:
         """A whole NAL unit. `is_first`: a slice that begins a picture."""
@@ -111,6 +112,14 @@ class Assembly:
         if self._has_room(len(data)):
             self._fragment_at, self._fragment_part = self._size, len(self._parts)
             self._begin_unit(START_CODE + header, data)
+
+    def is_between(self) -> bool:
+        """Whether no picture has begun, nothing is missing before the next one, and markers are believed."""
+        return not (self._parts or self.damaged or self._hole or self._markers_lie)
+
+    def passed(self, stamp: int) -> None:
+        """Pictures were taken past this, between two of its own: the last one had that stamp."""
+        self.stamp = self._sent_stamp = stamp
 
     def room(self) -> int:
         """How much more a unit in pieces may bring; 0: none is growing, or something is missing before what comes."""
@@ -210,6 +219,14 @@ class UnitsDepacketiser:
 
     def __init__(self) -> None:
         self._picture = Assembly()
+
+    def is_between(self) -> bool:
+        """Whether whole pictures may be taken past it."""
+        return self._picture.is_between()
+
+    def passed(self, stamp: int) -> None:
+        """They were, up to the one of this stamp."""
+        self._picture.passed(stamp)
 
     def room(self) -> int:
         """How much more a unit in pieces may bring."""

@@ -19,6 +19,7 @@ class H264Depacketiser(UnitsDepacketiser):
     """Obeys `units.Depacketiser` and `units.Fragmenting`."""
 
     middle = Middle(0x1F, _FU_A, 2)
+    is_h265 = False
 
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet (RFC 6184, 5.2)."""

@@ -17,11 +17,16 @@ class H265Depacketiser(UnitsDepacketiser):
     """Obeys `units.Depacketiser` and `units.Fragmenting`."""
 
     middle = Middle(0x7E, _FU << 1, 3)
+    is_h265 = True
 
     def __init__(self, *, donl: bool = False) -> None:
         """`donl`: whether decoding order numbers stand in the packets (`sprop-max-don-diff` above 0)."""
         super().__init__()
         self._donl = donl
+
+    def is_between(self) -> bool:
+        """Whether whole pictures may be taken past it: order numbers have to be taken out of their packets."""
+        return not self._donl and super().is_between()
 
     def feed(self, payload: memoryview, timestamp: int, marker: bool) -> Sequence[AccessUnit]:
         """One packet (RFC 7798, 4.4)."""

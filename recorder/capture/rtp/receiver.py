@@ -14,6 +14,7 @@ from config.times import SECOND_US
 from recorder.capture.rtp.rtcp import Goodbye, SenderReport, parse, receiver_report
 from recorder.capture.rtp.sequence import SequenceTracker, TimestampUnwrapper
 from recorder.capture.rtp.units import AccessUnit, Depacketiser, Fragmenting
+from recorder.capture.rtp.whole import pictures_in
 from recorder.errors import SourceMixed
 
 FOREIGN_IN_A_ROW = 10
@@ -31,6 +32,9 @@ to go on under another source id."""
 
 _HEADER = Struct("!BBHII")
 _NONE: tuple[AccessUnit, ...] = ()
+
+_new = tuple.__new__
+"""Makes one of a `NamedTuple` without its own constructor, which is a call more for each picture."""
 
 _FRAME = Struct("!BBHBBHIIBBB")
 """An interleaved packet up to the third byte of its payload."""
@@ -138,6 +142,46 @@ class TrackReceiver:
             return _NONE
         self._stamp = self._stamps.take(stamp)
         return self._depacketiser.feed(data[begin:size], self._stamp, second > 0x7F)
+
+    def ahead(
+        self, buffer: memoryview, at: int, end: int, channel: int, now_us: int
+    ) -> tuple[int, bool, Sequence[AccessUnit]]:
+        """Take what needs no looking at: whole pictures, or, of one that has begun, pieces in the middle.
+
+        Where something else begins; whether that may be a picture that has not wholly come yet, and is best left
+        there until it has; the pictures.
+        """
+        depacketiser, sequence = self._fragmenting, self._sequence
+        if (
+            depacketiser is None
+            or self._ssrc is None
+            or sequence.last_stamp < 0
+            or (self._goodbye is not None and self.said_goodbye)  # the next packet tells whether that was meant
+            or not depacketiser.is_between()
+        ):
+            return self.pieces(buffer, at, end, channel), False, _NONE
+        at, packets, waits, found = pictures_in(
+            buffer,
+            at,
+            end,
+            depacketiser.is_h265,
+            channel,
+            self._payload_type,
+            self._ssrc,
+            (sequence.extended_highest + 1) & 0xFFFF,
+            sequence.last_stamp,
+        )
+        if not found:
+            return at, waits, _NONE
+        units, take = [], self._stamps.take
+        for data, raw, is_key, starts in found:
+            self._stamp = take(raw)
+            units.append(_new(AccessUnit, (data, self._stamp, is_key, False, starts)))
+        sequence.passed(packets, raw, now_us)
+        self.tally.packets += packets
+        self._others = 0
+        depacketiser.passed(self._stamp)
+        return at, waits, units
 
     def pieces(self, buffer: memoryview, at: int, end: int, channel: int) -> int:
         """Take what lies at `at` as long as it simply goes on with a unit in pieces; where something else begins.

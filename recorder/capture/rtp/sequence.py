@@ -49,6 +49,15 @@ class SequenceTracker:
         self.extended_highest += packets
         self._received += packets
 
+    def passed(self, packets: int, stamp: int, now_us: int) -> None:
+        """So many came, each the next one, of whole pictures of which that is the last one's stamp.
+
+        It alone is measured: those that are found together did not all wait so long.
+        """
+        self.extended_highest += packets
+        self._received += packets
+        self._measure(stamp, now_us)
+
     def follows(self, number: int, stamp: int) -> bool:
         """Whether this is simply the next packet of the same picture: taken then, and nothing else need be done."""
         if stamp != self.last_stamp or number != (self.extended_highest + 1) & 0xFFFF:

@@ -49,20 +49,17 @@ class Stamps:
 
     def take(self, stamp: int, arrived_us: int) -> tuple[int | None, int | None]:
         """Decode and presentation time of the next picture; None where the camera gave none. Arrival is monotonic."""
-        self._same = self._same + 1 if stamp == self._last_stamp else 0
-        self._last_stamp = stamp
-        if self._same == 0:
-            self._origin, self._first_us = None, arrived_us
-        elif self._same >= STILL_LIMIT and self._origin is None:
+        if stamp != self._last_stamp:
+            self._last_stamp, self._same, self._origin, self._first_us = stamp, 0, None, arrived_us
+            pts = self._last_ticks = stamp if self._clock_rate_hz == TICKS_PER_S else self.in_ticks(stamp)
+            return self._decode_time(pts), pts
+        self._same += 1
+        if self._same >= STILL_LIMIT and self._origin is None:
             self._origin = (self._last_ticks, self._first_us)
         if self._origin is not None:
             ticks = self._origin[0] + (arrived_us - self._origin[1]) * TICKS_PER_S // 1_000_000
             return ticks, ticks
-        if self._same:
-            return None, None
-        pts = self.in_ticks(stamp)
-        self._last_ticks = pts
-        return self._decode_time(pts), pts
+        return None, None
 
     def in_ticks(self, stamp: int) -> int:
         """A stamp of the track's clock in ticks of 90 kHz."""

@@ -36,9 +36,22 @@ class Middle(NamedTuple):
 
 
 class Fragmenting(Protocol):
-    """A depacketiser whose units come in pieces, and that lets the pieces in the middle be appended by who has them."""
+    """A depacketiser whose units come in pieces, and that lets the pieces in the middle be appended by who has them.
+
+    Whole pictures may be taken past it, by those who know how (`whole`).
+    """
 
     middle: Middle
+    is_h265: bool
+    """Else it is H.264."""
+
+    def is_between(self) -> bool:
+        """Whether no picture has begun, nothing is missing, and all is as usual: then one may be taken past it."""
+        ...
+
+    def passed(self, stamp: int) -> None:
+        """Pictures were, up to the one of this stamp, unwrapped."""
+        ...
 
     def room(self) -> int:
         """How many bytes may be appended; 0: no unit is growing that is whole so far."""

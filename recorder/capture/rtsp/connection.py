@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from config.clock import Clock
+from config.clock import Clock, Reading
 from recorder.capture.rtp.h264 import H264Depacketiser
 from recorder.capture.rtp.h265 import H265Depacketiser
 from recorder.capture.rtp.jpeg import JpegDepacketiser
@@ -44,7 +44,7 @@ from recorder.capture.rtsp.client import (
     Send,
 )
 from recorder.capture.rtsp.digest import Authenticator
-from recorder.capture.rtsp.framing import BUFFER_BYTES, CHANNELS, Framer
+from recorder.capture.rtsp.framing import BUFFER_BYTES, CHANNELS, AheadSink, Framer
 from recorder.capture.rtsp.messages import Message
 from recorder.capture.rtsp.sdp import MediaDescription
 from recorder.capture.rtsp.transport import Transport, TransportReply
@@ -219,6 +219,8 @@ class RtspConnection:
         self._begin(target, AudioWish.YES if target.audio else AudioWish.NO)
         self.agreed: Agreed | None = None
         """Known once opened."""
+        self.looked = Reading(0, 0)
+        """When it was last looked what came; that came by then."""
 
     def _begin(self, target: Target, audio: AudioWish) -> None:
         basic = target.is_encrypted or target.allow_basic  # else everybody on the way could read the password
@@ -334,11 +336,14 @@ class RtspConnection:
             self._read_rest()
 
     def _look(self) -> None:
-        now_us = self._now_us = self._read_clock()
+        self.looked = self._clock.read()
+        now_us = self._now_us = self.looked.mono_us
         self._read_stream()
         if self._pairs:
             self._read_datagrams(_OF_THREAD.buffer, now_us)
-        self._do(self._client.tick(now_us))
+        commands = self._client.tick(now_us)
+        if commands:
+            self._do(commands)
         if self._video is not None:
             self._report(self._video, now_us)
             if self._audio is not None:
@@ -405,13 +410,14 @@ class RtspConnection:
             count = self._receive(buffer[end:])
             end += count or 0
             if end == BUFFER_BYTES:
-                self._drain(buffer, end)
+                self._drain(buffer, end, self._ahead)
                 begin = end = self._framer.begin(buffer)
             elif not count or not is_tls:
                 break
         if end > begin:
-            self._drain(buffer, end)
+            self._drain(buffer, end, self._ahead)
         if count == 0:
+            self._drain(buffer, self._framer.begin(buffer), None)  # no more of it will come
             raise self._ended()
 
     def _receive(self, room: memoryview) -> int | None:
@@ -424,9 +430,9 @@ class RtspConnection:
         except OSError:  # reset, timed out by the kernel, broken TLS: the connection is gone whatever it was
             return 0
 
-    def _drain(self, buffer: memoryview, end: int) -> None:
+    def _drain(self, buffer: memoryview, end: int, ahead: AheadSink | None) -> None:
         try:
-            self._framer.drain(buffer, end, self._packet, self._message, self._pieces)
+            self._framer.drain(buffer, end, self._packet, self._message, ahead)
         finally:
             for track in (self._video, self._audio):
                 if track is not None:
@@ -454,9 +460,14 @@ class RtspConnection:
         elif audio is not None and channel == audio.reply.rtcp_channel:
             audio.receiver.rtcp(data, self._now_us)
 
-    def _pieces(self, buffer: memoryview, at: int, end: int) -> int:
+    def _ahead(self, buffer: memoryview, at: int, end: int) -> tuple[int, bool]:
         video = self._video
-        return at if video is None else video.receiver.pieces(buffer, at, end, video.rtp_channel)
+        if video is None:
+            return at, False
+        at, waits, units = video.receiver.ahead(buffer, at, end, video.rtp_channel, self._now_us)
+        if units:
+            video.units.extend(units)
+        return at, waits
 
     def _message(self, message: Message) -> None:
         self._do(self._client.received(message, self._now_us))

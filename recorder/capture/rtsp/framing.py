@@ -29,6 +29,10 @@ always room behind what was kept: what is never whole in it is an error."""
 NOISE_LIMIT_BYTES = 64 * 1024
 """Bytes that are neither packet nor message. Some cameras leave some behind; a stream of them is no RTSP."""
 
+LEFT_LIMIT_BYTES = 64 * 1024
+"""What is left in the buffer because it may be the beginning of a picture: of usual cameras it is some 10 KB. What is
+larger is taken packet by packet, so that there is room behind it, as behind a packet."""
+
 CHANNELS = 32
 """Channels that may be in use, where no higher ones were agreed on: a `$` before a higher one is noise."""
 
@@ -36,11 +40,13 @@ _DOLLAR = 0x24
 _MESSAGE_STARTS = (b"RTSP/", b"OPTIONS ", b"ANNOUNCE ", b"SET_PARA", b"GET_PARA", b"REDIRECT", b"TEARDOWN", b"PLAY ")
 
 PacketSink = Callable[[int, memoryview], None]
-PieceSink = Callable[[memoryview, int, int], int]
-"""Takes packets from there on, before the end; where something else begins."""
+AheadSink = Callable[[memoryview, int, int], tuple[int, bool]]
+"""Takes packets from there on, before the end; where something else begins, and whether that is to be left there
+until more has come."""
 
 MessageSink = Callable[[Message], None]
 
+assert BUFFER_BYTES > LEFT_LIMIT_BYTES + 65_540
 assert BUFFER_BYTES > HEAD_LIMIT_BYTES + BODY_LIMIT_BYTES + 65_540
 
 
@@ -50,7 +56,7 @@ class Framer:
     def __init__(self) -> None:
         self.channels = CHANNELS
         self._kept = b""
-        """The beginning of something that was not whole when it was last drained: mostly less than 1500 bytes."""
+        """The beginning of something that was not whole when it was last drained, a packet or a picture."""
         self.noise_bytes = 0
         """Skipped so far."""
         self._noise_run = 0
@@ -67,12 +73,12 @@ class Framer:
         self.drain(whole, len(whole), packet, message)
 
     def drain(
-        self, buffer: memoryview, end: int, packet: PacketSink, message: MessageSink, pieces: PieceSink | None = None
+        self, buffer: memoryview, end: int, packet: PacketSink, message: MessageSink, ahead: AheadSink | None = None
     ) -> None:
         """Hand out what is whole of that which lies before `end`, each thing once, whatever is raised on the way.
 
-        What is handed out stays valid until the buffer is written to again, which is after this call. `pieces` is
-        offered the buffer behind each packet, and takes from it what needs no looking at.
+        What is handed out stays valid until the buffer is written to again, which is after this call. `ahead` is
+        offered what there is before each packet, and takes from it what needs no looking at.
 
         Raises:
             SourceInvalid: this is no RTSP, or something has no end.
@@ -80,6 +86,10 @@ class Framer:
         at = 0
         try:
             while at < end:
+                if ahead is not None:
+                    at, waits = ahead(buffer, at, end)
+                    if at == end or (waits and end - at <= LEFT_LIMIT_BYTES):
+                        break
                 if buffer[at] == _DOLLAR:
                     if end - at < 4:
                         break
@@ -90,8 +100,6 @@ class Framer:
                         channel, data = buffer[at + 1], buffer[at + 4 : stop]
                         self._noise_run, at = 0, stop
                         packet(channel, data)
-                        if pieces is not None:
-                            at = pieces(buffer, at, end)
                         continue
                 read, found = self._text(buffer[at:end])
                 if not read:

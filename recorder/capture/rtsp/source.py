@@ -22,6 +22,9 @@ from recorder.store.records import CodecName
 CLOCK_WAS_SET_US = 978_307_200 * SECOND_US
 """2001: a clock that stands earlier was not set by anybody."""
 
+_new = tuple.__new__
+"""Makes one of a `NamedTuple` without its own constructor, which is a call more for each picture."""
+
 _CODECS = {"H264": CodecName.H264, "H265": CodecName.H265, "JPEG": CodecName.MJPEG}
 
 
@@ -30,7 +33,6 @@ class RtspSource:
 
     def __init__(self, target: Target, clock: Clock) -> None:
         self.connection = RtspConnection(target, clock)
-        self._clock = clock
         self._closing = threading.Event()
         self._stamps: Stamps | None = None
         self._lost = 0
@@ -66,7 +68,7 @@ class RtspSource:
             self._hear(self._audio)
         if not units:
             return ()
-        arrived = self._clock.read()
+        arrived = self.connection.looked
         packets = self._packets(units, arrived)
         return packets if self._audio is None else self._with_sound(packets, self._audio)
 
@@ -81,10 +83,8 @@ class RtspSource:
                 self._looks_packed(data, starts)
                 self._learn_order(data, self._known(starts), stamps)
             dts, pts = stamps.take(stamp, arrived.mono_us)
-            still = stamps.stands_still
-            packets.append(
-                Packet(data, dts, pts, is_key, arrived, lost, offset_us, still, unit_starts=self._known(starts))
-            )
+            still, known = stamps.stands_still, None if self._is_packed else starts or None
+            packets.append(_new(Packet, (data, dts, pts, is_key, arrived, lost, offset_us, still, (), None, known)))
             lost = 0
         return packets
 
@@ -97,7 +97,7 @@ class RtspSource:
     def _hear(self, audio: AudioIntake) -> None:
         units = self.connection.take_audio()
         if units:
-            audio.came(units, self._clock.read().mono_us)
+            audio.came(units, self.connection.looked.mono_us)
 
     def _sound_with(self, audio: AudioIntake, ticks: int | None, arrived: Reading) -> tuple[AudioFrame, ...]:
         """The sound that goes on with a picture. Reports count where the pictures' times are those of their stamps."""

@@ -27,8 +27,9 @@ PROBLEMS = []
 
 
 def fail(name, what):
+    """Names may hold anything, such as what makes a terminal show something else."""
     PROBLEMS.append((name, what))
-    print(f"FAIL {name}: {what}")
+    print(f"FAIL {''.join(one if one.isprintable() else '?' for one in name)}: {what}")
 
 
 NUMBER = r"(?:0|[1-9][0-9]{0,15})"
@@ -286,7 +287,14 @@ def check_files():
     for name in sorted(there):
         if name not in listed:
             fail(name, "The list of files does not name it.")
-        elif sha256_of(name) != listed[name]:
+            continue
+        try:
+            digest = sha256_of(name)
+        except OSError:
+            fail(name, "It is not there, or cannot be read.")
+            del listed[name]
+            continue
+        if digest != listed[name]:
             fail(name, "It was changed: its hash is not the listed one.")
     for name in sorted(set(listed) - there):
         fail(name, "It is listed, and not there.")
@@ -359,20 +367,114 @@ def check_succession(listed, entries, origin, present, expected):
 
 
 def check_checkpoint(key):
-    body, _, lines = read("proof/checkpoint").decode("utf-8", "replace").partition("\n\n")
+    note = read("proof/checkpoint")
+    body, _, lines = note.decode("utf-8", "replace").partition("\n\n")
     origin, size, root = (body.split("\n") + ["", "", ""])[:3]
     found = [NOTE_LINE.fullmatch(line) for line in lines.split("\n")[:-1]]
     mark = hashlib.sha256(f"{origin}\n".encode() + b"\x01" + key).digest()[:4]
     try:
         raws = [base64.b64decode(one[2], validate=True) for one in found if one[1] == origin]
         ours = [raw[4:] for raw in raws if raw[:4] == mark]
-        if ours and lines.endswith("\n") and re.fullmatch(NUMBER, size):
+        if ours and len(note) <= 65_536 and lines.endswith("\n") and re.fullmatch(NUMBER, size):
             if all(is_signature(key, (body + "\n").encode(), one) for one in ours):
                 return origin, int(size), base64.b64decode(root)
     except (ValueError, TypeError):
         pass
     fail("proof/checkpoint", "It was not signed with this key.")
     return origin, 0, b""
+
+
+def is_number(value):
+    return type(value) is int and 0 <= value < 10**15
+
+
+def is_integer(value):
+    return type(value) is int and abs(value) < 10**15
+
+
+def is_days(value):
+    return type(value) is int and 0 <= value <= 99_999
+
+
+def is_text(value):
+    return isinstance(value, str)
+
+
+def like(pattern):
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+
+
+def is_cameras(value):
+    return isinstance(value, list) and bool(value) and all(map(like(CAMERA), value))
+
+
+def is_moment(value):
+    if not is_text(value) or not MOMENT.fullmatch(value):
+        return False
+    try:
+        us(value)
+    except ValueError:
+        return False
+    return True
+
+
+CAMERA = "[a-z0-9][a-z0-9_-]*"
+CAUSES = (
+    "unreachable|auth_refused|no_media|stalled|stream_invalid|timestamp_jump|overload|storage_full|storage_error|box_down"
+    "|clock_step|operator|scheduled|retired"
+)
+IS_HASH, IS_STREAM, IS_WORD = like("[0-9a-f]{64}"), like(STREAM), like("[a-z0-9_]+")
+SPAN = {"t0": is_moment, "t1": is_moment}
+ITEM = {"stream": IS_STREAM, "n": is_number, "prev": IS_HASH, **SPAN}
+COUNTS = {"run": is_number, "init_bytes": is_number, "bytes": is_number, "frames": is_number}
+DISCARD = {
+    "stream": IS_STREAM,
+    "n0": is_number,
+    "n1": is_number,
+    "floor_days": is_days,
+    "holds": IS_HASH,
+    "rule": is_text,
+}
+MUST = {
+    "genesis": {"box": is_text, "key": IS_HASH, "origin": is_text},
+    "camera": {"camera": like(CAMERA), "op": IS_WORD},
+    "seg": {**ITEM, **COUNTS, "sha256": IS_HASH, "codec": IS_WORD},
+    "gap": {**ITEM, "cause": like(CAUSES), "detail": is_text},
+    "camera rule": {"floor_days": is_days, "target_days": is_days},
+    "del": DISCARD,
+    "hold": {"hold": is_number, "cameras": is_cameras, **SPAN, "record": IS_HASH},
+    "release": {"hold": is_number},
+    "view": {"stream": IS_STREAM},
+    "export": {"stream": IS_STREAM},
+    "beat": {"heads": IS_HASH},
+    "anchor": {"kind": IS_WORD, "size": is_number, "token": IS_HASH},
+}
+MAY = {
+    "seg": {
+        "sm3": IS_HASH,
+        "clock_offset_us": lambda value: value is None or is_integer(value),
+        "clock_drift_ppb": is_integer,
+    },
+    "beat": {"holds": IS_HASH, "sm2": IS_HASH},
+    "del": {"rules": IS_HASH},
+}
+
+
+def check_form(one):
+    """An entry has the fields that it is judged by, of their kinds: none that is missing counts for nothing."""
+    kind, audio = one["type"], one.get("audio", {})
+    if type(one["v"]) is not int or one["v"] != 1 or not is_moment(one["at"]) or not is_number(one["elapsed_us"]):
+        raise ValueError("its own fields")
+    for name, is_so in {**MUST.get(kind, {}), **MUST.get(f"{kind} {one.get('op')}", {})}.items():
+        if not is_so(one.get(name)):
+            raise ValueError(f"{name} is missing, or not of its kind")
+    for name, is_so in MAY.get(kind, {}).items():
+        if name in one and not is_so(one[name]):
+            raise ValueError(f"{name} is not of its kind")
+    if kind == "gap" and ("sha256" in one or "sm3" in one):
+        raise ValueError("a gap with a hash")
+    if not isinstance(audio, dict) or any(isinstance(value, (dict, list)) for value in audio.values()):
+        raise ValueError("fields in fields of audio")
 
 
 def has_fields(value):
@@ -401,10 +503,13 @@ def check_entries(size, root):
             fail("proof/leaves.jsonl", f"Entry {index} does not lead to the checkpoint's root.")
             continue
         one = json.loads(body)
+        if not isinstance(one, dict):
+            raise ValueError("no fields")
         if json.dumps(one, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() != body:
             fail("proof/leaves.jsonl", f"Entry {index} cannot be read (not canonical).")
         if any(has_fields(value) for name, value in one.items() if name != "audio"):
             fail("proof/leaves.jsonl", f"Entry {index} cannot be read (fields in fields).")
+        check_form(one)
         entries[index] = (digest.hex(), one, body.decode())
     return entries
 
@@ -454,8 +559,18 @@ def check_heads(entries):
         if beat.get("type") != "beat" or beat.get("heads") != hashlib.sha256(text).hexdigest():
             fail(f"proof/heads/{name}", f"It is not what the beat of entry {index} binds.")
         else:
-            heads[int(index)] = json.loads(text)
+            vector = json.loads(text)
+            canonical = json.dumps(vector, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+            is_vector = isinstance(vector, dict) and all(map(is_head, vector.values()))
+            if not is_vector or canonical != text:
+                fail(f"proof/heads/{name}", "It is not a vector of heads, in the form that this log writes.")
+                raise ValueError("heads")
+            heads[int(index)] = vector
     return heads
+
+
+def is_head(value):
+    return isinstance(value, list) and len(value) == 2 and is_number(value[0]) and IS_HASH(value[1])
 
 
 def openssl(*words):
@@ -468,7 +583,10 @@ def check_anchors(entries, origin, size, root, roots):
     by when, the entry that binds each, and who: a witness's key, or None."""
     folder, seen = os.path.join(HERE, "proof", "anchors"), []
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    bound = {one["size"]: (index, one["token"]) for index, (_, one, _) in entries.items() if is_stamp(one)}
+    bound = {}
+    for index, (_, one, _) in entries.items():
+        if is_stamp(one):
+            bound.setdefault(one["size"], []).append((index, one["token"]))
     cosigned = cosigned_by(entries)
     for old in sorted({int(name.partition(".")[0]) for name in names}):
         name = f"proof/anchors/{old}"
@@ -492,10 +610,10 @@ def check_anchors(entries, origin, size, root, roots):
         stamp = check_stamp(f"{name}.body", f"{name}.tsr", roots) if f"{old}.tsr" in names or not notes else None
         if stamp is None:
             continue
-        index, token = bound.get(old, (None, None))
-        if token is not None and token != sha256_of(f"{name}.tsr"):
+        told = bound.get(old, [(None, None)])
+        if any(token not in (None, sha256_of(f"{name}.tsr")) for _, token in told):
             fail(f"{name}.tsr", "It is not the stamp of which the log says that it was kept.")
-        seen.append((old, stamp, index, None))
+        seen.append((old, stamp, told[0][0], None))
     if shutil.which("openssl"):
         for old in sorted(set(bound) - {one[0] for one in seen if one[3] is None}):
             fail(f"proof/anchors/{old}.tsr", "The log tells of this stamp, and it is not there, or not good.")
@@ -511,8 +629,6 @@ def cosigned_by(entries):
     for index, (_, one, _) in entries.items():
         if one["type"] == "anchor" and one.get("kind") == "witness":
             mark, _ = witness_of(one["witness"])
-            if type(one["size"]) is not int or not re.fullmatch("[0-9a-f]{64}", one["token"]):
-                raise ValueError("no size, or no hash")
             name, told = f"{one['size']}.{mark}.note", (one["token"], one["witness"])
             if found.setdefault(name, (index, *told))[1:] != told:
                 fail(f"proof/anchors/{name}", "The log tells of it twice, and of two.")
@@ -570,8 +686,11 @@ def check_stamp(name, stamp, roots):
     """When it was given, by certificates as they were then; None: it is not good, or nobody here can say."""
     if not shutil.which("openssl"):
         return None
-    _, text = openssl("ts", "-reply", "-in", stamp, "-text")
-    found = re.search(r"^Time stamp: (\w{3} +\d+ \d\d:\d\d:\d\d)(?:\.\d+)?( \d{4}) GMT$", text, re.MULTILINE)
+    # The token alone: what stands before it in an answer is not signed.
+    _, text = openssl("ts", "-reply", "-in", stamp, "-token_out", "-text")
+    found = "\nHash Algorithm: sha256\n" in f"\n{text}" and re.search(
+        r"^Time stamp: (\w{3} +\d+ \d\d:\d\d:\d\d)(?:\.\d+)?( \d{4}) GMT$", text, re.MULTILINE
+    )
     if found:
         moment = datetime.strptime(found[1] + found[2], "%b %d %H:%M:%S %Y").replace(tzinfo=timezone.utc)
         then = str(int(moment.timestamp()))
@@ -586,9 +705,13 @@ def utc(moment):
 
 
 def say_seen(seen, entries, heads, roots, made, witnesses):
+    """When those outside saw what. An anchor speaks for all of it when its tree has the discards too, and so the rules
+    and holds that they went by: a log can be written anew from the recordings on."""
     if made:
         print(f"By the authority's clock, this package was made before {utc(made)}. 证据包此时已存在")
     first = min((index for index, (_, one, _) in entries.items() if one["type"] in ("seg", "gap")), default=0)
+    items = max(heads)
+    all_of_it = max([items, *(index for index, (_, one, _) in entries.items() if one["type"] == "del")])
     is_anchored = False
     for key in sorted({one[3] or "" for one in seen}):
         who = f"witness {key.split('+')[0]}" if key else "the authority"
@@ -597,11 +720,17 @@ def say_seen(seen, entries, heads, roots, made, witnesses):
             continue
         mine = [one for one in seen if (one[3] or "") == key]
         before = [when for _, when, index, _ in mine if index is not None and index < first]
-        whole = [when for old, when, _, _ in mine if heads and old > max(heads)]
+        recorded = [when for old, when, _, _ in mine if old > items]
+        whole = [when for old, when, _, _ in mine if old > all_of_it]
         if before:
-            print(f"By {who}'s clock, all of it was written later than {utc(before[-1])}. 均晚于此时写入")
+            print(f"By {who}'s clock, all of it was recorded later than {utc(before[-1])}. 均晚于此时录制")
+        if recorded and recorded[0] != (whole or [None])[0]:
+            print(f"By {who}'s clock, nothing of it was recorded later than {utc(recorded[0])}. 录像此时之前均已存在")
         if whole:
-            print(f"By {who}'s clock, nothing of it was written later than {utc(whole[0])}. 此时之前均已存在")
+            print(
+                f"By {who}'s clock, nothing of it was recorded or discarded later than {utc(whole[0])}. "
+                "录像和删除记录此时之前均已存在"
+            )
             is_anchored = True
     for key in sorted(set(witnesses) - {one[3] for one in seen}):
         print(f"Nothing in this package is cosigned by {key}. 无该见证者的签名")
@@ -610,7 +739,7 @@ def say_seen(seen, entries, heads, roots, made, witnesses):
             "NOT ANCHORED: nobody outside is known by this package to have seen all of it; by the package alone, who has "
             "the recorder's key could have written it anew. 无外部时间戳或见证"
         )
-    if roots == OWN_ROOTS and any(one[3] is None for one in seen):
+    if roots == OWN_ROOTS and (made or any(one[3] is None for one in seen)):
         digest = sha256_of(OWN_ROOTS)
         print(
             f"The authority's certificates are those of the package (SHA-256 of {OWN_ROOTS}: {digest}): compare them "
@@ -763,10 +892,6 @@ def earliest(item, discard, days, zone):
     return max(((t1 - 1 + one) // day + days + 1) * day - one for one in offsets)
 
 
-def is_days(*numbers):
-    return all(type(one) is int and 0 < one <= 73_000 for one in numbers)
-
-
 def is_rule(one, camera):
     """Whether an entry says for how long footage of the camera is kept."""
     return one["type"] == "camera" and one.get("op") == "rule" and one["camera"] == camera
@@ -778,12 +903,34 @@ def ruled(item, rules):
     return max((days for _, days in rules[max(earlier - 1, 0) :]), default=0)
 
 
+def in_force_at(index, kinds):
+    """The holds that were in force when that entry was written, by their numbers; and the hash over them."""
+    released = {one["hold"]: at for at, one in kinds if one["type"] == "release"}
+    found = sorted(
+        (
+            (hold["hold"], hold)
+            for placed, hold in kinds
+            if hold["type"] == "hold" and placed < index < released.get(hold["hold"], index + 1)
+        ),
+        key=lambda one: one[0],
+    )
+    lines = "".join(f"{number} {hold['record']}\n" for number, hold in found)
+    return found, hashlib.sha256(lines.encode()).hexdigest()
+
+
+def check_holds(entries):
+    """Beats say which holds were in force: whoever leaves one out must have lied in every beat since."""
+    kinds = [(index, one) for index, (_, one, _) in sorted(entries.items())]
+    for index, beat in kinds:
+        if beat["type"] == "beat" and "holds" in beat and beat["holds"] != in_force_at(index, kinds)[1]:
+            fail("proof/leaves.jsonl", f"Not all holds that were in force at beat {index} are handed over.")
+
+
 def objection(item, entries, stream, floor_days, zone):
     """Why no discard of it was lawful; empty: one was."""
     why = "Its file is not there, and no entry says that it was discarded."
     camera = stream.rpartition(".")[0]
     kinds = [(index, one) for index, (_, one, _) in sorted(entries.items())]
-    released = {one["hold"]: index for index, one in kinds if one["type"] == "release"}
     for index, one in kinds:
         if one["type"] != "del" or one["stream"] != stream or not one["n0"] <= item["n"] <= one["n1"]:
             continue
@@ -793,13 +940,8 @@ def objection(item, entries, stream, floor_days, zone):
             fail("proof/leaves.jsonl", "Not all rules that were in force at a discard are handed over.")
         t0, t1 = us(item["t0"]), us(item["t1"])
         age = min(us(one["at"]) - t1, one["elapsed_us"] - item["elapsed_us"])
-        in_force = sorted(
-            (hold["hold"], hold)
-            for placed, hold in kinds
-            if hold["type"] == "hold" and placed < index and released.get(hold["hold"], index + 1) > index
-        )
-        lines = "".join(f"{number} {hold['record']}\n" for number, hold in in_force)
-        if hashlib.sha256(lines.encode()).hexdigest() != one["holds"]:
+        in_force, digest = in_force_at(index, kinds)
+        if digest != one["holds"]:
             fail("proof/leaves.jsonl", "Not all holds that were in force at a discard are handed over.")
         on_it = [
             hold for _, hold in in_force if camera in hold["cameras"] and us(hold["t0"]) < t1 and t0 < us(hold["t1"])
@@ -871,7 +1013,10 @@ def check(listed, sums):
     for name, mine in (("fingerprint", digest), ("origin", origin), ("box", first.get("box"))):
         if claim[name] != mine:
             fail("claim.json", f"Its {name} is not that of the log.")
-    judge(claim, listed, entries, heads)
+    try:
+        judge(claim, listed, entries, heads)
+    except (ValueError, KeyError, TypeError, OverflowError, OSError) as err:
+        fail("proof/leaves.jsonl", f"An entry cannot be read ({type(err).__name__}).")
     made = None
     if (claim["stamped"] or os.path.isdir(os.path.join(HERE, "proof", "anchors"))) and not shutil.which("openssl"):
         print("There is no openssl here: time stamps were not checked.")
@@ -880,7 +1025,8 @@ def check(listed, sums):
         made = check_stamp("SHA256SUMS", "SHA256SUMS.tsr", roots)
     elif os.path.exists(os.path.join(HERE, "SHA256SUMS.tsr")):
         fail("SHA256SUMS.tsr", "The package does not tell of it.")
-    say_seen(seen, entries, heads, roots, made, sys.argv[3:])
+    if not PROBLEMS:
+        say_seen(seen, entries, heads, roots, made, sys.argv[3:])
 
 
 OF_A_STREAM = ("seg", "gap", "del", "export", "view")
@@ -901,12 +1047,10 @@ def judge(claim, listed, entries, heads):
         except ValueError as err:
             fail("proof/leaves.jsonl", f"Entry {index} cannot be read ({err}).")
             return
+    check_holds(entries)
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
     for index, (_, one, _) in entries.items():
         one["#"] = index
-        if is_rule(one, stream.rpartition(".")[0]) and not is_days(one["floor_days"], one["target_days"]):
-            fail("proof/leaves.jsonl", f"Entry {index} cannot be read (no days).")
-            return
     camera = stream.rpartition(".")[0]
     told = [(h, one) for h, one, _ in entries.values() if one["type"] == "camera" and one.get("op") == "registered"]
     registered = [h for h, one in told if one["camera"] == camera]
