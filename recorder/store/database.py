@@ -123,6 +123,20 @@ class Database:
                 cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
         return not busy
 
+    def copy(self, connection: Connection, path: Path) -> None:
+        """The catalogue as that view has it, as one file of its own; who writes meanwhile is not kept waiting.
+
+        By SQLite's online backup: inside the view's own transaction it reads what that reads, page by page.
+        """
+        with translated(), closing(sqlite3.connect(path)) as target:
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            try:
+                source.backup(target)
+                target.execute("PRAGMA journal_mode=DELETE")  # one file, that can be read from a disk that takes none
+            except sqlite3.Error as err:
+                raise _named(err) from err
+
     def _refuse_newer(self, connection: Connection) -> None:
         if not inspect(connection).has_table("alembic_version"):
             return

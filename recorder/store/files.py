@@ -305,6 +305,44 @@ def _begin_writing(handle: int) -> None:
     _libc.sync_file_range(handle, start, whole, _BEGIN_WRITING)
 
 
+def make_private_folder(folder: Path) -> None:
+    """Create a folder, and those above it that are not there, which nobody else may look into; not durable by itself.
+
+    Raises:
+        StorageError: one of its kinds.
+    """
+    with translated(folder):
+        for one in (*reversed(folder.parents), folder):
+            if not one.is_dir():
+                one.mkdir(0o700)
+
+
+def begin_private(path: Path) -> None:
+    """Create an empty file of mode 0600, to be filled by others; not durable by itself.
+
+    Raises:
+        StorageError: one of its kinds, or the name is taken.
+    """
+    make_private_folder(path.parent)
+    with translated(path):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
+
+def move(path: Path, place: Path) -> None:
+    """Give a file or folder another place on the same file system, durably; never in place of something.
+
+    Raises:
+        StorageError: one of its kinds, or something is there.
+    """
+    with translated(path):
+        make_folders(place.parent)
+        if place.exists() or place.is_symlink():
+            raise StorageError(f"Something stands at {place} already; it was left as it is.")
+        path.rename(place)
+        sync_folder(place.parent)
+        sync_folder(path.parent)
+
+
 def remove_copy(path: Path) -> None:
     """Remove a copy that an attempt before left unfinished, or that is to be made anew; gone already is gone."""
     with translated(path):
@@ -312,7 +350,9 @@ def remove_copy(path: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove what was derived from the record; never the record: called for exports alone."""
+    """Remove what was derived from the record; never the record: called for exports, and for backups and what is
+    restored from them as long as they are unfinished.
+    """
     with translated(folder):
         is_link = folder.is_symlink()  # asked first: where it leads is nothing of ours, and may not even be there
         if not is_link and not folder.exists():

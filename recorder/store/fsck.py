@@ -24,7 +24,7 @@ from recorder.store import files, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
 from recorder.store.keeping import floor_of
-from recorder.store.layout import PART, VOLUME, segment_path
+from recorder.store.layout import PART, REPLACED, VOLUME, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
 from recorder.store.log import sm2
 from recorder.store.log.cosignature import cosigned_at_s
@@ -421,7 +421,7 @@ def _next_files(connection: Connection) -> set[str]:
 
 def _media_files(volume: Path) -> Iterator[Path]:
     for path in sorted(volume.rglob("*")):
-        if path.is_file() and path.name != "volume.json":
+        if path.is_file() and path.name != "volume.json" and path.relative_to(volume).parts[0] != REPLACED:
             yield path
 
 

@@ -14,6 +14,9 @@ VOLUME = "main"
 
 PART = ".part"
 
+REPLACED = "replaced"
+"""A folder of a volume: media that is newer than the backup that was restored. No stream is called so."""
+
 
 class Layout:
     """The paths of one data directory."""
@@ -36,6 +39,9 @@ class Layout:
         self.damaged = root / "spool" / "damaged"
         self.empty = root / "spool" / "empty"
         self.exports = root / "exports"
+        self.replaced = root / "spool" / "replaced"
+        self.restoring = root / ".restoring"
+        self.restored = root / "restored.json"
 
     def earlier_key(self, number: int) -> Path:
         """The public half of an earlier key of the log: 0 is the first."""

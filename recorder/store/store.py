@@ -7,6 +7,7 @@ that keep the promises are `segments` (footage), `ledger` (the log), `checkpoint
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from config.clock import Clock
 from config.keeping import AS_THE_LAW, Defaults
 from recorder.causes import Cause
-from recorder.errors import CatalogueCorrupt
-from recorder.store import access, datadir, files, volumes
+from recorder.errors import CatalogueCorrupt, StorageError
+from recorder.store import access, datadir, files, restored, volumes
 from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
@@ -164,6 +165,8 @@ class Store:
             if exclusive:
                 store.database.prepare()
                 store._checkpoints.begin()
+                with contextlib.suppress(StorageError):  # then `recover` says it, before anything is recorded
+                    restored.tell(store.layout, store.database, store.ledger)
         except BaseException:
             if held is not None:
                 os.close(held)
@@ -180,7 +183,11 @@ class Store:
             self._lock = None
 
     def recover(self) -> RecoveryReport:
-        """What a recording box does before its cameras start: finish discards, leftovers, and say it was down."""
+        """What a recording box does before its cameras start: finish discards, leftovers, and say it was down.
+
+        Where a backup was put back, that is said before anything else.
+        """
+        restored.tell(self.layout, self.database, self.ledger)
         finished = self._segments.finish_discards()
         leftovers: list[Leftover] = []
         for camera in self.cameras.all():

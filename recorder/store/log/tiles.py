@@ -69,6 +69,13 @@ def parse_tile(path: str) -> TileName | None:
     return name if name.path == path else None
 
 
+def names_of(size: int) -> Iterator[TileName]:
+    """Every tile and bundle of a log of `size` leaves, which are the same whatever the log became later."""
+    for level, count in [(ENTRIES, size), *_levels(size)]:
+        for index in range(-(-count // TILE_WIDTH)):
+            yield TileName(level, index, min(count - index * TILE_WIDTH, TILE_WIDTH))
+
+
 def encode_bundle(bodies: Sequence[bytes]) -> bytes:
     """Leaves as an entry bundle: each with its length before it.
 

@@ -29,7 +29,9 @@ from config.verifier_keys import ED25519, parse_verifier_key
 from recorder.store.erasures import REGISTER_DAYS
 from recorder.store.log.errors import TokenMissing
 from recorder.store.records import Asker, ViewKind, stream_of
+from recorder.store.store import Store
 from retention.evidence.jobs import Exporter
+from retention.evidence.witnesses import Witness
 from tests.fakes.box import filled, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
@@ -38,6 +40,7 @@ from tests.fakes.ports import ports_of
 from tests.fakes.rtsp_camera import BasicOnly, Behaviour, camera
 from tests.fakes.serving import serving
 from tests.fakes.terminal import Run
+from tests.fakes.witness import logs, witness
 
 
 def test_help_is_asked_for(run: Run) -> None:
@@ -84,6 +87,59 @@ def test_the_key_of_the_log_is_replaced(run: Run) -> None:
     assert first in again.out
     assert done["fingerprint"] in again.out
     assert run("verify").code == 0
+
+
+def test_a_backup_is_made_and_put_back(run: Run, tmp_path: Path) -> None:
+    """Both say what is in it, that it is secret and what is missing; a rollback is refused until somebody says why."""
+    run("init")
+    target = tmp_path / "usb" / "today"
+    made = run("backup", str(target))
+    assert made.code == 0
+    assert "SECRET" in made.out
+    assert "Footage and packages are not in it" in made.out
+    assert run("backup", str(target)).code == ExitCode.REFUSED
+    facts = json.loads((target / "backup.json").read_bytes())
+    run("log", "rotate-key")
+    refused = run("restore", str(target), str(tmp_path / "data"))
+    assert refused.code == ExitCode.REFUSED
+    assert f"The backup has {facts['entries']} entries." in refused.err
+    assert run("restore", str(target), str(tmp_path / "data"), "--accept-rollback", " ").code == ExitCode.USAGE
+    done = run("restore", str(target), str(tmp_path / "data"), "--accept-rollback", "a trial", "--json")
+    body = json.loads(done.out)
+    assert (done.code, body["entries"], body["has_key"]) == (0, facts["entries"], True)
+    assert body["taken_back"] > 0
+    assert json.loads((tmp_path / "data" / "restored.json").read_bytes())["why"] == "a trial"
+    run("hold", "list")  # whatever opens it next tells the log first
+    entry = json.loads(run("log", "show", "--start", str(facts["entries"]), "--json").out)["leaves"][0]
+    assert (entry["type"], entry["fields"]["what"]) == ("audit", "restored")
+    bare = run("backup", str(tmp_path / "bare"), "--without-keys", "--json")
+    assert json.loads(bare.out)["with_keys"] is False
+    told = run("restore", str(tmp_path / "bare"), str(tmp_path / "elsewhere"))
+    assert told.code == 0
+    assert "NO KEY" in told.out
+
+
+def test_a_witness_is_asked_before_a_backup_is_put_back(run: Run, tmp_path: Path) -> None:
+    """One that has seen more makes it a rollback; one that does not answer is told of, and stops nobody."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock)
+    config = tmp_path / "witnessed.toml"
+    with witness(tmp_path / "witness", logs(store), clock) as outside:
+        config.write_text(f'[proof]\nwitnesses = [{{ url = "{outside.url}", key = "{outside.key.text}" }}]\n')
+        store.close()
+        assert run("backup", str(tmp_path / "backup")).code == 0
+        store = Store.open(tmp_path / "data", clock)
+        store.checkpoint()
+        here = Witness(store, clock, outside.url, outside.key, 10)
+        here.want("due")
+        here.run()
+        store.close()
+        refused = run("restore", str(tmp_path / "backup"), str(tmp_path / "new"), "--config", str(config))
+    assert refused.code == ExitCode.REFUSED
+    assert f"Witness {outside.key.name} knows" in refused.err
+    done = run("restore", str(tmp_path / "backup"), str(tmp_path / "new"), "--config", str(config))
+    assert done.code == 0
+    assert "could not be asked" in done.out
 
 
 def test_version_is_asked_for(run: Run) -> None:
