@@ -49,11 +49,22 @@ BUG: Final = "bug"
 log = structlog.get_logger("custos.supervisor")
 
 
+VITAL_LATE_S: Final = 45.0
+"""A vital duty that has not come to its end for so long past its period hangs: none of them waits for the network, and
+what they wait for otherwise has limits of its own below this."""
+
+
 class AddressNotFree(CustosError):
     """The box cannot listen on its address: another program uses the port, or the host is not of this machine."""
 
     code = "address_not_free"
     exit_code = ExitCode.CONFIG
+
+
+class DutyHangs(CustosError):
+    """A part of the box without which nothing is recorded has not come to its end for too long."""
+
+    code = "duty_hangs"
 
 
 class Wake:
@@ -97,6 +108,8 @@ class Duty:
     period_s: Callable[[], float]
     """Asked after each time: how long until the next."""
     wake: Wake | None = None
+    is_vital: bool = False
+    """Nothing is recorded for long without it."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +118,29 @@ class Companion:
 
     name: str
     run: Callable[[], Awaitable[None]]
+
+
+class Pulse:
+    """When each vital duty last came to its end, well or not; by monotonic time. Thread-safe: one entry, one writer."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._due_us: dict[str, int] = {}
+
+    def beat(self, name: str, period_s: float) -> None:
+        """It has ended just now, and is due again after that."""
+        self._due_us[name] = self._clock.read().mono_us + round(period_s * 1e6)
+
+    def must_beat(self) -> None:
+        """Each of them is in time.
+
+        Raises:
+            DutyHangs: with the names of those that are not.
+        """
+        limit_us = self._clock.read().mono_us - round(VITAL_LATE_S * 1e6)
+        late = sorted(name for name, due_us in self._due_us.items() if due_us < limit_us)
+        if late:
+            raise DutyHangs(f"{DutyHangs.sentence()} ({', '.join(late)})")
 
 
 class ClockWatch:
@@ -145,6 +181,10 @@ class Parts:
     clock: Clock
     connections: int | None = None
     """At the same time; None: as many as come."""
+    stopping: Callable[[], None] = lambda: None
+    """Called at once when the box is to stop, before anything is."""
+    pulse: Pulse | None = None
+    """Where vital duties say that they came to their end."""
 
 
 def listen(host: str, port: int, *, port_name: str = "[http] port", host_name: str = "[http] host") -> socket.socket:
@@ -189,6 +229,7 @@ async def supervise(parts: Parts, stop: asyncio.Event) -> None:
             tasks += [group.create_task(_accompany(one, parts), name=one.name) for one in parts.companions]
             await stop.wait()
             log.info("stopping")
+            parts.stopping()
             await asyncio.to_thread(parts.stop_recording)
             for task in tasks:
                 task.cancel()
@@ -234,6 +275,9 @@ async def _serve(server: _Server, parts: Parts, stop: asyncio.Event) -> None:
 
 async def _keep(duty: Duty, parts: Parts) -> None:
     wake = duty.wake or Wake()
+    pulse = parts.pulse if duty.is_vital else None
+    if pulse is not None:
+        pulse.beat(duty.name, 0.0)
     while True:
         begun = parts.clock.read()
         try:
@@ -246,7 +290,10 @@ async def _keep(duty: Duty, parts: Parts) -> None:
         else:
             now = parts.clock.read()
             parts.outcomes.succeeded(duty.name, now.utc_us, (now.mono_us - begun.mono_us) / 1e6)
-        await wake.wait(duty.period_s())
+        period_s = duty.period_s()
+        if pulse is not None:
+            pulse.beat(duty.name, period_s)
+        await wake.wait(period_s)
 
 
 async def _accompany(companion: Companion, parts: Parts) -> None:

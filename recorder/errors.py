@@ -57,6 +57,12 @@ class DataDirTooNew(DataDirError):
     code = "data_dir_too_new"
 
 
+class DataDirTooOld(DataDirError):
+    """An older version of Custos wrote this data directory: start the box once, which brings it up to this one."""
+
+    code = "data_dir_too_old"
+
+
 class DataDirNotEmpty(DataDirError):
     """The folder is not empty, and holds no box: choose an empty folder for a new data directory."""
 

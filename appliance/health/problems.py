@@ -450,6 +450,7 @@ CHINESE: Final[Mapping[str, str]] = {
     "witness_ahead": "见证服务见过的日志比现有的更长：其末尾被截断，或恢复了旧副本。",
     "witness_forked": "见证服务见过本日志的另一种开头：日志被重写。",
     "proof_invalid": "本机日志与其检查点不符：请运行 custos fsck。",
+    "duty_hangs": "本机中录像所必需的某个部分长时间没有完成工作。",
     "bug": "Custos 自身出错；详情见日志。",
 }
 """The Chinese of what stops a camera or a duty, by error code; English is each class's own sentence."""

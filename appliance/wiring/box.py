@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import hashlib
 import json
 import os
@@ -34,7 +35,8 @@ from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
 from appliance.health.report import Identity, readiness, status
 from appliance.health.survey import Survey
-from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Wake, listen, supervise
+from appliance.notify import Notifier, Watchdog
+from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Pulse, Wake, listen, supervise
 from appliance.wiring import heap
 from appliance.wiring.camera import DEMO_ID, DEMO_NAME, DEMO_URL, DemoCamera, demo_is_due, is_demo
 from appliance.wiring.capture import Terms as CaptureTerms
@@ -43,6 +45,7 @@ from appliance.wiring.decoder import Stills
 from appliance.wiring.program import IN_FORCE, boot_fields, cfg_fields, version
 from appliance.wiring.registry import Add, Change, FileCamera, Retire, faults, steps
 from appliance.wiring.running import remove_running, url_of, write_running
+from appliance.wiring.stopping import LastResort, limit_s
 from config.clock import Clock, Reading, step_us
 from config.errors import ConfigInvalid, CustosError
 from config.logs import register_secret
@@ -133,8 +136,12 @@ def run(
         ConfigInvalid: the cameras of the file cannot be brought together with those of the registry.
     """
     heap.share_arenas()
+    notifier = Notifier.taken_from(os.environ)
+    if notifier.watchdog_s:
+        faulthandler.enable()  # a manager that ends us because we hang gets to know where
+    last_resort = LastResort(notifier)
     with listen(settings.http.host, settings.http.port) as listener, _opened(settings, clock, made) as store:
-        box = RecordingBox(settings, clock, store, demo)
+        box = RecordingBox(settings, clock, store, demo, notifier, last_resort)
         url = url_of(settings.http.host, listener.getsockname()[1])
 
         def listening() -> None:
@@ -143,12 +150,14 @@ def run(
             names = tuple(camera.id for camera in store.cameras.all() if camera.retired_us is None)
             prints = (store.fingerprint, store.first_fingerprint)
             up(UpFacts(url, Path(settings.box.data_dir).absolute(), *prints, names))
+            notifier.ready(f"answers on {url}; {len(names)} cameras")
 
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(box.live(listener, listening))
         finally:
             box.end()
+    last_resort.call_off()
 
 
 class Offline:
@@ -181,7 +190,18 @@ def offline(settings: Settings, clock: Clock) -> Offline:
 class RecordingBox:
     """The parts of one box, and the duties that keep them going."""
 
-    def __init__(self, settings: Settings, clock: Clock, store: Store, demo: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        store: Store,
+        demo: bool,
+        notifier: Notifier | None = None,
+        last_resort: LastResort | None = None,
+    ) -> None:
+        self._notifier = notifier or Notifier()
+        self._last_resort = last_resort
+        self._pulse = Pulse(clock)
         self._settings = settings
         self._clock = clock
         self._store = store
@@ -259,6 +279,8 @@ class RecordingBox:
             stop_recording=self._stop_recording,
             outcomes=self._outcomes,
             clock=self._clock,
+            stopping=self._stop_begins,
+            pulse=self._pulse,
         )
         await supervise(parts, asyncio.Event())
 
@@ -297,8 +319,8 @@ class RecordingBox:
         sync_s = self._settings.recording.loss_bound_s / 2
         watch = ClockWatch(self._clock, self._note_step)
         return (
-            Duty("cameras", self._reconcile, lambda: RECONCILE_S, self._wake_cameras),
-            Duty("capture", self._fleet.watch, lambda: WATCH_S, self._wake_watch),
+            Duty("cameras", self._reconcile, lambda: RECONCILE_S, self._wake_cameras, is_vital=True),
+            Duty("capture", self._fleet.watch, lambda: WATCH_S, self._wake_watch, is_vital=True),
             Duty("beat", self._beat, lambda: BEAT_S),
             Duty("sync", self._sync, lambda: sync_s),
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
@@ -308,7 +330,21 @@ class RecordingBox:
             Duty("exports", self._export, lambda: EXPORTS_S, self._wake_exports),
             Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
             Duty("heap", self._give_back, lambda: heap.PERIOD_S),
+            *self._answering(),
         )
+
+    def _answering(self) -> Sequence[Duty]:
+        """To a service manager that wants to know whether the box lives."""
+        if not self._notifier.watchdog_s:
+            return ()
+        watchdog = Watchdog(self._notifier, (self._pulse.must_beat, self._store.must_answer))
+        return (Duty("watchdog", watchdog.answer, watchdog.period_s),)
+
+    def _stop_begins(self) -> None:
+        if self._last_resort is not None:
+            cameras = sum(1 for camera in self._fleet.snapshot())
+            self._last_resort.begin(limit_s(cameras))
+        self._notifier.stopping("seals what is open")
 
     def _reconcile(self) -> None:
         """The fleet records what the registry says; cameras that are switched off have a gap that says so."""

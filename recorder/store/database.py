@@ -25,6 +25,7 @@ from recorder.errors import (
     CatalogueCorrupt,
     CatalogueError,
     DataDirTooNew,
+    DataDirTooOld,
     StorageError,
     StorageFailed,
     StorageFull,
@@ -83,6 +84,18 @@ class Database:
         with self.write() as connection:
             self._refuse_newer(connection)
             command.upgrade(_alembic(connection), "head")
+
+    def must_be_of_today(self) -> None:
+        """For who only reads, and brings nothing up to date: the schema is this program's.
+
+        Raises:
+            DataDirTooNew, DataDirTooOld: it is another's.
+        """
+        with self.read() as connection:
+            self._refuse_newer(connection)
+            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            if found != ScriptDirectory.from_config(_alembic(connection)).get_current_head():
+                raise DataDirTooOld
 
     def quick_check(self) -> None:
         """SQLite's own check of its file.

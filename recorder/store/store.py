@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from config.clock import Clock
 from config.keeping import AS_THE_LAW, Defaults
 from recorder.causes import Cause
-from recorder.errors import CatalogueCorrupt, StorageError
+from recorder.errors import CatalogueCorrupt, DataDirTooNew, StorageError
 from recorder.store import access, datadir, files, restored, volumes
 from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
@@ -34,6 +34,7 @@ from recorder.store.holds import Holds
 from recorder.store.keyring import KeyRing
 from recorder.store.layout import Layout
 from recorder.store.ledger import Ledger
+from recorder.store.log.errors import LeafMalformed, LeafUnknown, TileMissing
 from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.sm3 import sm3
@@ -64,6 +65,9 @@ LAST_PICTURE_US = 2_000_000
 
 SHORTEST_GAP_US = 1000
 """A gap behind such a picture: shorter than this it would say nothing, and what follows must have a reason."""
+
+NEWEST_ENTRIES = 1024
+"""Looked at when a box is opened, in a few hundredths of a second: a day of a quiet box, ten minutes of a large one."""
 
 
 class Store:
@@ -165,14 +169,33 @@ class Store:
             if exclusive:
                 store.database.prepare()
                 store._checkpoints.begin()
+                store._must_know_entries()
                 with contextlib.suppress(StorageError):  # then `recover` says it, before anything is recorded
                     restored.tell(store.layout, store.database, store.ledger)
+            else:
+                store.database.must_be_of_today()
         except BaseException:
             if held is not None:
                 os.close(held)
             raise
         store._lock = held
         return store
+
+    def _must_know_entries(self) -> None:
+        """What a newer version wrote last stands at the end of the log. What is damaged there `fsck` speaks of.
+
+        Raises:
+            DataDirTooNew: an entry is of a kind that this version does not know.
+        """
+        with contextlib.suppress(TileMissing, StorageError):
+            try:
+                size = self.log_size
+                for _ in self.leaves(max(0, size - NEWEST_ENTRIES), size):
+                    pass
+            except LeafUnknown as err:
+                raise DataDirTooNew(f"{DataDirTooNew.sentence()} ({err})") from err
+            except LeafMalformed:
+                return
 
     def close(self) -> None:
         """Give back the catalogue, the token and the lock."""
@@ -209,6 +232,18 @@ class Store:
         return report
 
     # -- identity
+
+    def must_answer(self) -> None:
+        """A transaction that writes can be begun and ended: nothing holds the store for good.
+
+        A disk that takes no writes, or a damaged catalogue, is an answer: it has a name, is told in the status, and
+        would be there after a start too. Hangs for as long as whoever writes hangs.
+
+        Raises:
+            CatalogueError: somebody else keeps the catalogue to himself.
+        """
+        with contextlib.suppress(StorageError, CatalogueCorrupt), self.database.write() as connection:
+            self.ledger.state(connection)
 
     @property
     def lock_descriptor(self) -> int | None:

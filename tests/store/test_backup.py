@@ -238,8 +238,8 @@ def test_media_that_survived(tmp_path: Path) -> None:
 
 
 def test_newer_media(tmp_path: Path) -> None:
-    """Segments that the backup does not know mean a log that knew them: no, in numbers. Once somebody took it on himself,
-    the first is taken in, the others lie aside, and the log says who, why and how many."""
+    """Segments that the backup does not know mean a log that knew them: no, in numbers. Once somebody took it on
+    himself, the first is taken in, the others lie aside, and the log says who, why and how many."""
     clock = FakeClock()
     store = filled(tmp_path, clock, "gate", "yard", seconds=6)
     backed_up(store, tmp_path, clock)

@@ -25,6 +25,12 @@ class LeafMalformed(LogError):
     code = "leaf_malformed"
 
 
+class LeafUnknown(LeafMalformed):
+    """A log entry is of a kind that this version of Custos does not know: use the version that wrote it, or a later."""
+
+    code = "leaf_unknown"
+
+
 class TileMissing(LogError):
     """A part of the log is not there, or is cut off."""
 

@@ -15,7 +15,7 @@ from typing import Any
 import rfc8785
 
 from config.times import format_us, parse_us
-from recorder.store.log.errors import LeafMalformed, LeafTooLarge
+from recorder.store.log.errors import LeafMalformed, LeafTooLarge, LeafUnknown
 from recorder.store.log.tiles import ENTRY_LIMIT_BYTES
 
 VERSION = 1
@@ -86,11 +86,13 @@ def decode_leaf(body: bytes) -> Leaf:
     """Read a leaf back; only the very bytes that `encode_leaf` writes are taken.
 
     Raises:
-        LeafMalformed: anything else.
+        LeafUnknown: it is of a later version, or of a kind that came with one. LeafMalformed: anything else.
     """
     try:
         facts = json.loads(body)
         version, kind = facts.pop("v"), facts.pop("type")
+        if _is_later(version) or (isinstance(kind, str) and kind not in TYPES):
+            raise LeafUnknown(f"{LeafUnknown.sentence()} (version {version!r}, type {kind!r})")
         at_us, elapsed_us = parse_us(facts.pop("at")), facts.pop("elapsed_us")
         if version != VERSION or not isinstance(elapsed_us, int):
             raise LeafMalformed(f"{LeafMalformed.sentence()} (version {version!r})")
@@ -100,6 +102,10 @@ def decode_leaf(body: bytes) -> Leaf:
     if again != body:
         raise LeafMalformed(f"{LeafMalformed.sentence()} (it is JSON, but not the canonical form)")
     return Leaf(kind, at_us, elapsed_us, facts)
+
+
+def _is_later(version: object) -> bool:
+    return isinstance(version, int) and not isinstance(version, bool) and version > VERSION
 
 
 def bind_record(record: Mapping[str, Any], salt: bytes) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,19 @@ from typing import Any
 import pytest
 
 from appliance.health.outcomes import Outcomes
-from appliance.supervisor import AddressNotFree, ClockWatch, Companion, Duty, Parts, Wake, listen, supervise
+from appliance.supervisor import (
+    VITAL_LATE_S,
+    AddressNotFree,
+    ClockWatch,
+    Companion,
+    Duty,
+    DutyHangs,
+    Parts,
+    Pulse,
+    Wake,
+    listen,
+    supervise,
+)
 from config.clock import Reading, SystemClock
 from recorder.errors import StorageFull
 from tests.fakes.clock import FakeClock
@@ -115,6 +128,51 @@ async def test_a_stop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None
         assert (await ask(box.port)).endswith(b"ok")
         box.stop.set()
     assert box.seen == ["cameras stopped"]
+
+
+async def test_a_vital_duty_hangs() -> None:
+    """Who asks for a sign of life is told which; one that fails, or that nothing hangs on, is alive all the same."""
+    clock = FakeClock()
+    hangs, both = threading.Event(), threading.Barrier(3)
+
+    def fail() -> None:
+        both.wait(10)
+        raise StorageFull
+
+    def hang() -> None:
+        both.wait(10)
+        hangs.wait(10)
+
+    box = Box(
+        Duty("capture", hang, lambda: 1.0, is_vital=True),
+        Duty("cameras", fail, lambda: 3600.0, is_vital=True),
+        Duty("exports", lambda: None, lambda: 1.0),
+    )
+    ended = asyncio.Event()
+
+    class Telling(Pulse):
+        """Says when the one that hung has come to its end."""
+
+        def beat(self, name: str, period_s: float) -> None:
+            super().beat(name, period_s)
+            if hangs.is_set() and name == "capture":
+                ended.set()
+
+    pulse = Telling(clock)
+    said: list[str] = []
+    box.parts = replace(box.parts, pulse=pulse, stopping=lambda: said.append("stopping"))
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await asyncio.to_thread(both.wait, 10)
+        pulse.must_beat()
+        clock.advance(VITAL_LATE_S + 1)
+        with pytest.raises(DutyHangs, match=r"\(capture\)"):
+            pulse.must_beat()
+        hangs.set()
+        await ended.wait()
+        pulse.must_beat()
+        box.stop.set()
+    assert said == ["stopping"]
 
 
 async def test_companion_falls() -> None:
