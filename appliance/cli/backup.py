@@ -191,7 +191,9 @@ def _show_restored(at: Desk, source: Path, report: RestoreReport, silent: list[s
     if taken_back or report.found.segments:
         told.append(
             f"It takes {taken_back} known entries back, and knows nothing of "
-            f"{count(report.found.segments, 'newer segment')}; the log will say so. 已回退，将记入日志"
+            f"{count(report.found.segments, 'newer segment')}; the log will say so. 已回退，将记入日志\n"
+            "  Holds placed and floors raised since the backup are gone with it: do so again, before the next sweep. "
+            "备份之后的证据保全和留存期须重新设定"
         )
     if report.aside:
         told.append(

@@ -9,6 +9,7 @@ Foreign errors are translated here and nowhere else.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -88,10 +89,12 @@ class Database:
     def must_be_of_today(self) -> None:
         """For who only reads, and brings nothing up to date: the schema is this program's.
 
+        A damaged catalogue is no matter of its age: whoever reads it finds that, and says more of it.
+
         Raises:
             DataDirTooNew, DataDirTooOld: it is another's.
         """
-        with self.read() as connection:
+        with contextlib.suppress(CatalogueError, StorageError), self.read() as connection:
             self._refuse_newer(connection)
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             if found != ScriptDirectory.from_config(_alembic(connection)).get_current_head():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.store.log.errors import LeafMalformed, LeafTooLarge
+from recorder.store.log.errors import LeafMalformed, LeafTooLarge, LeafUnknown
 from recorder.store.log.leaves import bind_record, decode_leaf, encode_leaf
 
 FIELDS = st.dictionaries(
@@ -22,6 +22,17 @@ def test_a_leaf_is_these_bytes() -> None:
 
     expected = b'{"at":"2026-03-01T00:00:00.000000Z","b":1,"elapsed_us":5,"type":"clock","v":1,"what":"step"}'
     assert body == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"at":"x","elapsed_us":5,"type":"omen","v":1}', b'{"of":"a form that nobody knows yet","type":"beat","v":2}'],
+    ids=["another kind", "a later version"],
+)
+def test_a_leaf_of_a_later_version(body: bytes) -> None:
+    """It is said to be one, rather than to be damaged."""
+    with pytest.raises(LeafUnknown, match="does not know: use the version that wrote it"):
+        decode_leaf(body)
 
 
 @given(FIELDS, st.integers(min_value=0, max_value=2**50), st.integers(min_value=0, max_value=2**50))

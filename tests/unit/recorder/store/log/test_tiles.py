@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.store.log.errors import LeafTooLarge, TileMissing
-from recorder.store.log.tiles import TileName, decode_bundle, encode_bundle, parse_tile
+from recorder.store.log.tiles import TileName, decode_bundle, encode_bundle, names_of, parse_tile
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,19 @@ def test_an_entry_of_more_than_64_kb_is_refused() -> None:
     """Its length would not fit."""
     with pytest.raises(LeafTooLarge):
         encode_bundle([b"x" * 65536])
+
+
+@given(st.integers(min_value=0, max_value=2**21))
+def test_every_tile_of_a_log_is_named(size: int) -> None:
+    """As many entries as leaves, in each level as many hashes as the one below has full tiles, by names of tiles."""
+    names = list(names_of(size))
+    held: dict[str, int] = {}
+    for name in names:
+        held[name.level] = held.get(name.level, 0) + name.width
+
+    assert held == {level: count for level, count in _counts(size).items() if count}
+    assert all(parse_tile(name.path) == name for name in names)
+
+
+def _counts(size: int) -> dict[str, int]:
+    return {"entries": size, **{str(level): size >> (8 * level) for level in range(3)}}
