@@ -112,7 +112,7 @@ class _Building:
 
     folder: Path
     sums: dict[str, str] = field(default_factory=dict)
-    bytes: int = 0
+    size_bytes: int = 0
 
     def put(self, name: str, data: bytes) -> None:
         """A small file."""
@@ -124,7 +124,7 @@ class _Building:
         files.begin_private(path)
         with files.translated(path):
             write(path)
-            self.bytes += path.stat().st_size
+            self.size_bytes += path.stat().st_size
         self.sums[name] = sha256_of(path)
 
     def put_copy(self, name: str, source: Path) -> bool:
@@ -137,7 +137,7 @@ class _Building:
         self.put(name, data)
         return True
 
-    def list(self) -> bytes:
+    def listed(self) -> bytes:
         """Every file with its hash, in order of the names, as `sha256sum` writes it."""
         return "".join(f"{digest}  {name}\n" for name, digest in sorted(self.sums.items())).encode()
 
@@ -195,12 +195,12 @@ def make_backup(
         building.put_copy(f"{CONFIGURATION}/custos.toml", configuration)
     building.put(FACTS, json.dumps(asdict(facts), indent=2, ensure_ascii=False).encode() + b"\n")
     building.put(README, _readme(store, facts))
-    sums, count = building.list(), len(building.sums)
+    sums, count = building.listed(), len(building.sums)
     building.put(SUMS, sums)
     building.put(SIGNATURE, store.sign(sums, key))
     files.sync_volume(folder)
     files.move(folder, target)
-    return BackupReport(target, facts, count, building.bytes)
+    return BackupReport(target, facts, count, building.size_bytes)
 
 
 def _refuse_place(store: Store, target: Path) -> None:

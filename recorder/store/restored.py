@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from recorder.errors import StoreError
 from recorder.store import files, sidecar
@@ -80,7 +81,7 @@ def tell(layout: Layout, database: Database, ledger: Ledger) -> None:
     with database.write() as connection:
         behind = (decode_leaf(body) for _, body in ledger.bodies(connection, told.entries, 2**62))
         if not any(leaf.fields.get("restore") == told.restore for leaf in behind):  # a crash before the file went
-            fields = {"what": "restored", "restore": told.restore, "backup": told.backup}
+            fields: dict[str, Any] = {"what": "restored", "restore": told.restore, "backup": told.backup}
             fields |= {"from": told.known, "to": told.entries, "segments": told.segments}
             record = sidecar.keep(connection, {"who": told.who, "why": told.why, "at": told.at})
             ledger.append(connection, "audit", {**fields, "record": record})

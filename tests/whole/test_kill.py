@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.whole, pytest.mark.timeout(3600)]
 CAMERAS = ("north", "south")
 PROCESSES = 2
 IS_LONG = bool(os.environ.get("CUSTOS_LONG"))
-KILLS = 200 if IS_LONG else 20
+KILLS = int(os.environ.get("CUSTOS_KILLS", "200" if IS_LONG else "20"))
 SEED = int(os.environ.get("CUSTOS_SEED", "20261126"))
 REST_S = 3.0 if IS_LONG else 0.8
 """At most so long between two kills: some hit what is being recorded, some what is only starting."""
