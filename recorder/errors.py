@@ -301,6 +301,12 @@ class RecordKept(Refused):
     code = "record_kept"
 
 
+class ScrubBusy(Refused):
+    """Stored footage is being checked for somebody else: wait until that is done."""
+
+    code = "scrub_busy"
+
+
 class TooManyViews(StoreError):
     """More is asked for than can be written down: nothing is handed out without that; wait a little."""
 

@@ -219,6 +219,24 @@ def seal(part: Path, name: Path) -> None:
         sync_folder(name.parent)
 
 
+def pieces(path: Path, buffer: bytearray) -> Iterator[memoryview]:
+    """A file's bytes, each piece in the place of the one before; none of it stays in the page cache for our sake.
+
+    What is read to be checked is not asked for again for weeks: it would push out what recording and playback need
+    (posix_fadvise(2), POSIX_FADV_DONTNEED). What is still to be written stays there all the same.
+
+    Raises:
+        StorageError: one of its kinds.
+    """
+    with translated(path), path.open("rb", buffering=0) as stream, memoryview(buffer) as view:
+        handle, at = stream.fileno(), 0
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        while count := stream.readinto(view):
+            yield view[:count]
+            os.posix_fadvise(handle, at, count, os.POSIX_FADV_DONTNEED)
+            at += count
+
+
 @contextmanager
 def mapped(path: Path) -> Iterator[memoryview]:
     """A file's bytes without reading it into memory: what a crash left may be larger than that.

@@ -72,6 +72,26 @@ def test_box_is_made(run: Run, tmp_path: Path) -> None:
     assert again.err.startswith("custos: ")
 
 
+def test_stored_footage_is_checked(run: Run, tmp_path: Path) -> None:
+    """At once, with what is damaged and an exit code; afterwards the scrub's own list has it."""
+    clock = FakeClock(format_us(SystemClock().read().utc_us - 60_000_000))
+    store = filled(tmp_path, clock, "gate", seconds=4)
+    one = segments(store, clock)[0]
+    path = store.media_path(one)
+    store.close()
+    assert run("scrub", "--camera", "gate").code == 0
+    path.write_bytes(path.read_bytes()[::-1])
+    found = run("scrub", "--camera", "gate", "--start", "1h")
+    listed = run("scrub")
+
+    assert (found.code, listed.code) == (ExitCode.FINDINGS, ExitCode.FINDINGS)
+    for answer in (found, listed):
+        assert one.id in answer.out
+        assert "内容与录制时不符" in answer.out
+    assert json.loads(run("scrub", "--json").out)["damaged_count"] == 1
+    assert run("scrub", "--camera", "nobody").code == ExitCode.REFUSED
+
+
 def test_the_key_of_the_log_is_replaced(run: Run) -> None:
     """The new fingerprint is told beside the first one, which stays on the papers; nothing is wrong afterwards."""
     first = json.loads(run("init", "--json").out)["fingerprint"]
