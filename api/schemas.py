@@ -555,9 +555,9 @@ class ScrubNew(BaseModel):
     camera: CameraId
     start: Instant
     end: Instant
-    after: Annotated[int | None, Field(ge=0, le=2**53, description="`next` of the answer before: where to go on.")] = (
-        None
-    )
+    after: Annotated[
+        int | None, Field(ge=0, le=2**53, description="`next` of the answer before: where to go on.", examples=[17])
+    ] = None
 
 
 class CheckedOut(BaseModel):

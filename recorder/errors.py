@@ -110,7 +110,7 @@ class CatalogueError(StoreError):
 
 
 class CatalogueCorrupt(CatalogueError):
-    """The catalogue file is damaged: stop the box, keep the file, restore it from a backup."""
+    """The catalogue file is damaged: stop the box, then restore it from a backup, or run `custos fsck --rebuild`, which keeps the damaged file."""  # noqa: E501 - one sentence
 
     code = "catalogue_corrupt"
 

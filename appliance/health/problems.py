@@ -451,7 +451,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "volume_missing": "存储卷不存在，或该处挂载了另一块磁盘。",
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
     "catalogue_error": "目录库（索引数据库）没有应答。",
-    "catalogue_corrupt": "目录库文件已损坏：请停止本机，保留该文件，并从备份恢复。",
+    "catalogue_corrupt": "目录库文件已损坏：请停止本机，再从备份恢复，"
+    "或运行 custos fsck --rebuild 重建（损坏的文件会保留）。",
     "sm2_error": "SM2 密钥无法签名。",
     "sm2_unavailable": "本机没有可运行的 openssl：请安装 OpenSSL 3。",
     "sm2_refused": "本机的 openssl 未能生成有效的 SM2 签名：须为支持 SM2 和 SM3 的 OpenSSL 3。",

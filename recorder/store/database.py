@@ -81,7 +81,7 @@ class Database:
         if self._path.exists() and self._path.stat().st_size <= QUICK_CHECK_LIMIT_BYTES:
             self.quick_check()
         with self.write() as connection:
-            self._refuse_newer(connection)
+            self.refuse_newer(connection)
             command.upgrade(_alembic(connection), "head")
 
     def quick_check(self) -> None:
@@ -123,7 +123,10 @@ class Database:
                 cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
         return not busy
 
-    def _refuse_newer(self, connection: Connection) -> None:
+    def refuse_newer(self, connection: Connection) -> None:
+        """Raises:
+        DataDirTooNew: a newer program has written it.
+        """
         if not inspect(connection).has_table("alembic_version"):
             return
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -362,6 +362,44 @@ def replace(path: Path, name: Path) -> None:
         sync_folder(name.parent)
 
 
+def link(path: Path, name: Path) -> None:
+    """Have a file lie under a second name too, durably; a file system without hard links gets a copy.
+
+    Raises:
+        StorageError: one of its kinds, or the name is taken.
+    """
+    with translated(path):
+        make_folders(name.parent)
+        try:
+            name.hardlink_to(path)
+        except OSError as err:
+            if err.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV):
+                raise
+            shutil.copyfile(path, name)
+            _synced(name)
+        sync_folder(name.parent)
+
+
+def put_in_place(made: Path, name: Path) -> None:
+    """Give a finished file its name, durably, in place of what has that name: one or the other stands there always.
+
+    Raises:
+        StorageError: one of its kinds.
+    """
+    with translated(made):
+        _synced(made)
+        made.rename(name)
+        sync_folder(name.parent)
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def destroy(path: Path) -> None:
     """Overwrite a private key's file and remove it, durably; gone already is gone. Never called for the record."""
     with translated(path):

@@ -36,6 +36,7 @@ class Layout:
         self.damaged = root / "spool" / "damaged"
         self.empty = root / "spool" / "empty"
         self.exports = root / "exports"
+        self.kept = root / "kept"
 
     def earlier_key(self, number: int) -> Path:
         """The public half of an earlier key of the log: 0 is the first."""

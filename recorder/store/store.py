@@ -157,7 +157,10 @@ class Store:
         layout = Layout(data_dir.absolute())
         facts = datadir.read_facts(layout)
         if not layout.catalogue.exists():
-            raise CatalogueCorrupt(f"The catalogue is not there ({layout.catalogue}): restore it from a backup.")
+            raise CatalogueCorrupt(
+                f"The catalogue is not there ({layout.catalogue}): restore it from a backup, or make it anew with "
+                "`custos fsck --rebuild`."
+            )
         held = files.lock(layout.box) if exclusive else None
         try:
             if exclusive:
