@@ -330,7 +330,9 @@ def remove_copy(path: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove what was derived from the record; never the record: called for exports alone."""
+    """Remove what was derived from the record, or lies elsewhere too; never the record: called for exports, and for
+    second names of a catalogue.
+    """
     with translated(folder):
         is_link = folder.is_symlink()  # asked first: where it leads is nothing of ours, and may not even be there
         if not is_link and not folder.exists():

@@ -3,13 +3,13 @@
 Each step is durable before the next::
 
     1 take the lock of the data directory: no box runs on it
-    2 replay the log into catalogue.sqlite.new; it must hash to the checkpoint, which this log's key signed
-    3 fill in what no entry tells from the old catalogue, as far as that can be read
-    4 put the old catalogue aside: kept/catalogue-<UTC>/ has it, and its write-ahead log, under second names
+    2 put the old catalogue aside: kept/catalogue-<UTC>/ has it, and its write-ahead log, under second names
+    3 replay the log into catalogue.sqlite.new; it must hash to the checkpoint, which this log's key signed
+    4 fill in what no entry tells from the old catalogue, as far as that can be read
     5 give the new one its name (rename): up to here the old one stands
     6 say so in the log
 
-What cannot be read of the log ends it at 2, by name and with nothing changed. What is lost with the old catalogue is
+What cannot be read of the log ends it at 3, by name and with nothing changed. What is lost with the old catalogue is
 told by name. No media is touched.
 """
 
@@ -26,6 +26,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from config.clock import Clock
+from config.errors import CustosError
 from config.times import format_name
 from recorder.errors import StorageError
 from recorder.store import datadir, files, salvage, tables
@@ -95,24 +96,35 @@ def rebuild(
 
 def _remade(layout: Layout, facts: BoxFacts, clock: Clock, progress: Progress, key_url: str | None) -> RebuildReport:
     new = layout.catalogue.with_name(f"{layout.catalogue.name}.new")
-    for path in _with_companions(new):  # of an attempt before
-        files.remove_copy(path)
-    with contextlib.closing(Old(layout.catalogue)) as old:
-        old.refuse_newer()
-        made = Making(layout, facts, Database(new), old, key_url)
-        try:
-            report = made.make(progress)
-        finally:
-            made.database.close()  # which brings what is left of its write-ahead log into its file
-        is_folded = old.fold()
-    if _with_companions(new)[1].exists():
-        raise StorageError(f"{StorageError.sentence()} ({new}: it could not be finished)")
+    _remove(new)  # of an attempt before
+    # Before the old one is opened: of a file that is no database SQLite throws the write-ahead log away.
     kept = _put_aside(layout, clock)
+    try:
+        with contextlib.closing(Old(layout.catalogue)) as old:
+            old.refuse_newer()
+            made = Making(layout, facts, Database(new), old, key_url)
+            try:
+                report = made.make(progress)
+            finally:
+                made.database.close()  # which brings what is left of its write-ahead log into its file
+            is_folded = old.fold()
+        if _with_companions(new)[1].exists():
+            raise StorageError(f"{StorageError.sentence()} ({new}: it could not be finished)")
+    except CustosError:
+        _remove(new)
+        if kept is not None:
+            files.remove_tree(kept)
+        raise
     if not is_folded:  # else it would be taken for that of the new one; what it has lies in `kept`
         for path in _with_companions(layout.catalogue)[1:]:
             files.remove_copy(path)
     files.put_in_place(new, layout.catalogue)
     return RebuildReport(report.entries, report.items, report.unsigned, kept, report.lost)
+
+
+def _remove(made: Path) -> None:
+    for path in _with_companions(made):
+        files.remove_copy(path)
 
 
 class Making:
@@ -129,7 +141,7 @@ class Making:
         self._replay = Replay(old.record, _volumes(layout))
 
     def make(self, progress: Progress) -> RebuildReport:
-        """Steps 2 and 3."""
+        """Steps 3 and 4."""
         text = self._checkpoint_text()
         signed = read_body(body_of(text))
         if not signed.size:
@@ -242,6 +254,8 @@ class Making:
             connection.execute(update(tables.log_state).where(same).values(checkpoint_us=state["checkpoint_us"]))
         if not old.is_there or "leaves" in old.unreadable:
             lost.append("Entries that were not signed yet, of at most a minute, if there were any.")
+        if old.unreadable:
+            lost.append(f"Rows of the old catalogue that cannot be read, in: {', '.join(sorted(old.unreadable))}.")
         return lost
 
     def _place_key(self, connection: Connection) -> None:
@@ -333,7 +347,7 @@ def _with_companions(path: Path) -> list[Path]:
 
 
 def _put_aside(layout: Layout, clock: Clock) -> Path | None:
-    """Second names: until the new one has its name, the old one stands where it stood. None: there was none."""
+    """Under second names: until the new one has its name, the old one stands where it stood. None: there was none."""
     there = [path for path in _with_companions(layout.catalogue)[:2] if path.exists()]
     if not there:
         return None

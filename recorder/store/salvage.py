@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, insert, inspect, select, text, update
 
 from recorder.errors import CatalogueError, StorageError
 from recorder.store import sidecar, tables
@@ -73,6 +73,8 @@ class Old:
             return
         try:
             with self._database.read() as connection:
+                if not inspect(connection).has_table(table):
+                    return  # of an older program
                 query = text(f"SELECT * FROM {table} {where}")  # noqa: S608 - our own words
                 options = connection.execution_options(yield_per=_ROWS_AT_ONCE)
                 for row in options.execute(query, values).mappings():
@@ -185,7 +187,8 @@ def items(old: Old, connection: Connection) -> None:
 
 def scrubs(old: Old, connection: Connection) -> None:
     """How far the scrub was."""
-    _insert(connection, tables.scrubs, [_columns(tables.scrubs, row) for row in old.rows("scrubs")])
+    for row in old.rows("scrubs"):
+        _insert(connection, tables.scrubs, [_columns(tables.scrubs, row)])
 
 
 def unsigned(old: Old, size: int, is_good: Callable[[bytes], bool]) -> list[bytes]:
@@ -209,7 +212,8 @@ def _fill(connection: Connection, table: Table, chosen: Any, row: Row) -> bool:
 
 
 def _columns(table: Table, row: Row) -> dict[str, Any]:
-    return {column.name: row.get(column.name) for column in table.c}
+    """Those that it has: an older catalogue lacks some, which begin as they did when they were added."""
+    return {column.name: row[column.name] for column in table.c if row.get(column.name) is not None}
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]] | list[Row]) -> None:

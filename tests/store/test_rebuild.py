@@ -19,7 +19,7 @@ from config.times import DAY_US
 from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
-from recorder.errors import CatalogueCorrupt, DataDirInUse, StorageFailed
+from recorder.errors import CatalogueCorrupt, DataDirInUse, DataDirTooNew, StorageFailed
 from recorder.store import files, rebuild, replay, salvage, tables
 from recorder.store.fsck import check
 from recorder.store.log.errors import (
@@ -339,7 +339,7 @@ def test_the_log_tells_that_it_was_done(tmp_path: Path, clock: FakeClock) -> Non
 
 def an_entry_is_changed(data: Path) -> None:
     path = next((data / "log" / "tile" / "entries").rglob("*.p/*"))
-    path.write_bytes(path.read_bytes().replace(b"UNREACHABLE".lower(), b"unreachablf", 1))
+    path.write_bytes(path.read_bytes().replace(b'"0.0.0"', b'"0.0.1"', 1))
 
 
 def an_entry_is_cut_off(data: Path) -> None:
@@ -470,6 +470,34 @@ def test_power_fails_while_the_catalogue_is_made_anew(
             step += 1
     assert step > 4
     assert rows(tmp_path / "data") == before
+
+
+def test_a_catalogue_of_an_older_program(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has not, begins as where a step of the schema adds it; one of a newer program is refused."""
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 4)
+    store.checkpoint()
+    store.anchors.want("due")
+    store.close()
+    before = rows(tmp_path / "data")
+    path = tmp_path / "data" / "catalogue.sqlite"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in ("INDEX present_by_check", "INDEX damaged", "INDEX anchors_of", "TABLE scrubs"):
+            connection.execute(f"DROP {statement}")
+        for column in ("checked_elapsed_us", "damage", "damage_leaf"):
+            connection.execute(f"ALTER TABLE items DROP COLUMN {column}")
+        for column in ("kind", "witness"):
+            connection.execute(f"ALTER TABLE anchors DROP COLUMN {column}")
+    after, report = made_anew(tmp_path / "data", clock, monkeypatch)
+    for row in before["items"]:
+        row["checked_elapsed_us"] = None
+    assert differences(before, after) == {}
+    assert report.lost == ()
+
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DataDirTooNew):
+        rebuild.rebuild(tmp_path / "data", clock)
 
 
 def test_an_old_write_ahead_log_is_never_taken_for_the_new_catalogues(
