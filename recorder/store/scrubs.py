@@ -176,7 +176,7 @@ class Scrubs:
         if row is None:
             return False
         values: dict[str, Any] = {"checked_elapsed_us": elapsed_us}
-        is_news = row.damage != one.damage
+        is_news = bool(row.damage != one.damage)
         if is_news:
             fields: dict[str, Any] = {"stream": one.what.stream_id, "n": one.what.n}
             if one.damage is None:
@@ -184,7 +184,8 @@ class Scrubs:
             else:
                 fields |= {"what": "segment_damaged", "damage": one.damage.value}
             entry = self._ledger.append(connection, "finding", fields)
-            values |= {"damage": one.damage, "damage_leaf": None if one.damage is None else entry.index}
+            told = (None, None) if one.damage is None else (one.damage.value, entry.index)
+            values["damage"], values["damage_leaf"] = told
         connection.execute(update(tables.items).where(chosen).values(**values))
         return is_news
 
@@ -197,8 +198,8 @@ class Scrubs:
         after = before or ScrubProgress(volume, self._clock.read().utc_us, elapsed_us, 0, 0, 0)
         for what in looked:
             if in_pass and is_over(after, what):
-                begun = {"begun_us": self._clock.read().utc_us, "begun_elapsed_us": elapsed_us}
-                after = replace(after, **begun, bytes=0, passes=after.passes + 1)
+                after = replace(after, begun_us=self._clock.read().utc_us, begun_elapsed_us=elapsed_us)
+                after = replace(after, bytes=0, passes=after.passes + 1)
             read = after.bytes + (what.bytes if in_pass else 0)
             after = replace(after, bytes=read, total_bytes=after.total_bytes + what.bytes)
         values = {name: getattr(after, name) for name in tables.scrubs.c.keys()}  # noqa: SIM118 - columns, no mapping
