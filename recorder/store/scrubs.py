@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from config.clock import Clock
-from recorder.errors import ScrubBusy, StorageError, StorageFailed
+from recorder.errors import ScrubBusy, StorageError
 from recorder.store import files, tables
 from recorder.store.catalogue import MAX_SEGMENT_US
 from recorder.store.database import Database
@@ -161,14 +161,13 @@ class Scrubs:
         return None if is_right else Damage.HASH_DIFFERS
 
     def _why(self, volume: str, err: StorageError) -> Damage:
-        """What an error is of: of the file, or of its volume, of which then nothing is said."""
+        """What an error is of: of the file, or of its volume, of which then nothing is said. A file that cannot be read
+        for whatever reason keeps nobody from reading the next one.
+        """
         check_volume(self._layout, volume)
         cause = err.__cause__
-        if isinstance(cause, OSError) and cause.errno == errno.ENOENT:
-            return Damage.MISSING
-        if isinstance(err, StorageFailed):
-            return Damage.UNREADABLE
-        raise err
+        is_missing = isinstance(cause, OSError) and cause.errno in (errno.ENOENT, errno.ENOTDIR)
+        return Damage.MISSING if is_missing else Damage.UNREADABLE
 
     def _note(self, connection: Connection, one: Checked, elapsed_us: int) -> bool:
         chosen = (_I.stream_id == one.what.stream_id) & (_I.n == one.what.n) & _IS_HERE

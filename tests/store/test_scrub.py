@@ -109,15 +109,18 @@ def test_damage_is_told_once_and_never_deleted(
     assert store.segment(one.id).state == one.state
 
 
-def test_a_disk_that_does_not_give_its_bytes(store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An input/output error of one file is damage of that file; the others are read all the same."""
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE])
+def test_a_disk_that_does_not_give_its_bytes(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """An error of one file, whichever, is damage of that file; the others are read all the same."""
     bad = store.media_path(segments(store, clock)[0])
     pieces = files.pieces
 
     def failing(path: Path, buffer: bytearray) -> Iterator[memoryview]:
         if path == bad:
             with files.translated(path):
-                raise OSError(errno.EIO, os.strerror(errno.EIO))
+                raise OSError(number, os.strerror(number))
         yield from pieces(path, buffer)
 
     monkeypatch.setattr(files, "pieces", failing)
