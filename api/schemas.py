@@ -11,7 +11,8 @@ from pydantic_core import PydanticCustomError
 from config.keeping import DAYS_LIMIT, PURPOSE_LIMIT, Protection
 from config.settings import URL_LIMIT, URL_SCHEMES
 from config.terms import AudioName, TransportName
-from recorder.store.records import ErasureRule
+from config.times import format_us
+from recorder.store.records import Damaged, ErasureRule
 from retention.evidence.holds import CAMERA_LIMIT, TEXT_LIMIT
 
 LOCAL_SCHEMES = frozenset({"file", "v4l2"})
@@ -506,6 +507,76 @@ class RetentionStatus(BaseModel):
     days_to_full: float | None
 
 
+class VolumeScrubStatus(BaseModel):
+    """How far the scrub of a volume is."""
+
+    volume: str
+    begun: Annotated[Instant, Field(description="When its present pass began.")]
+    bytes: Annotated[int, Field(description="Read in this pass.")]
+    passes: Annotated[int, Field(description="That came to their end.")]
+    total_bytes: Annotated[int, Field(description="Read since there was a scrub.")]
+    oldest_age_s: Annotated[
+        float | None,
+        Field(
+            description="Since what was not looked at for longest was, while the box ran; null: nothing is stored, or "
+            "some of it never was."
+        ),
+    ]
+    stored_bytes: Annotated[int | None, Field(description="All that is stored there; null: not asked for.")] = None
+
+
+class DamagedOut(BaseModel):
+    """A stored segment that is not what was recorded. It is kept as it is."""
+
+    segment: Annotated[str, Field(description="Its id.")]
+    start: Instant
+    end: Instant
+    damage: Literal["missing", "wrong_size", "unreadable", "hash_differs"]
+    leaf_index: Annotated[int, Field(description="Of the entry of the log that says so.")]
+
+    @classmethod
+    def of(cls, one: Damaged) -> DamagedOut:
+        """As it is answered."""
+        start, end = format_us(one.t0_us), format_us(one.t1_us)
+        return cls(segment=one.segment_id, start=start, end=end, damage=one.damage.value, leaf_index=one.leaf_index)
+
+
+class ScrubStatus(BaseModel):
+    """Reading stored footage again, to see whether it is still what was recorded."""
+
+    volumes: list[VolumeScrubStatus] = []
+    damaged_count: int = 0
+    damaged: Annotated[list[DamagedOut], Field(description="The first of them, by stream and number.")] = []
+
+
+class ScrubNew(BaseModel):
+    """What is to be checked at once."""
+
+    camera: CameraId
+    start: Instant
+    end: Instant
+    after: Annotated[
+        int | None, Field(ge=0, le=2**53, description="`next` of the answer before: where to go on.", examples=[17])
+    ] = None
+
+
+class CheckedOut(BaseModel):
+    """A segment that was checked, and is not right."""
+
+    segment: str
+    damage: Literal["missing", "wrong_size", "unreadable", "hash_differs"]
+
+
+class ScrubChecked(BaseModel):
+    """What came of it, as far as it went within a few seconds."""
+
+    checked: Annotated[int, Field(description="Segments.")]
+    bytes: int
+    left_bytes: Annotated[int, Field(description="Of the interval, still to be checked.")]
+    damaged: list[CheckedOut]
+    next: Annotated[int | None, Field(description="Ask again with this as `after`; null: that was all.")]
+
+
 class Status(BaseModel):
     """The whole box at a glance."""
 
@@ -516,6 +587,7 @@ class Status(BaseModel):
     storage: list[VolumeStatus]
     log: LogStatus
     retention: RetentionStatus
+    scrub: ScrubStatus = ScrubStatus()
 
 
 class Alive(BaseModel):

@@ -158,6 +158,16 @@ class RetentionSettings(Section):
         return Defaults(self.floor_days, self.target_days, self.margin_days, self.purpose)
 
 
+class ScrubSettings(Section):
+    """How stored footage is read again, to see whether it is still what was recorded."""
+
+    rate_bytes_s: Annotated[int, Field(ge=1_000_000, le=10_000_000_000)] = 50_000_000
+    """Read at most so fast, in all. By the default a full disk of 64 cameras of 4 Mbit/s, 30 days, is through in
+    twenty days: all of it is read once at least before it goes."""
+    every_days: Annotated[int, Field(ge=1, le=366)] = 7
+    """Nothing is read again before so many days have passed: small disks would else never come to rest."""
+
+
 class WitnessSettings(Section):
     """A witness (C2SP tlog-witness): somebody at another place who cosigns the log as long as it only grows."""
 
@@ -254,6 +264,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     recording: RecordingSettings = RecordingSettings()
     retention: RetentionSettings = RetentionSettings()
+    scrub: ScrubSettings = ScrubSettings()
     proof: ProofSettings = ProofSettings()
     cameras: tuple[CameraSettings, ...] = ()
 
@@ -287,6 +298,11 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
         f"延长留存的目的，1 至 {PURPOSE_LIMIT} 个字符",
     ),
     ("retention", "when_full"): ('"stop" or "overwrite"', '"stop" 或 "overwrite"'),
+    ("scrub", "rate_bytes_s"): (
+        "a whole number of bytes a second, at least 1000000",
+        "不小于 1000000 的整数，每秒字节数",
+    ),
+    ("scrub", "every_days"): ("a whole number of days from 1 to 366", "1 至 366 的整数天数"),
     ("proof", "tsa_urls"): (
         "up to 8 addresses of time-stamping authorities (RFC 3161) that begin with http or https",
         "至多 8 个以 http 或 https 开头的时间戳服务（RFC 3161）地址",

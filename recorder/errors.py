@@ -116,7 +116,7 @@ class CatalogueError(StoreError):
 
 
 class CatalogueCorrupt(CatalogueError):
-    """The catalogue file is damaged: stop the box, keep the file, restore it from a backup."""
+    """The catalogue file is damaged: stop the box, then restore it from a backup, or run `custos fsck --rebuild`, which keeps the damaged file."""  # noqa: E501 - one sentence
 
     code = "catalogue_corrupt"
 
@@ -305,6 +305,12 @@ class RecordKept(Refused):
     """That record must not be erased."""
 
     code = "record_kept"
+
+
+class ScrubBusy(Refused):
+    """Stored footage is being checked for somebody else: wait until that is done."""
+
+    code = "scrub_busy"
 
 
 class TooManyViews(StoreError):

@@ -13,7 +13,7 @@ import sys
 import structlog
 import typer
 
-from appliance.cli import backup, box, cameras, exports, footage, holds, page, proof, views, witness
+from appliance.cli import backup, box, cameras, exports, footage, holds, page, proof, scrub, views, witness
 from appliance.cli.words import exit_codes_text, language_of
 from config import logs
 from config.errors import ConfigInvalid, CustosError, ExitCode
@@ -41,6 +41,7 @@ app.command("verify")(proof.verify)
 app.command("fsck")(proof.fsck)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("scrub")(scrub.scrub)
 app.command("completeness")(proof.completeness)
 proof.log_app.command("page")(page.log_page)
 app.add_typer(proof.log_app, name="log")

@@ -14,7 +14,7 @@ from rich.table import Table
 from appliance.cli.client import Box
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, answer, desk
 from appliance.cli.proof import reading
-from appliance.cli.words import KEY_LIES, count, local, size
+from appliance.cli.words import KEY_LIES, count, local, size, span
 from appliance.wiring.program import version as program_version
 from config import logs
 from config.errors import ExitCode
@@ -178,6 +178,10 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
     for volume in body["storage"]:
         room = f"{size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"
         out.print(f"volume {volume['name']}: {volume['state']}, {room}", markup=False)
+    for one in body.get("scrub", {}).get("volumes", []):
+        age = "-" if one["oldest_age_s"] is None else span(one["oldest_age_s"])
+        read = f"{size(one['bytes'])} read again since {local(one['begun'], at.zone)}"
+        out.print(f"scrub 巡检 {one['volume']}: {read}, oldest check {age} ago", markup=False)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
     out.print(f"key: {KEY_LIES[log['key_kind']]}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)

@@ -29,12 +29,14 @@ from config.verifier_keys import COSIGNATURE, parse_verifier_key
 if TYPE_CHECKING:
     from recorder.store.fsck import Finding
     from recorder.store.log.leaves import Leaf
+    from recorder.store.rebuild import RebuildReport
     from recorder.store.store import Store
     from retention.evidence.completeness import Judged
     from retention.evidence.reading import Verdict
     from retention.evidence.standing import Standing
     from retention.evidence.verification import Outside
 
+REBUILDING: Final = "Reading the log 读取校验日志"
 READING: Final = "Reading every stored byte 读取全部录像"
 
 log_app = typer.Typer(help="The log: what was written down, and cannot be changed. 校验日志", no_args_is_help=True)
@@ -60,6 +62,9 @@ def reading(at: Desk) -> Iterator[Store]:
 
 
 def fsck(
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="First make the catalogue anew from media and log; the old one is kept.")
+    ] = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -68,9 +73,32 @@ def fsck(
     from recorder.store.fsck import check
 
     at = desk(config, data_dir, as_json)
+    report = _rebuilt(at) if rebuild else None
     with reading(at) as store:
         findings = check(store)
-    _report(at, findings)
+    _report(at, findings, report)
+
+
+def _rebuilt(at: Desk) -> RebuildReport:
+    from recorder.store.rebuild import rebuild
+
+    with bar(at, REBUILDING) as progress:
+        report = rebuild(at.data_dir, at.clock, progress, key_url=at.settings.proof.key)
+    if not at.as_json:
+        at.console.print(
+            f"The catalogue was made anew from {report.entries} log entries: "
+            f"{count(report.items, 'item')}. 目录库已由日志重建",
+            markup=False,
+        )
+        if report.kept is not None:
+            at.console.print(
+                f"The old one is kept in {report.kept}; what is erased later stands in it still: destroy it when "
+                "nobody needs it any more. 旧目录库已保留，不再需要时请销毁",
+                markup=False,
+            )
+        for one in report.lost:
+            at.console.print(f"Lost 丢失: {one}", markup=False)
+    return report
 
 
 def verify(
@@ -374,9 +402,12 @@ def _leaf(index: int, leaf: Leaf) -> dict[str, Any]:
     }
 
 
-def _report(at: Desk, findings: list[Finding]) -> None:
+def _report(at: Desk, findings: list[Finding], rebuilt: RebuildReport | None = None) -> None:
+    from recorder.store.rebuild import summary
+
+    more = {} if rebuilt is None else {"rebuilt": summary(rebuilt)}
     bodies = [{"invariant": one.invariant, "where": one.where, "what": one.what} for one in findings]
-    if not at.answer({"findings": bodies}):
+    if not at.answer({"findings": bodies, **more}):
         for one in findings:
             at.console.print(f"invariant {one.invariant}, {one.where}: {one.what}", markup=False)
         at.console.print(

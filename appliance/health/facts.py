@@ -9,7 +9,7 @@ from typing import Literal
 from appliance.health.outcomes import Outcome
 from config.keeping import Protection
 from recorder.capture.fleet import WorkerFacts
-from recorder.store.records import CheckpointRecord, Signing, VolumeState
+from recorder.store.records import CheckpointRecord, Damaged, Signing, VolumeState
 
 CameraState = Literal["recording", "connecting", "backing_off", "disabled", "retired", "stopped"]
 AudioStateName = Literal["none", "awaited", "recorded", "silent"]
@@ -136,6 +136,34 @@ class KeyFacts:
 
 
 @dataclass(frozen=True)
+class VolumeScrub:
+    """How far the scrub of a volume is."""
+
+    volume: str
+    begun_us: int
+    """When its present pass began."""
+    bytes: int
+    """Read in this pass."""
+    passes: int
+    """That came to their end."""
+    total_bytes: int
+    """Read since there was a scrub."""
+    oldest_age_s: float | None = None
+    """Since what was not looked at for longest was, in box time; None: nothing is stored, or some never was."""
+
+
+@dataclass(frozen=True)
+class ScrubFacts:
+    """What reading stored footage again came to."""
+
+    volumes: Sequence[VolumeScrub] = ()
+    damaged_count: int = 0
+    """Segments that are kept and are not right."""
+    damaged: Sequence[Damaged] = ()
+    """The first of them."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the judgement is made from."""
 
@@ -156,6 +184,7 @@ class Facts:
     anchors: AnchorFacts = AnchorFacts()
     sm2: Sm2Facts = Sm2Facts()
     key: KeyFacts = KeyFacts()
+    scrub: ScrubFacts = ScrubFacts()
     bytes_a_day: float | None = None
     """What all cameras together need; None while that is not known."""
     days_to_full: float | None = None

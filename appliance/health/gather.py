@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts, KeyFacts, Sm2Facts
+from appliance.health.facts import (
+    AnchorFacts,
+    CameraFacts,
+    CameraState,
+    Facts,
+    KeyFacts,
+    ScrubFacts,
+    Sm2Facts,
+    VolumeScrub,
+)
 from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
@@ -92,6 +101,7 @@ class Gatherer:
             anchors=self._anchors(),
             sm2=self._sm2(),
             key=self._key(),
+            scrub=scrub_facts(self._store),
             bytes_a_day=float(sum(rates.values())) if rates else None,
             days_to_full=days_to_full,
         )
@@ -115,6 +125,21 @@ class Gatherer:
             audio_wanted=camera.audio == "on",
         )
         return facts if session is None else _with_session(facts, session, now_us)
+
+
+DAMAGED_SHOWN = 3
+"""Named in the problem; `custos scrub` lists them all."""
+
+
+def scrub_facts(store: Store) -> ScrubFacts:
+    """How far the scrub is, and what it found; by indexes alone."""
+    elapsed_us = store.elapsed_us()
+    volumes = []
+    for one in store.scrubs.progress():
+        oldest_us = store.scrubs.oldest_elapsed_us(one.volume)
+        age_s = None if oldest_us is None else max(0, elapsed_us - oldest_us) / 1e6
+        volumes.append(VolumeScrub(one.volume, one.begun_us, one.bytes, one.passes, one.total_bytes, age_s))
+    return ScrubFacts(volumes, store.scrubs.damaged_count(), store.scrubs.damaged(DAMAGED_SHOWN))
 
 
 def _kept(facts: CameraFacts, terms: KeepingTerms | None) -> CameraFacts:

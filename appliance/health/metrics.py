@@ -78,6 +78,7 @@ class BoxCollector(Collector):
         yield from _of_log(facts)
         yield from _of_witnesses(facts)
         yield from _of_volumes(facts)
+        yield from _of_scrub(facts)
         yield from _of_cameras(facts)
         yield from _of_duties(facts)
 
@@ -145,6 +146,27 @@ def _of_volumes(facts: Facts) -> Iterable[Metric]:
         total.add_metric([volume.name], volume.total_bytes)
         usable.add_metric([volume.name], float(volume.state in ("ok", "low")))
     yield from (free, total, usable)
+
+
+def _of_scrub(facts: Facts) -> Iterable[Metric]:
+    read = CounterMetricFamily(
+        "custos_scrub_bytes", "Stored bytes that were read again and compared with the log.", labels=["volume"]
+    )
+    passes = CounterMetricFamily("custos_scrub_passes", "Passes of the scrub over the volume.", labels=["volume"])
+    oldest = GaugeMetricFamily(
+        "custos_scrub_oldest_seconds",
+        "Since the stored segment that was not looked at for longest was, in box time.",
+        labels=["volume"],
+    )
+    for one in facts.scrub.volumes:
+        read.add_metric([one.volume], one.total_bytes)
+        passes.add_metric([one.volume], one.passes)
+        if one.oldest_age_s is not None:
+            oldest.add_metric([one.volume], one.oldest_age_s)
+    yield from (read, passes, oldest)
+    yield _gauge(
+        "custos_segments_damaged", "Stored segments that are not what was recorded.", facts.scrub.damaged_count
+    )
 
 
 def floor_margin_days(facts: Facts) -> float | None:

@@ -88,6 +88,7 @@ def problems_of(facts: Facts, language: str = "en") -> list[Problem]:
         *_of_workers(facts, chinese),
         *_of_cameras(facts, chinese),
         *_of_keeping(facts, chinese),
+        *_of_scrub(facts, chinese),
     ]
     return sorted(found, key=lambda problem: -problem.weight)
 
@@ -207,6 +208,18 @@ def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
         yield Problem("overwrite_not_done", _OVERWRITE[chinese], Weight.DEGRADED)
 
 
+def _of_scrub(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    scrub = facts.scrub
+    if scrub.damaged_count:
+        which = ("、" if chinese else ", ").join(
+            f"{one.segment_id} ({DAMAGES[one.damage.value][chinese]})" for one in scrub.damaged
+        )
+        if scrub.damaged_count > len(scrub.damaged):
+            which += " …"
+        text = _DAMAGED[chinese].format(count=scrub.damaged_count, which=which)
+        yield Problem("segments_damaged", text, Weight.DEGRADED)
+
+
 def _reason(code: str, text: str, chinese: bool) -> str:
     """Why, in the language asked for; what has no Chinese sentence is told in English rather than not at all."""
     return CHINESE.get(code, text) if chinese else text
@@ -301,6 +314,11 @@ _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
         "Footage past its time could not be discarded: {why} It is tried again within the hour.",
         "到期录像无法删除：{why}一小时内重试。",
     ),
+    "scrub": (
+        Weight.DEGRADED,
+        "Stored footage could not be checked: {why} It goes on as soon as it can.",
+        "已存录像无法巡检：{why}恢复后自动继续。",
+    ),
     "cameras": (
         Weight.FAILING,
         "The list of cameras could not be read, so changes to it have no effect: {why}",
@@ -381,6 +399,22 @@ _CLOCK_BEHIND: Final = (
     "采集设备 {name} 的时钟比本机慢 {seconds} 秒，画面叠加的时间与录像时间不符："
     "请为二者设置同一时间服务器；录像以本机时钟为准。",
 )
+DAMAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "missing": ("its file is not there", "文件不存在"),
+    "wrong_size": ("its file has another size", "文件大小不符"),
+    "unreadable": ("the disk does not give its bytes", "磁盘无法读出"),
+    "hash_differs": ("its bytes are others than were recorded", "内容与录制时不符"),
+}
+"""What can be wrong with a stored segment, by the name that the box gives it."""
+
+_DAMAGED: Final = (
+    "Stored segments that are not what was recorded: {count}: {which}. Nothing of them is deleted, and the log says "
+    "so. Look at the disk's health (smartctl, the kernel's log); where a copy was exported, keep it; `custos scrub` "
+    "lists them, and `custos scrub --camera` checks them again.",
+    "已存录像中有 {count} 段与录制时不符：{which}。这些文件不会被删除，校验日志已有记载。"
+    "请检查磁盘健康状态（smartctl、内核日志）；如有导出副本请妥善保存；运行 custos scrub 查看清单，"
+    "custos scrub --camera 可重新校验。",
+)
 _OVERWRITE: Final = (
     "when_full is “overwrite”, but this version discards no footage younger than floor_days, even on a full disk: "
     "free space or add a disk.",
@@ -417,7 +451,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "volume_missing": "存储卷不存在，或该处挂载了另一块磁盘。",
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
     "catalogue_error": "目录库（索引数据库）没有应答。",
-    "catalogue_corrupt": "目录库文件已损坏：请停止本机，保留该文件，并从备份恢复。",
+    "catalogue_corrupt": "目录库文件已损坏：请停止本机，再从备份恢复，"
+    "或运行 custos fsck --rebuild 重建（损坏的文件会保留）。",
     "sm2_error": "SM2 密钥无法签名。",
     "sm2_unavailable": "本机没有可运行的 openssl：请安装 OpenSSL 3。",
     "sm2_refused": "本机的 openssl 未能生成有效的 SM2 签名：须为支持 SM2 和 SM3 的 OpenSSL 3。",

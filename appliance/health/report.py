@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from api.schemas import (
     BoxStatus,
     CameraStatus,
+    DamagedOut,
     LogStatus,
     ProblemOut,
     Readiness,
     RetentionStatus,
+    ScrubStatus,
     Status,
+    VolumeScrubStatus,
     VolumeStatus,
     WitnessStatus,
 )
@@ -45,6 +48,7 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
         ],
         log=_log(facts, identity.origin),
         retention=_retention(facts),
+        scrub=_scrub(facts),
     )
 
 
@@ -97,6 +101,24 @@ def _retention(facts: Facts) -> RetentionStatus:
         when_full="overwrite" if facts.overwrite_asked else "stop",
         bytes_a_day=facts.bytes_a_day,
         days_to_full=facts.days_to_full,
+    )
+
+
+def _scrub(facts: Facts) -> ScrubStatus:
+    return ScrubStatus(
+        volumes=[
+            VolumeScrubStatus(
+                volume=one.volume,
+                begun=format_us(one.begun_us),
+                bytes=one.bytes,
+                passes=one.passes,
+                total_bytes=one.total_bytes,
+                oldest_age_s=one.oldest_age_s,
+            )
+            for one in facts.scrub.volumes
+        ],
+        damaged_count=facts.scrub.damaged_count,
+        damaged=[DamagedOut.of(one) for one in facts.scrub.damaged],
     )
 
 

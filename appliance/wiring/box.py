@@ -67,6 +67,8 @@ from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.cosigning import WitnessContradicts
 from retention.evidence.jobs import Exporter
 from retention.evidence.witnesses import Witness
+from retention.pace import Load, Pace
+from retention.scrub import Scrubber
 from retention.sweep import sweep
 
 BEAT_S: Final = 60.0
@@ -92,6 +94,12 @@ ANCHOR_LOOK_S: Final = 60.0
 
 EXPORTS_S: Final = 60.0
 """Who asks for one calls; this is for what an earlier run left unfinished."""
+
+SCRUB_S: Final = 1.0
+"""Between two turns of the scrub while there is something to read."""
+
+SCRUB_IDLE_S: Final = 60.0
+"""And while nothing is due."""
 
 SWEEP_PRESSED_S: Final = 300.0
 """While a volume is low or full: what is past its target should go soon, but a disk under pressure needs its rest."""
@@ -225,6 +233,8 @@ class RecordingBox:
         self._anchorer = Anchorer(store, clock, Authorities(proof.tsa_urls, proof.tsa_ca_file, proof.anchor_minutes))
         self._exporter = Exporter(store, clock, version(), self._anchorer)
         self._witnesses = _made_witnesses(proof, store, clock)
+        pace = Pace(settings.scrub.rate_bytes_s, settings.scrub.every_days)
+        self._scrubber = Scrubber(store, clock, pace, self._load)
         self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
         self._fleet = self._made_fleet()
         self._fleet_lock = Lock()
@@ -329,6 +339,7 @@ class RecordingBox:
             Duty("witnesses", self._ask_witnesses, lambda: ANCHOR_LOOK_S, self._wake_witnesses),
             Duty("exports", self._export, lambda: EXPORTS_S, self._wake_exports),
             Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
+            Duty("scrub", self._scrub, lambda: SCRUB_IDLE_S if self._scrubber.is_through else SCRUB_S),
             Duty("heap", self._give_back, lambda: heap.PERIOD_S),
             *self._answering(),
         )
@@ -363,6 +374,7 @@ class RecordingBox:
     def _stop_recording(self) -> None:
         """For good: no duty that is still under way may start a camera again."""
         self._exporter.stop()
+        self._scrubber.stop()
         with self._fleet_lock:
             self._stopping = True
             if not self._fleet.stop():
@@ -483,6 +495,15 @@ class RecordingBox:
         report = sweep(self._store, self._clock)
         if report.should or report.refused:
             log.info("swept", what=report.sentence, bytes=report.bytes)
+
+    def _scrub(self) -> None:
+        """Only once the record has begun, as all that judges footage."""
+        if self._begun:
+            self._scrubber.run()
+
+    def _load(self) -> Load:
+        sync = self._outcomes.of("sync")
+        return Load(sync.took_s, sync.failed_us is not None)
 
     def _sweep_period_s(self) -> float:
         return SWEEP_PRESSED_S if self._is_pressed() else SWEEP_S

@@ -83,7 +83,7 @@ class Database:
         if self._path.exists() and self._path.stat().st_size <= QUICK_CHECK_LIMIT_BYTES:
             self.quick_check()
         with self.write() as connection:
-            self._refuse_newer(connection)
+            self.refuse_newer(connection)
             command.upgrade(_alembic(connection), "head")
 
     def must_be_of_today(self) -> None:
@@ -95,7 +95,7 @@ class Database:
             DataDirTooNew, DataDirTooOld: it is another's.
         """
         with contextlib.suppress(CatalogueError, StorageError), self.read() as connection:
-            self._refuse_newer(connection)
+            self.refuse_newer(connection)
             found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             if found != ScriptDirectory.from_config(_alembic(connection)).get_current_head():
                 raise DataDirTooOld
@@ -153,7 +153,10 @@ class Database:
             except sqlite3.Error as err:
                 raise _named(err) from err
 
-    def _refuse_newer(self, connection: Connection) -> None:
+    def refuse_newer(self, connection: Connection) -> None:
+        """Raises:
+        DataDirTooNew: a newer program has written it.
+        """
         if not inspect(connection).has_table("alembic_version"):
             return
         found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -219,6 +219,24 @@ def seal(part: Path, name: Path) -> None:
         sync_folder(name.parent)
 
 
+def pieces(path: Path, buffer: bytearray) -> Iterator[memoryview]:
+    """A file's bytes, each piece in the place of the one before; none of it stays in the page cache for our sake.
+
+    What is read to be checked is not asked for again for weeks: it would push out what recording and playback need
+    (posix_fadvise(2), POSIX_FADV_DONTNEED). What is still to be written stays there all the same.
+
+    Raises:
+        StorageError: one of its kinds.
+    """
+    with translated(path), path.open("rb", buffering=0) as stream, memoryview(buffer) as view:
+        handle, at = stream.fileno(), 0
+        os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        while count := stream.readinto(view):
+            yield view[:count]
+            os.posix_fadvise(handle, at, count, os.POSIX_FADV_DONTNEED)
+            at += count
+
+
 @contextmanager
 def mapped(path: Path) -> Iterator[memoryview]:
     """A file's bytes without reading it into memory: what a crash left may be larger than that.
@@ -350,8 +368,8 @@ def remove_copy(path: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Remove what was derived from the record; never the record: called for exports, and for backups and what is
-    restored from them as long as they are unfinished.
+    """Remove what was derived from the record, or lies elsewhere too; never the record: called for exports, for second
+    names of a catalogue, and for backups and what is restored from them as long as they are unfinished.
     """
     with translated(folder):
         is_link = folder.is_symlink()  # asked first: where it leads is nothing of ours, and may not even be there
@@ -382,6 +400,44 @@ def replace(path: Path, name: Path) -> None:
             _overwrite(name)
         path.rename(name)
         sync_folder(name.parent)
+
+
+def link(path: Path, name: Path) -> None:
+    """Have a file lie under a second name too, durably; a file system without hard links gets a copy.
+
+    Raises:
+        StorageError: one of its kinds, or the name is taken.
+    """
+    with translated(path):
+        make_folders(name.parent)
+        try:
+            name.hardlink_to(path)
+        except OSError as err:
+            if err.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV):
+                raise
+            shutil.copyfile(path, name)
+            _synced(name)
+        sync_folder(name.parent)
+
+
+def put_in_place(made: Path, name: Path) -> None:
+    """Give a finished file its name, durably, in place of what has that name: one or the other stands there always.
+
+    Raises:
+        StorageError: one of its kinds.
+    """
+    with translated(made):
+        _synced(made)
+        made.rename(name)
+        sync_folder(name.parent)
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def destroy(path: Path) -> None:

@@ -42,6 +42,7 @@ class Layout:
         self.replaced = root / "spool" / "replaced"
         self.restoring = root / ".restoring"
         self.restored = root / "restored.json"
+        self.kept = root / "kept"
 
     def earlier_key(self, number: int) -> Path:
         """The public half of an earlier key of the log: 0 is the first."""

@@ -102,18 +102,24 @@ class Parts:
             StorageFull: only the reserve is free. VolumeMissing: another disk, or none, is mounted there.
             StorageError: one of its kinds.
         """
-        self._check_volume()
+        check_volume(self._layout)
         if is_full(self._layout.volume()):
             raise StorageFull
         return PartFile(header, self.part_place(header), with_sm3=self._with_sm3)
 
-    def _check_volume(self) -> None:
-        """A disk that was unmounted leaves an empty folder: writing there would fill the wrong disk."""
-        path = self._layout.volume_file()
-        with files.translated(path):
-            found = json.loads(path.read_bytes())
-        if found.get("volume") != VOLUME:
-            raise VolumeMissing(f"{VolumeMissing.sentence()} ({path.parent})")
+
+def check_volume(layout: Layout, name: str = VOLUME) -> None:
+    """A disk that was unmounted leaves an empty folder: writing there would fill the wrong disk, and what is not found
+    there is not lost.
+
+    Raises:
+        VolumeMissing: another disk, or none, is mounted there. StorageError: it cannot be asked.
+    """
+    path = layout.volume_file(name)
+    with files.translated(path):
+        found = json.loads(path.read_bytes())
+    if found.get("volume") != name:
+        raise VolumeMissing(f"{VolumeMissing.sentence()} ({path.parent})")
 
 
 def reserve_bytes(total_bytes: int) -> int:

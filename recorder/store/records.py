@@ -318,6 +318,78 @@ class View:
     erased_us: int | None
 
 
+class Damage(StrEnum):
+    """What can be wrong with a stored file (invariant 10)."""
+
+    MISSING = "missing"
+    """It is not there, and its volume is."""
+    WRONG_SIZE = "wrong_size"
+    """It has more or fewer bytes than were recorded."""
+    UNREADABLE = "unreadable"
+    """The disk does not give its bytes."""
+    HASH_DIFFERS = "hash_differs"
+    """Its bytes are others than were recorded."""
+
+
+@dataclass(frozen=True)
+class Checkable:
+    """A stored file, and what its entry says that it hashes to."""
+
+    stream_id: str
+    n: int
+    volume: str
+    path: str
+    """Relative to the volume."""
+    bytes: int
+    sha256: str
+    sm3: str | None
+    checked_elapsed_us: int | None
+    """Box time at which it was last looked at; None: never since it was recorded."""
+
+    @property
+    def id(self) -> str:
+        """Of its segment."""
+        return segment_id_of(self.stream_id, self.n)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A stored file that was looked at."""
+
+    what: Checkable
+    damage: Damage | None
+    """None: it is right."""
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A segment that was not right when it was last looked at, and is still kept."""
+
+    segment_id: str
+    damage: Damage
+    leaf_index: int
+    """Of the entry that says so."""
+    t0_us: int
+    t1_us: int
+
+
+@dataclass(frozen=True)
+class ScrubProgress:
+    """How far the scrub of a volume is. A pass comes to its end when nothing is left that was not looked at in it."""
+
+    volume: str
+    begun_us: int
+    """When its present pass began, by the wall clock."""
+    begun_elapsed_us: int
+    """And in box time."""
+    bytes: int
+    """Read in this pass."""
+    passes: int
+    """That came to their end."""
+    total_bytes: int
+    """Read since there was a scrub."""
+
+
 class ErasureRule(StrEnum):
     """Under which rule a side record is erased (PIPL article 47, paragraph 1, items 1 to 5)."""
 

@@ -269,6 +269,7 @@ class Segments:
             fields = {**_item_fields(head, header.t0_us, facts.t1_us), **told, **_leaf_alone(facts)}
             entry = self._ledger.append(connection, "seg", fields)
             row = {**_item_row(head, "segment", header.t0_us, facts.t1_us, entry), **told, **_row_alone(header, facts)}
+            row["checked_elapsed_us"] = entry.elapsed_us  # hashed as it was written, or just now, by recovery
             connection.execute(insert(tables.items).values(**row))
             _extend_run(connection, header, facts.t1_us)
             _note_signing(connection, header, facts)
@@ -360,6 +361,7 @@ class Segments:
                 "floor_days": floor_days,
                 "rules": rules_hash(rules_of(connection, camera_of(stream_id))),
                 "bytes": sum(row["bytes"] for row in media),
+                **_scrubbed(media),
                 "t1": format_us(newest["t1_us"]),
                 "age_wall_us": now_us - newest["t1_us"],
                 "age_elapsed_us": elapsed_us - max(row["elapsed_us"] for row in media),
@@ -384,6 +386,17 @@ class Segments:
                 )
                 mark = {"state": MediaState.GONE.value, "done_leaf": entry.index}
                 connection.execute(update(tables.items).where(chosen).values(**mark))
+
+
+def _scrubbed(media: Sequence[Mapping[Any, Any]]) -> dict[str, int]:
+    """What the scrub last found of what is to go; nothing of what lay there before there was one, and never looked at.
+
+    `checked_elapsed_us`: box time of the check that lies furthest back. `damaged`: how many were not right.
+    """
+    checked = [row["checked_elapsed_us"] for row in media]
+    if None in checked:
+        return {}
+    return {"checked_elapsed_us": min(checked), "damaged": sum(row["damage"] is not None for row in media)}
 
 
 def parse_segment_id(segment_id: str) -> tuple[str, int]:

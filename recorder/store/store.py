@@ -55,6 +55,7 @@ from recorder.store.records import (
     camera_of,
 )
 from recorder.store.rotation import Rotated
+from recorder.store.scrubs import Scrubs
 from recorder.store.segments import DiscardReport, Leftover, Segments
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
@@ -113,6 +114,7 @@ class Store:
         self.exports = Exports(self.database, self.ledger, clock, signed_if_possible)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
         self._proofs = Proofs(self.ledger, self.anchors, self.keys)
+        self.scrubs = Scrubs(layout, self.database, self.ledger, clock)
         self.views = Views(self.database, self.ledger, clock)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
         self._segments = Segments(
@@ -160,7 +162,10 @@ class Store:
         layout = Layout(data_dir.absolute())
         facts = datadir.read_facts(layout)
         if not layout.catalogue.exists():
-            raise CatalogueCorrupt(f"The catalogue is not there ({layout.catalogue}): restore it from a backup.")
+            raise CatalogueCorrupt(
+                f"The catalogue is not there ({layout.catalogue}): restore it from a backup, or make it anew with "
+                "`custos fsck --rebuild`."
+            )
         held = files.lock(layout.box) if exclusive else None
         try:
             if exclusive:

@@ -134,6 +134,10 @@ items = Table(
     Column("state", String),  # present | going | gone
     Column("del_leaf", BigInteger),  # index of the leaf that announced the discard
     Column("done_leaf", BigInteger),  # index of the leaf that reported it
+    # the scrub
+    Column("checked_elapsed_us", BigInteger),  # box time at which its bytes were last looked at; written is the first
+    Column("damage", String),  # what was wrong with them then (`Damage`); NULL: nothing
+    Column("damage_leaf", BigInteger),  # index of the leaf that says so
     # No segment is longer than MAX_SEGMENT_US, so one B-tree range on the start finds all that overlap an interval.
     Index("items_by_start", "stream_id", "t0_us", "n"),
     # Gaps may be months long; they are few, so they have an index by their end.
@@ -149,6 +153,33 @@ items = Table(
         postgresql_where=text("state = 'present'"),
     ),
     Index("going", "stream_id", sqlite_where=text("state = 'going'"), postgresql_where=text("state = 'going'")),
+    # What the scrub asks: of a volume, what was not looked at for longest.
+    Index(
+        "present_by_check",
+        "volume",
+        "checked_elapsed_us",
+        sqlite_where=text("state = 'present'"),
+        postgresql_where=text("state = 'present'"),
+    ),
+    Index(
+        "damaged",
+        "stream_id",
+        "n",
+        sqlite_where=text("damage IS NOT NULL"),
+        postgresql_where=text("damage IS NOT NULL"),
+    ),
+)
+
+scrubs = Table(
+    "scrubs",
+    metadata,
+    # How far the scrub of each volume is. What comes next the items tell: this is for people alone.
+    Column("volume", String, primary_key=True),
+    Column("begun_us", BigInteger, nullable=False),  # when its present pass began, by the wall clock
+    Column("begun_elapsed_us", BigInteger, nullable=False),  # and in box time
+    Column("bytes", BigInteger, nullable=False),  # read in this pass
+    Column("passes", Integer, nullable=False),  # that came to their end
+    Column("total_bytes", BigInteger, nullable=False),  # read since there was a scrub
 )
 
 signing = Table(

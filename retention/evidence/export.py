@@ -20,13 +20,13 @@ from config.times import format_us
 from recorder.errors import Refused, StorageError
 from recorder.store import files
 from recorder.store.anchors import file_name
+from recorder.store.hashing import sha256_of
 from recorder.store.keeping import floor_of
 from recorder.store.log.keys import fingerprint, public_pem
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof, ProvenAnchor
 from recorder.store.records import Item, MediaState, Segment, stream_of
 from recorder.store.store import Store
-from recorder.store.verify import sha256_of
 from retention.evidence import package
 from retention.evidence.handing import keep_list
 from retention.evidence.package import Claim

@@ -13,11 +13,11 @@ from cryptography.x509 import Certificate
 
 from recorder.errors import StorageError, StoreError
 from recorder.store import files
+from recorder.store.hashing import READ_BYTES, hashed
 from recorder.store.log.errors import LogError
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.proofs import ProvenLeaf
 from recorder.store.segments import LEGAL_FLOOR_DAYS
-from recorder.store.verify import READ_BYTES, hashed
 from retention.evidence import package
 from retention.evidence.completeness import BAD, Judgement, ProvenItem
 from retention.evidence.package import Claim, ClaimMalformed

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recorder.errors import Refused, StoreError
+from recorder.store.hashing import hashed
 from recorder.store.log.keys import public_pem
 from recorder.store.records import MediaState, Segment, stream_of
 from recorder.store.segments import LEGAL_FLOOR_DAYS
 from recorder.store.store import Store
-from recorder.store.verify import hashed
 from retention.evidence import package
 from retention.evidence.completeness import Judgement
 from retention.evidence.verification import Problem, Verification, heads_text

@@ -10,8 +10,8 @@ import pytest
 
 from recorder.causes import Cause
 from recorder.errors import NotSignedYet, VolumeMissing
+from recorder.store.hashing import Hashes, hashed
 from recorder.store.store import Store
-from recorder.store.verify import Hashes, hashed
 from retention.evidence.completeness import Standing as Class
 from retention.evidence.standing import NothingRecorded, Standing, standing
 from tests.fakes.box import new_store, record, segments

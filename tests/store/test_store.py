@@ -557,6 +557,14 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 
 
 UNDO = {
+    "0017": (
+        "DROP INDEX present_by_check",
+        "DROP INDEX damaged",
+        "ALTER TABLE items DROP COLUMN checked_elapsed_us",
+        "ALTER TABLE items DROP COLUMN damage",
+        "ALTER TABLE items DROP COLUMN damage_leaf",
+        "DROP TABLE scrubs",
+    ),
     "0013": ("DROP TABLE log_keys",),
     "0012": (
         "ALTER TABLE items DROP COLUMN camsig",

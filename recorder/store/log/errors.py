@@ -37,6 +37,18 @@ class TileMissing(LogError):
     code = "tile_missing"
 
 
+class LogDamaged(LogError):
+    """An entry of the log cannot be read, or is another than was signed, so the catalogue cannot be made anew from it: restore log/ from a backup, and try again."""  # noqa: E501 - one sentence
+
+    code = "log_damaged"
+
+
+class LogRolledBack(LogError):
+    """The log in log/ is older than the catalogue: somebody put back a copy of it; restore the newest one there is."""
+
+    code = "log_rolled_back"
+
+
 class TileConflict(LogError):
     """A full tile of the log exists with other content; it was left as it is."""
 

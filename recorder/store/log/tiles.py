@@ -183,6 +183,17 @@ class TileStore:
             yield from chosen
             start += len(chosen)
 
+    def stored(self, size: int) -> int:
+        """How many entries lie here without a hole, of a log of which so many are signed: a crash between writing tiles
+        and signing leaves more.
+        """
+        tile = size // TILE_WIDTH
+        while widths := self._widths(TileName(ENTRIES, tile, 1)):
+            if widths[-1] < TILE_WIDTH:
+                return max(size, tile * TILE_WIDTH + widths[-1])
+            tile += 1
+        return max(size, tile * TILE_WIDTH)
+
     def serve(self, path: str) -> bytes | None:
         """A tile by its path, cut from a wider one where that lies here; None where there is none."""
         name = parse_tile(path)

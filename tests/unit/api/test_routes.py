@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.app import create_app
 from api.errors import MEDIA_TYPE
-from api.routes import cameras, exports, footage, health, holds, log, media, views
+from api.routes import cameras, exports, footage, health, holds, log, media, scrub, views
 from api.routes.ranges import Span, byte_range, matches_none
 from config.errors import CustosError
 from config.times import format_us
@@ -39,7 +39,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 from tests.fakes.serving import serving
 
-PAGES = (cameras, exports, footage, health, holds, log, media, views)
+PAGES = (cameras, exports, footage, health, holds, log, media, scrub, views)
 
 
 class Box:
@@ -559,6 +559,23 @@ async def test_the_log_is_signed_when_somebody_asks(box: Box) -> None:
     assert (await box.ask("POST", "/api/v1/log/checkpoint")).text == signed
     assert (await box.ask("GET", "/api/v1/log/checkpoint")).text == signed
     assert box.store.log_size == size
+
+
+async def test_stored_footage_is_checked_now(box: Box) -> None:
+    """What is damaged is told with the answer, and in the scrub's own list; a camera that is none is named."""
+    one = segments(box.store, box.clock)[1]
+    box.store.media_path(one).write_bytes(b"other")
+    body = {"camera": "gate", "start": format_us(0), "end": format_us(box.clock.utc_us)}
+    answer = (await box.ask("POST", "/api/v1/scrub", json=body)).json()
+    told = (await box.ask("GET", "/api/v1/scrub")).json()
+
+    assert answer["damaged"] == [{"segment": one.id, "damage": "wrong_size"}]
+    assert (answer["checked"], answer["next"], answer["left_bytes"]) == (3, None, 0)
+    assert [found["segment"] for found in told["damaged"]] == [one.id]
+    assert told["damaged_count"] == 1
+    assert told["volumes"][0]["total_bytes"] == answer["bytes"] == told["volumes"][0]["stored_bytes"]
+    is_problem(await box.ask("POST", "/api/v1/scrub", json={**body, "camera": "none"}), 404, "camera_unknown")
+    is_problem(await box.ask("POST", "/api/v1/scrub", json={**body, "start": "?"}), 422, "invalid_request")
 
 
 def test_every_page_has_its_routes() -> None:

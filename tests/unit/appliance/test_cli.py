@@ -75,6 +75,45 @@ def test_box_is_made(run: Run, tmp_path: Path) -> None:
     assert again.err.startswith("custos: ")
 
 
+def test_stored_footage_is_checked(run: Run, tmp_path: Path) -> None:
+    """At once, with what is damaged and an exit code; afterwards the scrub's own list has it."""
+    clock = FakeClock(format_us(SystemClock().read().utc_us - 60_000_000))
+    store = filled(tmp_path, clock, "gate", seconds=4)
+    one = segments(store, clock)[0]
+    path = store.media_path(one)
+    store.close()
+    assert run("scrub", "--camera", "gate").code == 0
+    path.write_bytes(path.read_bytes()[::-1])
+    found = run("scrub", "--camera", "gate", "--start", "1h")
+    listed = run("scrub")
+
+    assert (found.code, listed.code) == (ExitCode.FINDINGS, ExitCode.FINDINGS)
+    for answer in (found, listed):
+        assert one.id in answer.out
+        assert "内容与录制时不符" in answer.out
+    assert json.loads(run("scrub", "--json").out)["damaged_count"] == 1
+    assert run("scrub", "--camera", "nobody").code == ExitCode.REFUSED
+
+
+def test_the_catalogue_is_made_anew(run: Run, tmp_path: Path) -> None:
+    """From media and log: what is lost is told and found, or nothing is; the old one is kept, and named."""
+    store = filled(tmp_path, FakeClock(), "gate", seconds=2)
+    store.close()
+    whole = run("fsck", "--rebuild", "--json")
+    body = json.loads(whole.out)
+    assert (whole.code, body["findings"], body["rebuilt"]["lost"]) == (0, [], [])
+    assert Path(body["rebuilt"]["kept"], "catalogue.sqlite").exists()
+    (tmp_path / "data" / "catalogue.sqlite").unlink()
+    assert run("fsck").code == ExitCode.CATALOGUE
+    bare = run("fsck", "--rebuild")
+
+    assert bare.code == ExitCode.FINDINGS
+    assert "目录库已由日志重建" in bare.out
+    assert "Lost 丢失: Side records" in bare.out
+    assert "camera gate" in bare.out
+    assert "invariant 11" in bare.out
+
+
 def test_the_key_of_the_log_is_replaced(run: Run) -> None:
     """The new fingerprint is told beside the first one, which stays on the papers; nothing is wrong afterwards."""
     first = json.loads(run("init", "--json").out)["fingerprint"]

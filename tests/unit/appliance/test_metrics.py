@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance.health.facts import AnchorFacts, CameraFacts, Facts, WitnessFacts
+from appliance.health.facts import AnchorFacts, CameraFacts, Facts, ScrubFacts, VolumeScrub, WitnessFacts
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcome
 from recorder.capture.fleet import WorkerFacts
@@ -98,3 +98,18 @@ def test_witnesses_are_scraped() -> None:
     assert ("custos_witness_age_seconds", south) not in seen
     assert seen["custos_witness_contradicts", north] == 0
     assert seen["custos_witness_contradicts", south] == 1
+
+
+def test_monitor_sees_the_scrub() -> None:
+    """How much was read again, how long ago the oldest check is, and how many segments are damaged."""
+    volume = VolumeScrub("main", 1, 10, 2, 5000, 86400.5)
+    found = scrape(replace(FACTS, scrub=ScrubFacts([volume], damaged_count=3)))
+    main = (("volume", "main"),)
+
+    assert found["custos_scrub_bytes_total", main] == 5000
+    assert found["custos_scrub_passes_total", main] == 2
+    assert found["custos_scrub_oldest_seconds", main] == 86400.5
+    assert found["custos_segments_damaged", ()] == 3
+    assert ("custos_scrub_oldest_seconds", main) not in scrape(
+        replace(FACTS, scrub=ScrubFacts([replace(volume, oldest_age_s=None)]))
+    )

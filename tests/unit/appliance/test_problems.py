@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.health.facts import AnchorFacts, CameraFacts, Facts, KeyFacts, Sm2Facts, WitnessFacts
+from appliance.health.facts import AnchorFacts, CameraFacts, Facts, KeyFacts, ScrubFacts, Sm2Facts, WitnessFacts
 from appliance.health.outcomes import Outcome, Outcomes
 from appliance.health.problems import (
     CHINESE,
+    DAMAGES,
     MEDIA_LATE_S,
     UNSIGNED_TOLD_US,
     codes_to_translate,
@@ -21,7 +22,7 @@ from appliance.health.problems import (
 from recorder.capture.fleet import WorkerFacts
 from recorder.errors import SourceBasicOnly
 from recorder.store.log.errors import TokenMissing
-from recorder.store.records import CameraSignature, Signing, VolumeState
+from recorder.store.records import CameraSignature, Damage, Damaged, Signing, VolumeState
 
 GATE = CameraFacts("gate", "Gate", "recording", 0.2, 100.0, None, None, days_held=3, days_forecast=90)
 DISK = VolumeState("v0", "/data/media/v0", 50, 100, "ok")
@@ -45,6 +46,22 @@ def test_the_settings_name_another_key_than_the_log_is_signed_with() -> None:
     assert codes(facts) == ["key_not_rotated"]
     for language in ("en", "zh-CN"):
         assert "custos log rotate-key" in problems_of(facts, language)[0].text
+
+
+def test_stored_footage_is_damaged() -> None:
+    """The alarm names the first segments and what is wrong with them, in both languages."""
+    assert set(DAMAGES) == {one.value for one in Damage}
+    one = Damaged("gate.main.7", Damage.UNREADABLE, 99, 0, 1)
+    facts = replace(WELL, scrub=ScrubFacts((), damaged_count=5, damaged=[one]))
+    assert codes(facts) == ["segments_damaged"]
+    assert state_of(problems_of(facts)) == "degraded"
+    english, chinese = (problems_of(facts, language)[0].text for language in ("en", "zh-CN"))
+    for text in (english, chinese):
+        assert "gate.main.7" in text
+        assert "5" in text
+        assert "…" in text
+    assert DAMAGES["unreadable"][0] in english
+    assert DAMAGES["unreadable"][1] in chinese
 
 
 def test_the_token_with_the_key_is_away() -> None:
