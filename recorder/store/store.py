@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -53,7 +53,7 @@ from recorder.store.records import (
     camera_of,
 )
 from recorder.store.rotation import Rotated
-from recorder.store.segments import DiscardReport, Leftover, Segments
+from recorder.store.segments import DiscardReport, Finished, Leftover, Segments
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
 from recorder.store.views import Views
@@ -181,7 +181,7 @@ class Store:
 
     def recover(self) -> RecoveryReport:
         """What a recording box does before its cameras start: finish discards, leftovers, and say it was down."""
-        finished = self._segments.finish_discards()
+        finished = self._segments.finish_discards()  # what is stuck the sweep tells, and tries again
         leftovers: list[Leftover] = []
         for camera in self.cameras.all():
             _, leftover = self._segments.resume(camera.stream_id)
@@ -194,7 +194,7 @@ class Store:
         report = RecoveryReport(
             recovered=tuple(one.recovered for one in leftovers if one.recovered),
             damaged=tuple(str(one.damaged) for one in leftovers if one.damaged),
-            discards_finished=finished,
+            discards_finished=finished.discarded,
             empty=tuple(str(one.empty) for one in leftovers if one.empty),
         )
         for path in report.damaged:
@@ -447,6 +447,6 @@ class Store:
         """Remove media: the one function that does, twice guarded."""
         return self._segments.discard(segment_ids, rule)
 
-    def finish_discards(self) -> tuple[str, ...]:
-        """Finish what a crash or a failing disk left half discarded."""
-        return self._segments.finish_discards()
+    def finish_discards(self, later: Collection[str] = ()) -> Finished:
+        """Finish what a crash or a failing disk left half discarded, but for those."""
+        return self._segments.finish_discards(later)
