@@ -483,6 +483,14 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Stretches of time of one length, at one distance."""
+
+    every_us: int
+    for_us: int
+
+
+@dataclass(frozen=True)
 class Reach:
     """How far back a stream's footage reaches without a hole, but for gaps that say why."""
 

@@ -44,7 +44,10 @@ from recorder.store.records import (
     Head,
     Item,
     Page,
+    Reach,
+    Recorded,
     RecoveryReport,
+    Sample,
     Segment,
     SegmentFacts,
     SegmentHeader,
@@ -428,6 +431,18 @@ class Store:
     def bytes_between(self, stream_id: str, start_us: int, end_us: int) -> int:
         """Bytes recorded in an interval."""
         return self.catalogue.bytes_between(stream_id, start_us, end_us)
+
+    def recorded(self, stream_id: str, start_us: int, end_us: int, sample: Sample | None = None) -> Recorded:
+        """What was recorded in an interval, or in a sample of it."""
+        return self.catalogue.recorded(stream_id, start_us, end_us, sample)
+
+    def present_bytes(self, stream_id: str, start_us: int, end_us: int) -> int:
+        """Bytes still here of an interval."""
+        return self.catalogue.present_bytes(stream_id, start_us, end_us)
+
+    def reach(self, stream_id: str, from_us: int, held: Sequence[tuple[int, int]] = ()) -> Reach | None:
+        """How far back footage reaches without a hole."""
+        return self.catalogue.reach(stream_id, from_us, held)
 
     def signing(self, stream_id: str) -> Signing | None:
         """How it stands with the signatures of a stream's camera."""
