@@ -23,6 +23,8 @@ from zoneinfo import ZoneInfo
 from config.times import DAY_US, HOUR_US, LAST_US, to_datetime
 from recorder.store.records import Recorded
 
+DAY_S: Final = 86_400
+
 ALARM_DAYS: Final = (30, 7, 1)
 """So many days ahead it is told, and told again: a month buys a disk, a week fetches one, a day releases a hold."""
 
@@ -162,10 +164,77 @@ class Forecast:
         """Of the volume where the floor fails first."""
         return _soonest(one.days_to_floor for one in self.volumes)
 
+    def of(self, camera: str) -> CameraForecast | None:
+        """One camera's; None: it is not in it."""
+        return self._by_name.get(camera)
+
+    @cached_property
+    def _by_name(self) -> dict[str, CameraForecast]:
+        return {one.camera: one for one in self.cameras}
+
     @property
     def bytes_a_day(self) -> float:
         """Of all cameras."""
         return sum(one.bytes_a_day for one in self.cameras)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What is coming, and whose doing it is."""
+
+    all: Forecast
+    """With every camera that is to be recorded; one that nothing is known of yet at `ASSUMED_BITRATE_BPS`."""
+    measured: Forecast
+    """With those alone whose rate was measured."""
+    settled: Forecast
+    """Likewise, and without those that were added in the last week."""
+
+    @property
+    def newcomers(self) -> tuple[str, ...]:
+        """Cameras without which the floor would not fail, or not so soon; none: they are not to blame, or it holds, or
+        there are no others."""
+        with_them, without = self.all.days_to_floor, self.settled.days_to_floor
+        if with_them is None or (without is not None and without - with_them < 1) or not self.settled.bytes_a_day:
+            return ()
+        return tuple(one.camera for one in self.all.cameras if one.bytes_a_day > 0 and (one.is_new or one.is_assumed))
+
+
+def outlook(rooms: Sequence[Room], loads: Sequence[Load], now_us: int) -> Outlook:
+    """The forecasts that alarms are made of."""
+    everything = forecast(rooms, loads, now_us)
+    known = [one for one in loads if not one.is_assumed]
+    measured = everything if len(known) == len(loads) else forecast(rooms, known, now_us)
+    old = [one for one in known if not one.is_new]
+    return Outlook(everything, measured, measured if len(old) == len(known) else forecast(rooms, old, now_us))
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What becomes of a box by one more camera, or by one that was changed."""
+
+    bytes_a_day: float
+    is_assumed: bool
+    stored_bytes: float
+    """What lies there of it, once its target is reached."""
+    days_to_full: float | None
+    days_to_floor: float | None
+    """With it."""
+    without_days_to_floor: float | None
+    """And without."""
+
+
+def admission(rooms: Sequence[Room], loads: Sequence[Load], candidate: Load, now_us: int) -> Admission:
+    """What a camera changes; `loads` may have it already, as it was."""
+    others = [one for one in loads if one.camera != candidate.camera]
+    found, without = forecast(rooms, [*others, candidate], now_us), forecast(rooms, others, now_us)
+    return Admission(
+        bytes_a_day=candidate.bytes_a_day,
+        is_assumed=candidate.is_assumed,
+        stored_bytes=candidate.bytes_a_day * (candidate.target_days + 1),
+        days_to_full=found.days_to_full,
+        days_to_floor=found.days_to_floor,
+        without_days_to_floor=without.days_to_floor,
+    )
 
 
 def forecast(rooms: Sequence[Room], loads: Sequence[Load], now_us: int) -> Forecast:
@@ -313,7 +382,7 @@ def days_held(since_us: int | None, now_us: int) -> float | None:
 
 def bytes_a_day(bitrate_bps: float) -> float:
     """What a bit rate comes to."""
-    return bitrate_bps / 8 * (DAY_US / 1e6)
+    return bitrate_bps / 8 * DAY_S
 
 
 def _soonest(days: Iterable[float | None]) -> float | None:

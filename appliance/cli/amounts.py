@@ -34,7 +34,7 @@ _GROUP = re.compile(r"(\d{1,6})\s?[x×]\s?([^@]+?)(?:\s?@\s?(\d{1,6})d?)?", re.I
 
 
 class SizeUnclear(CustosError):
-    """That is no size of a disk: write bytes with a unit, such as 8T, 500G or 3.6Ti. 请写明容量，例如 8T、500G 或 3.6Ti"""
+    """That is no size of a disk: write bytes with a unit, such as 8T, 500G or 3.6Ti. 请写明容量，例如 8T、500G 或 3.6Ti"""  # noqa: E501 - one sentence, twice
 
     code = "size_unclear"
     exit_code = ExitCode.USAGE
@@ -48,7 +48,7 @@ class BitrateUnclear(CustosError):
 
 
 class GroupUnclear(CustosError):
-    """That is no group of cameras: write cameras x bit rate @ days, such as 20x4M@90. 请按“台数x码率@天数”填写，例如 20x4M@90"""
+    """That is no group of cameras: write cameras x bit rate @ days, such as 20x4M@90. 请按“台数x码率@天数”填写，例如 20x4M@90"""  # noqa: E501 - one sentence, twice
 
     code = "group_unclear"
     exit_code = ExitCode.USAGE

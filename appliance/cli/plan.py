@@ -106,8 +106,8 @@ def _body(site: Sequence[Group], needed: Need, found: Fit | None) -> dict[str, A
 def _show(site: Sequence[Group], needed: Need, found: Fit | None, *, chinese: bool) -> None:
     out = console()
     for one in site:
-        words = "{0} 台采集设备，每台 {1:g} Mbit/s，留存 {2} 天" if chinese else "{0} cameras of {1:g} Mbit/s for {2} days"
-        out.print(words.format(one.cameras, one.bitrate_bps / 1e6, one.days), markup=False)
+        told = _GROUP[chinese].format(cameras=one.cameras, rate=one.bitrate_bps / 1e6, days=one.days)
+        out.print(told, markup=False)
     table = Table(box=None, show_header=False)
     for key, english, translated in _PARTS:
         table.add_row(size(getattr(needed, key)), translated if chinese else english)
@@ -129,6 +129,10 @@ def _of_disk(site: Sequence[Group], found: Fit, *, chinese: bool) -> list[str]:
     return lines
 
 
+_GROUP: Final = (
+    "{cameras} cameras of {rate:g} Mbit/s for {days} days",
+    "{cameras} 台采集设备，每台 {rate:g} Mbit/s，留存 {days} 天",
+)
 _COUNTED: Final = (
     "The day of recording is not counted, and footage is kept for {days} day more than it must be, so that of 30 days "
     "32 lie there.",

@@ -171,6 +171,15 @@ class Catalogue:
             size, length_us = connection.execute(select(*sums).where(inside, _I.kind == "segment")).one()
             return Recorded(int(size), int(length_us))
 
+    def hourly(self, stream_id: str, start_us: int, end_us: int) -> dict[int, Recorded]:
+        """The same by the hour, counted from the epoch, in which segments start; hours of nothing are left out."""
+        hour = _I.t0_us // HOUR_US
+        sums = (func.sum(one) for one in (_I.bytes, _I.t1_us - _I.t0_us))
+        inside = (_I.stream_id == stream_id) & (_I.t0_us >= start_us) & (_I.t0_us < end_us)
+        query = select(hour, *sums).where(inside, _I.kind == "segment").group_by(hour)
+        with self._database.read() as connection:
+            return {int(at): Recorded(int(size), int(length)) for at, size, length in connection.execute(query)}
+
     def present_bytes(self, stream_id: str, start_us: int, end_us: int) -> int:
         """Bytes still here of an interval."""
         query = select(func.coalesce(func.sum(_I.bytes), 0)).where(

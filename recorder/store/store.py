@@ -436,6 +436,10 @@ class Store:
         """What was recorded in an interval, or in a sample of it."""
         return self.catalogue.recorded(stream_id, start_us, end_us, sample)
 
+    def hourly(self, stream_id: str, start_us: int, end_us: int) -> dict[int, Recorded]:
+        """The same by the hour."""
+        return self.catalogue.hourly(stream_id, start_us, end_us)
+
     def present_bytes(self, stream_id: str, start_us: int, end_us: int) -> int:
         """Bytes still here of an interval."""
         return self.catalogue.present_bytes(stream_id, start_us, end_us)

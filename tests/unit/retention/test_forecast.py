@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -238,7 +239,7 @@ def test_a_rise_is_told_once(shares: list[float]) -> None:
         elif now != told:
             tellings.append(now)
         told = now
-        assert all(later >= earlier * RISE_SHARE for earlier, later in zip(tellings, tellings[1:], strict=False))
+        assert all(later >= earlier * RISE_SHARE for earlier, later in pairwise(tellings))
 
 
 def test_days_become_dates_of_the_box() -> None:

@@ -1,5 +1,7 @@
 """The account of a sweep: it adds up, and a failing disk is not asked all the time."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +40,7 @@ def test_a_failing_file_is_asked_ever_more_rarely_and_never_forgotten(waits: lis
         if not retries.waiting(now_us):
             retries.note([], [STUCK], now_us)
             asked.append(now_us)
-    between = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+    between = [later - earlier for earlier, later in pairwise(asked)]
 
     assert all(one >= min(RETRY_FIRST_US << number, RETRY_LONGEST_US) for number, one in enumerate(between))
     assert retries.waiting(now_us + RETRY_LONGEST_US) == []
