@@ -46,6 +46,15 @@ SAMPLE: Final = Sample(every_us=3 * HOUR_US, for_us=20 * MINUTE_US)
 DAYS_A_LOOK: Final = 512
 """Days of all streams that are sampled in one look: some ten thousand rows, and a hundred milliseconds."""
 
+HELD_STEP_US: Final = 31 * DAY_US
+"""So much of an interval under a hold is counted at once: a month of a stream, forty thousand rows."""
+
+HELD_STEPS: Final = 8
+"""Of these in one look: a hold may name months of hundreds of cameras, and the look is for everything else too."""
+
+HELD_TAIL_US: Final = 6 * HOUR_US
+"""What is counted anew at each look, or at once, of an interval that is not past."""
+
 WEEK: Final = range(2, 9)
 """Days ago with which the last day is compared."""
 
@@ -154,7 +163,9 @@ class Survey:
         self._lock = Lock()
         self._looking = Lock()
         self._meters: dict[str, Meter] = {}
-        self._held: dict[tuple[str, int, int], int] = {}
+        self._held: dict[tuple[str, int], tuple[int, int]] = {}
+        """By stream and where an interval under a hold begins: until when it was counted, and its bytes."""
+        self._steps = 0
         self._kept: dict[str, Kept] = {}
         self._loads: tuple[Load, ...] = ()
         self._outlook: Outlook | None = None
@@ -168,7 +179,7 @@ class Survey:
         with self._looking:  # the duty's, and whoever has just added a camera
             keeping, held = self._store.cameras.all_keeping(), _held_of(self._store.holds.active())
             kept, loads = {}, []
-            budget = max(1, DAYS_A_LOOK // max(1, len(cameras)))
+            budget, self._steps = max(1, DAYS_A_LOOK // max(1, len(cameras))), HELD_STEPS
             for camera in cameras:
                 terms = keeping.get(camera.id) or self._store.cameras.keeping(camera.id)
                 intervals = held.get(camera.id, [])
@@ -245,17 +256,31 @@ class Survey:
         )
 
     def _held_bytes(self, stream_id: str, held: Sequence[tuple[int, int]], now_us: int) -> int:
-        """Under a hold. An interval that is past is asked once: nothing of it comes, and nothing goes."""
-        known = {key: size for key, size in self._held.items() if key[0] == stream_id}
+        """Under a hold, as far as it was counted: of what is past nothing comes and nothing goes, so it is counted
+        once, a month at a time, and only its last hours anew."""
         total = 0
         for t0_us, t1_us in held:
-            key = (stream_id, t0_us, t1_us)
-            if key not in known or t1_us > now_us - SETTLED_US:
-                self._held[key] = self._store.present_bytes(stream_id, t0_us, t1_us)
-            total += self._held[key]
-        for key in known.keys() - {(stream_id, *one) for one in held}:
+            until_us, size = self._counted((stream_id, t0_us), t1_us, now_us)
+            end_us = min(t1_us, now_us)
+            is_near = until_us < end_us <= until_us + HELD_TAIL_US
+            total += size + (self._store.present_bytes(stream_id, until_us, end_us) if is_near else 0)
+        starts = {t0_us for t0_us, _ in held}
+        for key in [one for one in self._held if one[0] == stream_id and one[1] not in starts]:
             del self._held[key]
         return total
+
+    def _counted(self, key: tuple[str, int], t1_us: int, now_us: int) -> tuple[int, int]:
+        """Until when an interval under a hold was counted, and what came of it; a step further, where there is one."""
+        until_us, size = self._held.get(key, (key[1], 0))
+        if until_us > t1_us:  # a hold behind it was released
+            until_us, size = key[1], 0
+        next_us = min(t1_us, (now_us - SETTLED_US) // HOUR_US * HOUR_US, until_us + HELD_STEP_US)
+        is_long = next_us - until_us > HELD_TAIL_US
+        if next_us > until_us and (self._steps > 0 or not is_long):
+            self._steps -= is_long
+            until_us, size = next_us, size + self._store.present_bytes(key[0], until_us, next_us)
+        self._held[key] = (until_us, size)
+        return until_us, size
 
 
 def _held_of(holds: Sequence[Hold]) -> dict[str, list[tuple[int, int]]]:

@@ -181,12 +181,11 @@ class Catalogue:
             return {int(at): Recorded(int(size), int(length)) for at, size, length in connection.execute(query)}
 
     def present_bytes(self, stream_id: str, start_us: int, end_us: int) -> int:
-        """Bytes still here of an interval."""
+        """Bytes still here of segments that start in the interval."""
         query = select(func.coalesce(func.sum(_I.bytes), 0)).where(
             _I.stream_id == stream_id,
-            _I.t0_us > start_us - MAX_SEGMENT_US,
+            _I.t0_us >= start_us,
             _I.t0_us < end_us,
-            _I.t1_us > start_us,
             _I.state == MediaState.PRESENT.value,
         )
         with self._database.read() as connection:

@@ -146,6 +146,35 @@ def test_held_bytes_are_told_and_holds_that_overlap_count_once(tmp_path: Path) -
     assert survey.of("gate").held_bytes == sum(one.bytes for one in found[:2])
 
 
+@dataclass
+class Counted:
+    """Obeys what counting held footage asks of a store: a byte a second."""
+
+    asked: list[tuple[int, int]] = field(default_factory=list)
+
+    def present_bytes(self, stream_id: str, start_us: int, end_us: int) -> int:
+        self.asked.append((start_us, end_us))
+        return (end_us - start_us) // 1_000_000
+
+
+def test_a_long_hold_is_counted_in_steps_and_then_never_again() -> None:
+    """A month at a time; of what is past nothing is asked twice, and of what goes on only the last hours."""
+    store = Counted()
+    survey = Survey(store)  # type: ignore[arg-type]
+    held = [(NOW_US - 100 * DAY_US, NOW_US + DAY_US)]
+    sizes = []
+    for _ in range(6):
+        survey._steps = 1
+        sizes.append(survey._held_bytes("gate.main", held, NOW_US))
+
+    assert sizes == sorted(sizes)
+    assert sizes[-1] == sizes[-2] == 100 * 86_400
+    assert max(end - start for start, end in store.asked) == 31 * DAY_US
+    assert store.asked[-1][1] - store.asked[-1][0] <= 2 * HOUR_US
+    assert survey._held_bytes("gate.main", [(held[0][0], held[0][0] + DAY_US)], NOW_US) <= 86_400
+    assert survey._held_bytes("gate.main", [], NOW_US) == 0
+
+
 def test_a_camera_without_footage_counts_at_an_assumed_rate(tmp_path: Path) -> None:
     """So that no camera is added in silence; one that is switched off counts nothing."""
     clock = FakeClock()
