@@ -104,7 +104,7 @@ def _when(now_us: int, zone: ZoneInfo, days: float, chinese: bool) -> str:
     on, whole = date_of(now_us, days, zone), math.floor(days)
     if chinese:
         return f"{on.isoformat()}（{'今日' if whole < 1 else f'{whole} 天后'}）"
-    return f"{on.isoformat()} ({'within a day' if whole < 1 else f'in {whole} days'})"
+    return f"{on.isoformat()} ({'within a day' if whole < 1 else 'in a day' if whole == 1 else f'in {whole} days'})"
 
 
 def _todo(held_bytes: int, chinese: bool) -> str:
