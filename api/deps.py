@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.auth import check
 from api.errors import BodyTooLarge, RequestRefused, answer
-from api.schemas import Readiness, Status
+from api.schemas import AdmissionOut, ForecastOut, Readiness, Status
 from config.clock import Clock
 from config.errors import CustosError
 from config.times import DAY_US, LAST_US, parse_us
@@ -66,6 +66,10 @@ class Ports:
     clock: Clock
     status: Callable[[str], Status]
     """Takes the language, `en` or `zh-CN`."""
+    forecast: Callable[[str], ForecastOut]
+    """Likewise."""
+    admit: Callable[[str, int | None, str], AdmissionOut | None]
+    """Takes a camera's id, the bit rate that somebody declared, and the language; None: it is not recorded."""
     metrics: Callable[[], bytes]
     ready: Callable[[], Readiness]
     still: Callable[[str, float], StillOut]

@@ -120,6 +120,18 @@ AllowBasic = Annotated[
 ]
 
 
+Bitrate = Annotated[
+    int,
+    Field(
+        ge=10_000,
+        le=1_000_000_000,
+        description="What it is set to send, in bits a second, for the forecast in the answer. Not kept: what it sends "
+        "is measured.",
+        examples=[4_000_000],
+    ),
+]
+
+
 class CameraNew(Body):
     """A camera to be registered."""
 
@@ -135,6 +147,7 @@ class CameraNew(Body):
     floor_days: FloorDays | None = None
     target_days: TargetDays | None = None
     purpose: Purpose | None = None
+    bitrate_bps: Bitrate | None = None
 
 
 class CameraChange(Body):
@@ -151,7 +164,30 @@ class CameraChange(Body):
     floor_days: FloorDays | None = None
     target_days: TargetDays | None = None
     purpose: Purpose | None = None
+    bitrate_bps: Bitrate | None = None
     enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
+
+
+LocalDate = Annotated[str, Field(title="Date", description="Of the box's local time.", examples=["2026-12-24"])]
+
+
+class AdmissionOut(BaseModel):
+    """What becomes of the box by this camera, as it is now."""
+
+    basis: Annotated[
+        Literal["measured", "declared", "assumed"],
+        Field(description="measured: by its footage; declared: by `bitrate_bps`; assumed: nobody knows yet."),
+    ]
+    bitrate_bps: Annotated[int, Field(description="What is counted with.")]
+    bytes_a_day: int
+    stored_bytes: Annotated[int, Field(description="What lies there of it, once its target is reached.")]
+    full_on: Annotated[LocalDate | None, Field(description="When a volume is full with it; null: not to be seen.")]
+    floor_fails_on: Annotated[
+        LocalDate | None,
+        Field(description="When there is no room for what must be kept, with it; null: not to be seen."),
+    ]
+    floor_fails_without_on: Annotated[LocalDate | None, Field(description="The same without it.")]
+    warning: Annotated[str | None, Field(description="In words, with what to do; null: there is room for it.")]
 
 
 class CameraOut(BaseModel):
@@ -172,6 +208,9 @@ class CameraOut(BaseModel):
     floor_days: Annotated[int, Field(description="For how many days its footage must be kept from now on.")]
     target_days: Annotated[int, Field(description="After which it goes.")]
     purpose: Annotated[str | None, Field(description="What it is kept for, for longer than the law wants.")]
+    admission: Annotated[
+        AdmissionOut | None, Field(description="Where it was just added or changed, and is recorded: does it fit?")
+    ] = None
 
 
 class CameraList(BaseModel):
@@ -416,7 +455,23 @@ class CameraStatus(BaseModel):
     since: Instant | None
     last_media_at: Instant | None
     bitrate_bps: int | None
-    days_held: float | None
+    days_held: Annotated[
+        float | None,
+        Field(
+            description="How far back its footage reaches without a hole: a gap says why, and is none; what was "
+            "discarded is one, so that footage which only a hold keeps does not count. No further than its target."
+        ),
+    ]
+    held_bytes: Annotated[int, Field(description="Of its footage that is under a hold.")] = 0
+    days_fit: Annotated[
+        float | None, Field(description="For how many days there is room at the present rates; null: not known yet.")
+    ] = None
+    floor_fails_on: Annotated[
+        LocalDate | None, Field(description="When there is no room for the days required of it; null: not to be seen.")
+    ] = None
+    bytes_a_day_before: Annotated[
+        float | None, Field(description="Where its rate has risen: what it was in the week before.")
+    ] = None
     bytes_a_day: Annotated[float | None, Field(description="What it needs of the disk a day; null: not known yet.")]
     days_required: Annotated[int, Field(description="Below this nothing of it is discarded.")]
     days_meant: Annotated[int, Field(description="Past this its footage goes.")]
@@ -456,6 +511,77 @@ class VolumeStatus(BaseModel):
     state: Annotated[str, Field(description="ok, low, full, read_only, io_error or missing.")]
     free_bytes: int
     total_bytes: int
+    full_on: Annotated[
+        LocalDate | None, Field(description="When it is full though all goes that is past its target; null: not seen.")
+    ] = None
+    floor_fails_on: Annotated[
+        LocalDate | None, Field(description="When it has no room for what must be kept; null: not to be seen.")
+    ] = None
+
+
+class SweepReasonOut(BaseModel):
+    """Segments that did not go, for one reason."""
+
+    code: Annotated[
+        str,
+        Field(
+            description="`held`, `clocks_disagree`; `under_hold`, `under_export`, `below_floor`; `storage_failed` and "
+            "its like."
+        ),
+    ]
+    count: int
+    bytes: int
+    failed: Annotated[bool, Field(description="Whether the disk failed: it is tried again, and somebody should look.")]
+
+
+class SweepOut(BaseModel):
+    """What the last sweep came to: what should have gone is what went and what `because` counts."""
+
+    at: Instant
+    should: int
+    should_bytes: int
+    discarded: int
+    bytes: Annotated[int, Field(description="Of those that were discarded.")]
+    because: Annotated[list[SweepReasonOut], Field(description="Why the rest was not.")]
+    kept: Annotated[list[SweepReasonOut], Field(description="What is past its target and rightly stays.")]
+    complete: Annotated[bool, Field(description="False: it ended at a limit, and the next one goes on.")]
+
+
+class VolumeForecastOut(BaseModel):
+    """What becomes of a volume."""
+
+    name: str
+    bytes_a_day: float
+    days_to_full: float | None
+    full_on: LocalDate | None
+    days_to_floor: float | None
+    floor_fails_on: LocalDate | None
+    first_camera: Annotated[CameraId | None, Field(description="Whose footage is the first to fall short.")]
+
+
+class CameraForecastOut(BaseModel):
+    """What becomes of a camera's footage."""
+
+    id: CameraId
+    bytes_a_day: float
+    assumed: Annotated[bool, Field(description="Whether nothing of it was measured yet.")]
+    bytes_a_day_before: Annotated[float | None, Field(description="Where its rate has risen: what it was.")]
+    held_bytes: int
+    days_required: int
+    days_fit: Annotated[float | None, Field(description="For how many there is room; null: it is not recorded.")]
+    full_on: LocalDate | None
+    floor_fails_on: LocalDate | None
+
+
+class ForecastOut(BaseModel):
+    """What is coming at the present rates. Null dates: not within `horizon_days`."""
+
+    at: Annotated[Instant | None, Field(description="When it was made, at most a minute ago; null: not yet.")]
+    horizon_days: int
+    assumed_bitrate_bps: Annotated[int, Field(description="Of cameras that nothing is known of yet.")]
+    volumes: list[VolumeForecastOut]
+    cameras: list[CameraForecastOut]
+    problems: Annotated[list[ProblemOut], Field(description="What people are told of it, with what to do.")]
 
 
 class WitnessStatus(BaseModel):
@@ -505,6 +631,7 @@ class RetentionStatus(BaseModel):
     when_full: Literal["stop", "overwrite"]
     bytes_a_day: float | None
     days_to_full: float | None
+    sweep: Annotated[SweepOut | None, Field(description="The last one; null: there was none since the start.")] = None
 
 
 class VolumeScrubStatus(BaseModel):

@@ -71,10 +71,10 @@ def due_us(segment: Segment, policy: Policy, now: Now) -> int:
 def _judge(segment: Segment, policy: Policy, now: Now) -> Verdict:
     if segment.state is not MediaState.PRESENT:
         return Verdict(segment, False, Reason.ALREADY_GONE)
+    due = due_us(segment, policy, now)
+    if now.wall_us < due:  # and so is the trusted time, which is never later
+        return Verdict(segment, False, Reason.YOUNGER_THAN_TARGET)
     if segment.held:
         return Verdict(segment, False, Reason.HELD)
-    due = due_us(segment, policy, now)
-    if trusted_now_us(segment.t1_us, segment.elapsed_us, now.wall_us, now.elapsed_us) >= due:
-        return Verdict(segment, True, Reason.PAST_TARGET)
-    reason = Reason.CLOCKS_DISAGREE if now.wall_us >= due else Reason.YOUNGER_THAN_TARGET
-    return Verdict(segment, False, reason)
+    goes = trusted_now_us(segment.t1_us, segment.elapsed_us, now.wall_us, now.elapsed_us) >= due
+    return Verdict(segment, goes, Reason.PAST_TARGET if goes else Reason.CLOCKS_DISAGREE)

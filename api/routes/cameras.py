@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import PlainTextResponse
 
-from api.deps import Asking, Box, Ports
+from api.deps import Asking, Box, Language, Ports
 from api.schemas import CameraChange, CameraList, CameraNew, CameraOut
 from config.keeping import Terms
 from config.logs import redact
@@ -34,8 +34,9 @@ def camera(camera_id: str, box: Box) -> CameraOut:
 
 
 @router.post("", summary="Register a camera", status_code=201)
-def add(body: CameraNew, box: Box) -> CameraOut:
-    """It is recorded from now on. Ids are never used twice; the password is never shown again."""
+def add(body: CameraNew, box: Box, language: Language) -> CameraOut:
+    """It is recorded from now on. Ids are never used twice; the password is never shown again. Where there is no room
+    for it, `admission` warns: it is registered all the same."""
     made = box.store.cameras.add(
         body.id,
         body.name,
@@ -52,20 +53,20 @@ def add(body: CameraNew, box: Box) -> CameraOut:
         purpose=body.purpose,
     )
     box.cameras_changed()
-    return _shown(box, made)
+    return _admitted(box, made, body.bitrate_bps, language)
 
 
 @router.patch("/{camera_id}", summary="Change a camera")
-def change(camera_id: str, body: CameraChange, box: Box) -> CameraOut:
+def change(camera_id: str, body: CameraChange, box: Box, language: Language) -> CameraOut:
     """What is left out stays. A camera managed by the configuration file is changed there."""
     changes = {
         key: value
-        for key, value in body.model_dump(exclude_unset=True, exclude={"password"}).items()
+        for key, value in body.model_dump(exclude_unset=True, exclude={"password", "bitrate_bps"}).items()
         if _meant(key, value)
     }
     changed = box.store.cameras.change(camera_id, ManagedBy.API, changes, password=body.password)
     box.cameras_changed()
-    return _shown(box, changed)
+    return _admitted(box, changed, body.bitrate_bps, language)
 
 
 @router.delete("/{camera_id}", summary="Retire a camera")
@@ -105,6 +106,12 @@ async def still(
         "Cache-Control": "no-store",
     }
     return Response(found.jpeg, media_type="image/jpeg", headers=headers)
+
+
+def _admitted(box: Ports, camera: Camera, bitrate_bps: int | None, language: str) -> CameraOut:
+    """With whether there is room for it."""
+    found = box.admit(camera.id, bitrate_bps, language)
+    return _shown(box, camera).model_copy(update={"admission": found})
 
 
 def _shown(box: Ports, camera: Camera) -> CameraOut:

@@ -13,7 +13,21 @@ import sys
 import structlog
 import typer
 
-from appliance.cli import backup, box, cameras, exports, footage, holds, page, proof, scrub, views, witness
+from appliance.cli import (
+    backup,
+    box,
+    cameras,
+    exports,
+    footage,
+    forecast,
+    holds,
+    page,
+    plan,
+    proof,
+    scrub,
+    views,
+    witness,
+)
 from appliance.cli.words import exit_codes_text, language_of
 from config import logs
 from config.errors import ConfigInvalid, CustosError, ExitCode
@@ -30,6 +44,8 @@ app = typer.Typer(
 app.command("init")(box.init)
 app.command("run")(box.run)
 app.command("status")(box.status)
+app.command("forecast")(forecast.forecast)
+app.command("plan")(plan.plan)
 app.add_typer(cameras.app, name="camera")
 app.command("segments")(footage.segments)
 app.command("coverage")(footage.coverage)

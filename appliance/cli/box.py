@@ -157,6 +157,20 @@ def _show_up(out: Console, facts: UpFacts) -> None:
     )
 
 
+def _show_sweep(at: Desk, swept: dict[str, Any] | None) -> None:
+    """Its account, in a line."""
+    if swept is None:
+        return
+    why, stays = (
+        ", ".join(f"{one['count']} {one['code']} ({size(one['bytes'])})" for one in swept[part])
+        for part in ("because", "kept")
+    )
+    told = f"should have discarded 应删 {swept['should']}, discarded 已删 {swept['discarded']} ({size(swept['bytes'])})"
+    told += f", because 原因 {why}" if why else ""
+    told += f"; past their time and kept 到期而保留 {stays}" if stays else ""
+    at.console.print(f"sweep 清理 {local(swept['at'], at.zone)}: {told}", markup=False)
+
+
 def _show_status(at: Desk, body: dict[str, Any]) -> None:
     out = at.console
     colour = {"ok": "green", "degraded": "yellow", "failing": "red"}[body["state"]]
@@ -164,7 +178,7 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
     out.print(f"[{colour}]{body['state']}[/{colour}]  {body['box']['name']}, {found}")
     for problem in body["problems"]:
         out.print(f"  - {problem['text']}", markup=False)
-    table = Table("camera", "name", "state", "last picture", "rate", "signed", "days held", "of", box=None)
+    table = Table("camera", "name", "state", "last picture", "rate", "signed", "days held", "of", "fit", box=None)
     for one in body["cameras"]:
         rate = f"{one['bitrate_bps'] / 1e6:.2f} Mbit/s" if one.get("bitrate_bps") is not None else "-"
         held = "-" if one.get("days_held") is None else f"{one['days_held']:.1f}"
@@ -173,15 +187,19 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         if one.get("unsigned_since"):
             signed = f"until {local(one['signed_until'], at.zone)}"
         days = str(one.get("days_required", "-"))
-        table.add_row(one["id"], one["name"], one["state"], last, rate, signed, held, days)
+        fit = "-" if one.get("days_fit") is None else f"{one['days_fit']:.0f}"
+        table.add_row(one["id"], one["name"], one["state"], last, rate, signed, held, days, fit)
     out.print(table)
     for volume in body["storage"]:
         room = f"{size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"
-        out.print(f"volume {volume['name']}: {volume['state']}, {room}", markup=False)
+        full = f", full on 写满 {volume['full_on']}" if volume.get("full_on") else ""
+        fails = f", floor fails on 不足法定留存期 {volume['floor_fails_on']}" if volume.get("floor_fails_on") else ""
+        out.print(f"volume {volume['name']}: {volume['state']}, {room}{full}{fails}", markup=False)
     for one in body.get("scrub", {}).get("volumes", []):
         age = "-" if one["oldest_age_s"] is None else span(one["oldest_age_s"])
         read = f"{size(one['bytes'])} read again since {local(one['begun'], at.zone)}"
         out.print(f"scrub 巡检 {one['volume']}: {read}, oldest check {age} ago", markup=False)
+    _show_sweep(at, body["retention"].get("sweep"))
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
     out.print(f"key: {KEY_LIES[log['key_kind']]}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)

@@ -9,6 +9,7 @@ import typer
 from pydantic import SecretStr
 from rich.table import Table
 
+from appliance.cli.amounts import bitrate_bps
 from appliance.cli.client import Box
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
 from appliance.cli.words import local
@@ -78,6 +79,14 @@ PurposeOption = Annotated[
 ]
 
 
+BitrateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--bitrate", metavar="RATE", help="What it is set to send, such as 4M, to see whether there is room. 码率"
+    ),
+]
+
+
 class SecretInUrl(CustosError):
     """The URL contains a user name or password, which every process list would show: use --username, and the password is asked for."""  # noqa: E501 - one sentence
 
@@ -99,16 +108,19 @@ def add(
     floor_days: FloorOption = None,
     target_days: TargetOption = None,
     purpose: PurposeOption = None,
+    bitrate: BitrateOption = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Register a camera; a running box records it at once. 添加采集设备"""
+    """Register a camera; a running box records it at once. Says so where there is no room for it. 添加采集设备"""
     at = desk(config, data_dir, as_json)
     refuse_secret(url)
     body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url}
     body |= {"transport": transport, "audio": audio, "allow_basic": allow_basic}
     body |= _keeping(protection, floor_days, target_days, purpose)
+    if bitrate is not None:
+        body["bitrate_bps"] = bitrate_bps(bitrate)
     if username is not None:
         body |= {"username": username, "password": read_password(password_stdin).get_secret_value()}
     with Box(at) as box:
@@ -116,6 +128,7 @@ def add(
     at.tell(
         camera, f"Camera [bold]{camera['id']}[/bold] is registered; see `custos status` for how it does.", markup=True
     )
+    _warn(at, camera)
 
 
 @app.command("list")
@@ -145,6 +158,8 @@ def show(
         camera = box.get(f"/api/v1/cameras/{camera_id}")
     if not at.answer(camera):
         for key, value in camera.items():
+            if key == "admission":  # there is none where nothing was changed
+                continue
             at.console.print(f"{key:>14}  {value if value is not None else '-'}", markup=False)
 
 
@@ -167,6 +182,14 @@ def keep(
         camera = box.patch(path, told) if told else box.get(path)
     days = f"{camera['floor_days']} days at least, gone after {camera['target_days']}"
     at.tell(camera, f"Camera [bold]{camera_id}[/bold] is kept for {days}.", markup=True)
+    _warn(at, camera)
+
+
+def _warn(at: Desk, camera: dict[str, Any]) -> None:
+    """Where there is no room for it, in words; programs read it in the answer."""
+    warning = (camera.get("admission") or {}).get("warning")
+    if warning and not at.as_json:
+        at.console.print(warning, markup=False)
 
 
 def _keeping(
@@ -255,12 +278,15 @@ def _of_stream(found: ProbeResult) -> dict[str, Any]:
         "left_out": list(found.left_out),
         "key_interval_s": found.key_interval_s,
         "clock_offset_s": found.clock_offset_s,
+        "bitrate_bps": found.bitrate_bps,
     }
 
 
 def _show_stream(at: Desk, found: ProbeResult) -> None:
     rate = f", {found.frames_per_s:g} frames a second" if found.frames_per_s else ""
     at.console.print(f"{found.codec.value}, {found.width} x {found.height}{rate}")
+    if found.bitrate_bps is not None:
+        at.console.print(f"About {found.bitrate_bps / 1e6:.2f} Mbit/s, over some seconds 码率约为（数秒内测得）")
     if found.key_interval_s is not None:
         at.console.print(f"A key picture every {found.key_interval_s:g} s 关键帧间隔 {found.key_interval_s:g} 秒")
     if found.clock_offset_s is not None:

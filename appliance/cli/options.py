@@ -65,8 +65,7 @@ class Desk:
     @property
     def console(self) -> Console:
         """Standard output, for people; into a file or a pipe, lines are as long as they need to be."""
-        is_terminal = sys.stdout.isatty()
-        return Console(highlight=False, soft_wrap=not is_terminal, width=None if is_terminal else PIPE_COLUMNS)
+        return console()
 
     def answer(self, body: Any) -> bool:
         """Print the body as JSON if that was asked for; false: the command must show it to people."""
@@ -76,6 +75,12 @@ class Desk:
         """Answer with the body, or people with this; `markup`: it holds nothing but what we wrote, with our marks."""
         if not self.answer(body):
             self.console.print(sentence, markup=markup)
+
+
+def console() -> Console:
+    """Standard output, for people; into a file or a pipe, lines are as long as they need to be."""
+    is_terminal = sys.stdout.isatty()
+    return Console(highlight=False, soft_wrap=not is_terminal, width=None if is_terminal else PIPE_COLUMNS)
 
 
 def answer(body: Any, as_json: bool) -> bool:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from appliance.health.outcomes import Outcome
 from config.keeping import Protection
 from recorder.capture.fleet import WorkerFacts
 from recorder.store.records import CheckpointRecord, Damaged, Signing, VolumeState
+from retention.forecast import Outlook
+from retention.reconcile import Reconciliation
+
+UTC: Final = ZoneInfo("UTC")
 
 CameraState = Literal["recording", "connecting", "backing_off", "disabled", "retired", "stopped"]
 AudioStateName = Literal["none", "awaited", "recorded", "silent"]
@@ -61,11 +66,17 @@ class CameraFacts:
     password_in_clear: bool = False
     """Whether its password last went over the network readable."""
     days_held: float | None = None
-    """Between the oldest footage still here and now."""
+    """How far back footage reaches without a hole: gaps are none, discarded footage is. No further than its target."""
+    held_bytes: int = 0
+    """Of its footage that is under a hold."""
     bytes_a_day: float | None = None
     """At the rate of its last day; None: not known yet."""
     days_forecast: float | None = None
-    """How many days will fit at the present rate; None: not known yet."""
+    """How many days will fit at the present rates; None: not known yet."""
+    days_to_floor: float | None = None
+    """Until there is no room any more for the days required of it; None: not to be seen."""
+    before_bytes_a_day: float | None = None
+    """Where its rate has risen: what it was in the week before."""
     gap_seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds not recorded since it was registered, by cause."""
     signing: Signing | None = None
@@ -188,3 +199,9 @@ class Facts:
     bytes_a_day: float | None = None
     """What all cameras together need; None while that is not known."""
     days_to_full: float | None = None
+    outlook: Outlook | None = None
+    """What is coming, as of the last look; None: nobody has looked yet."""
+    sweep: Reconciliation | None = None
+    """What the last sweep came to; None: there was none yet."""
+    zone: ZoneInfo = UTC
+    """Whose dates people are told."""

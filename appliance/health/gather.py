@@ -19,12 +19,12 @@ from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
 from config.keeping import Terms as KeepingTerms
-from config.times import DAY_US
 from recorder.capture.fleet import WorkerFacts
 from recorder.capture.session import SessionStatus
 from recorder.store.records import Camera
 from recorder.store.store import Store
-from retention.forecast import days_held, forecast
+from retention.forecast import Outlook, days_held
+from retention.reconcile import Reconciliation
 
 Snapshot = Callable[[], Mapping[str, SessionStatus]]
 """Every running camera, as of now."""
@@ -54,12 +54,14 @@ class Gatherer:
         anchors: Callable[[], AnchorFacts] = AnchorFacts,
         sm2: Callable[[], Sm2Facts] = Sm2Facts,
         key: Callable[[], KeyFacts] = KeyFacts,
+        swept: Callable[[], Reconciliation | None] = lambda: None,
     ) -> None:
         self._store = store
         self._workers = workers
         self._anchors = anchors
         self._sm2 = sm2
         self._key = key
+        self._swept = swept
         self._snapshot = snapshot
         self._survey = survey
         self._outcomes = outcomes
@@ -77,14 +79,11 @@ class Gatherer:
         checkpoint = self._store.latest_checkpoint()
         sessions, keeping = self._snapshot(), self._store.cameras.all_keeping()
         volumes = self._store.volumes()
-        rates = {camera: round(rate) for camera, rate in self._survey.bytes_a_day().items()}
-        days_to_full = forecast(rates, DAY_US, sum(volume.free_bytes for volume in volumes)).days_to_full
-        # The disk is shared, so one number holds for every camera: what is held already, and what still fits.
-        held = days_held(self._survey.oldest_us(), now_us) or 0.0
-        days_fit = None if days_to_full is None else held + days_to_full
+        outlook = self._survey.outlook()
+        measured = None if outlook is None else outlook.measured
         return Facts(
             cameras=[
-                _kept(self._camera(camera, sessions.get(camera.id), now_us, days_fit), keeping.get(camera.id))
+                _kept(self._camera(camera, sessions.get(camera.id), now_us, outlook), keeping.get(camera.id))
                 for camera in self._store.cameras.all()
             ],
             volumes=volumes,
@@ -102,14 +101,17 @@ class Gatherer:
             sm2=self._sm2(),
             key=self._key(),
             scrub=scrub_facts(self._store),
-            bytes_a_day=float(sum(rates.values())) if rates else None,
-            days_to_full=days_to_full,
+            bytes_a_day=measured.bytes_a_day if measured is not None and measured.bytes_a_day else None,
+            days_to_full=None if measured is None else measured.days_to_full,
+            outlook=outlook,
+            sweep=self._swept(),
+            zone=self._store.zone,
         )
 
     def _camera(
-        self, camera: Camera, session: SessionStatus | None, now_us: int, days_fit: float | None
+        self, camera: Camera, session: SessionStatus | None, now_us: int, outlook: Outlook | None
     ) -> CameraFacts:
-        kept = self._survey.of(camera.id)
+        kept, coming = self._survey.of(camera.id), None if outlook is None else outlook.measured.of(camera.id)
         begun_us = max(self._started_us, camera.registered_us)
         facts = CameraFacts(
             id=camera.id,
@@ -117,9 +119,12 @@ class Gatherer:
             state=_state(camera, session),
             wanted_age_s=max(0, now_us - begun_us) / 1e6,
             since_us=camera.retired_us or (session.since_us if session else None),
-            days_held=days_held(kept.oldest_us, now_us),
+            days_held=days_held(kept.since_us, now_us),
+            held_bytes=kept.held_bytes,
             bytes_a_day=kept.bytes_a_day,
-            days_forecast=days_fit if camera.enabled and camera.retired_us is None else None,
+            days_forecast=None if coming is None else coming.days_fit,
+            days_to_floor=None if coming is None else coming.days_to_floor,
+            before_bytes_a_day=kept.before_bytes_a_day,
             gap_seconds=kept.gap_seconds,
             signing=kept.signing,
             audio_wanted=camera.audio == "on",

@@ -23,11 +23,23 @@ _CAMERA_GAUGES: Final[tuple[tuple[str, str, _Gauge], ...]] = (
     ("custos_camera_recording", "1 while the camera is recorded.", lambda one: float(one.state == "recording")),
     ("custos_camera_media_age_seconds", "Since the camera's last picture.", lambda one: one.media_age_s),
     ("custos_camera_bitrate_bits_per_second", "What the camera sends.", lambda one: one.bitrate_bps),
-    ("custos_camera_days_held", "Between the camera's oldest footage and now.", lambda one: one.days_held),
+    (
+        "custos_camera_days_held",
+        "How far back its footage reaches without a hole; footage beyond one, such as under a hold, does not count.",
+        lambda one: one.days_held,
+    ),
+    ("custos_camera_days_required", "Below this nothing of it is discarded.", lambda one: float(one.floor_days)),
+    ("custos_camera_held_bytes", "Of its footage that is under a hold.", lambda one: float(one.held_bytes)),
+    ("custos_camera_bytes_a_day", "What it needs of the disk a day.", lambda one: one.bytes_a_day),
     (
         "custos_camera_days_forecast",
-        "Days of footage that will fit at the present rate.",
+        "Days of footage that will fit at the present rates.",
         lambda one: one.days_forecast,
+    ),
+    (
+        "custos_camera_rate_rise_ratio",
+        "The rate of its last day to that of the week before, where it has risen.",
+        lambda one: one.bytes_a_day / one.before_bytes_a_day if one.bytes_a_day and one.before_bytes_a_day else None,
     ),
     (
         "custos_camera_clock_offset_seconds",
@@ -79,6 +91,8 @@ class BoxCollector(Collector):
         yield from _of_witnesses(facts)
         yield from _of_volumes(facts)
         yield from _of_scrub(facts)
+        yield from _of_forecast(facts)
+        yield from _of_sweep(facts)
         yield from _of_cameras(facts)
         yield from _of_duties(facts)
 
@@ -167,6 +181,48 @@ def _of_scrub(facts: Facts) -> Iterable[Metric]:
     yield _gauge(
         "custos_segments_damaged", "Stored segments that are not what was recorded.", facts.scrub.damaged_count
     )
+
+
+def _of_forecast(facts: Facts) -> Iterable[Metric]:
+    """Days ahead, of which there are none where nothing is to be seen: an alarm on `< 30` is silent then."""
+    floor = GaugeMetricFamily(
+        "custos_volume_days_until_floor_fails",
+        "Until the volume has no room for what must be kept; none: not to be seen.",
+        labels=["volume"],
+    )
+    full = GaugeMetricFamily(
+        "custos_volume_days_until_full",
+        "Until the volume is full of footage that is younger than its target; none: not to be seen.",
+        labels=["volume"],
+    )
+    for one in facts.outlook.measured.volumes if facts.outlook is not None else ():
+        if one.days_to_floor is not None:
+            floor.add_metric([one.name], one.days_to_floor)
+        if one.days_to_full is not None:
+            full.add_metric([one.name], one.days_to_full)
+    yield from (floor, full)
+
+
+def _of_sweep(facts: Facts) -> Iterable[Metric]:
+    """The account of the last sweep: what should have gone is what went, and `custos_sweep_not_discarded`."""
+    swept = facts.sweep
+    if swept is None:
+        return
+    yield _gauge("custos_sweep_age_seconds", "Since the last sweep began.", max(0, facts.now_us - swept.at_us) / 1e6)
+    yield _gauge("custos_sweep_due_segments", "What the last sweep should have discarded.", swept.should)
+    yield _gauge("custos_sweep_due_bytes", "The same in bytes.", swept.should_bytes)
+    yield _gauge("custos_sweep_discarded_segments", "What it discarded.", swept.did)
+    yield _gauge("custos_sweep_discarded_bytes", "The same in bytes.", swept.bytes)
+    for name, text, parts in (
+        ("custos_sweep_not_discarded", "What it should have discarded and did not, by reason", swept.because),
+        ("custos_sweep_kept", "What is past its target and rightly stays, by reason", swept.spared),
+    ):
+        count = GaugeMetricFamily(f"{name}_segments", f"{text}.", labels=["reason"])
+        size = GaugeMetricFamily(f"{name}_bytes", f"{text}, in bytes.", labels=["reason"])
+        for one in parts:
+            count.add_metric([one.code], one.count)
+            size.add_metric([one.code], one.bytes)
+        yield from (count, size)
 
 
 def floor_margin_days(facts: Facts) -> float | None:

@@ -12,11 +12,11 @@ The rules:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Final, Literal
 
+from appliance.health.coming import problems_ahead
 from appliance.health.facts import CameraFacts, Facts, WitnessFacts
+from appliance.health.problem import Problem, Weight
 from config.errors import CustosError
 from config.times import HOUR_US, MINUTE_US, format_us
 from recorder.errors import SourceError, StorageError
@@ -49,23 +49,7 @@ SYNC_SLOW_S: Final = 1.0
 """A sync that takes longer means that a power cut would cost more than promised."""
 
 
-class Weight(IntEnum):
-    """How much a problem weighs; the state of the box is that of its heaviest problem."""
-
-    NOTICE = 0
-    DEGRADED = 1
-    FAILING = 2
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong."""
-
-    code: str
-    text: str
-    weight: Weight
-    camera: str | None = None
-
+GB: Final = 1e9
 
 BoxState = Literal["ok", "degraded", "failing"]
 
@@ -196,10 +180,8 @@ def _minute(instant_us: int) -> str:
 
 
 def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
-    fitting = [(one.days_forecast, one.floor_days) for one in facts.cameras if one.days_forecast is not None]
-    days, floor = min(fitting, key=lambda one: one[0] - one[1], default=(0.0, 0))  # of the camera that is worst off
-    if days < floor:
-        yield Problem("floor_at_risk", _SHORT[chinese].format(days=days, floor=floor), Weight.DEGRADED)
+    yield from problems_ahead(facts, chinese)
+    yield from _of_sweep(facts, chinese)
     for camera in facts.cameras:
         if camera.needs_purpose:
             text = _PURPOSE[chinese].format(name=camera.name, days=camera.target_days)
@@ -218,6 +200,25 @@ def _of_scrub(facts: Facts, chinese: bool) -> Iterator[Problem]:
             which += " …"
         text = _DAMAGED[chinese].format(count=scrub.damaged_count, which=which)
         yield Problem("segments_damaged", text, Weight.DEGRADED)
+
+
+def _of_sweep(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    if facts.sweep is None or not facts.sweep.failed:
+        return
+    failed = [one for one in facts.sweep.because if one.failed]
+    text = _STUCK[chinese].format(
+        count=facts.sweep.failed,
+        size=sum(one.bytes for one in failed) / GB,
+        example=failed[0].example,
+        why=_reason(failed[0].code, _english(failed[0].code), chinese),
+    )
+    yield Problem("discards_failed", text, Weight.DEGRADED)
+
+
+def _english(code: str) -> str:
+    """The sentence of a failure of storage, by its code."""
+    kinds: list[type[StorageError]] = [StorageError, *StorageError.__subclasses__()]
+    return next((one.sentence() for one in kinds if one.code == code), code)
 
 
 def _reason(code: str, text: str, chinese: bool) -> str:
@@ -337,11 +338,10 @@ _CAMERA_SILENT: Final = (
     "Camera {name} has sent no picture for {seconds} s: check its power, its cable and its stream settings.",
     "采集设备“{name}”已有 {seconds} 秒没有图像：请检查其电源、网线和码流设置。",
 )
-_SHORT: Final = (
-    "At the present rate only {days:.0f} days of footage fit, and {floor} must be kept: add disks or lower bit rates. "
-    "Nothing younger is discarded; recording would stop.",
-    "按当前码率只能保存 {days:.0f} 天录像，而规定须保存 {floor} 天：请增加磁盘或降低码率。"
-    "未到期录像不会被删除，届时录像将停止。",
+_STUCK: Final = (
+    "{count} segments past their time could not be removed ({size:.1f} GB, the first is {example}): {why} They are "
+    "tried again, ever more rarely, at least once a day.",
+    "{count} 个到期录像段无法删除（共 {size:.1f} GB，首个为 {example}）：{why}将以递增的间隔重试，至少每天一次。",
 )
 _PURPOSE: Final = (
     "Camera {name} is kept for {days} days, which is longer than the law wants: write down what for (`purpose`), or "

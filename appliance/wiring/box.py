@@ -29,11 +29,12 @@ import uvloop
 from api.app import create_app
 from api.auth import is_loopback
 from api.deps import Ports
+from appliance.health.admitting import Admissions
 from appliance.health.facts import AnchorFacts, KeyFacts, Sm2Facts, WitnessFacts
 from appliance.health.gather import Gatherer, Terms
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
-from appliance.health.report import Identity, readiness, status
+from appliance.health.report import Identity, forecast, readiness, status
 from appliance.health.survey import Survey
 from appliance.notify import Notifier, Watchdog
 from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Pulse, Wake, listen, supervise
@@ -67,7 +68,9 @@ from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.cosigning import WitnessContradicts
 from retention.evidence.jobs import Exporter
 from retention.evidence.witnesses import Witness
+from retention.forecast import alarm_of
 from retention.pace import Load, Pace
+from retention.reconcile import Reconciliation, Retries
 from retention.scrub import Scrubber
 from retention.sweep import sweep
 
@@ -217,6 +220,9 @@ class RecordingBox:
         self._zone = ZoneInfo(settings.box.time_zone)
         self._outcomes = Outcomes()
         self._survey = Survey(store)
+        self._retries = Retries()
+        self._swept: Reconciliation | None = None
+        self._alarm_told: int | None = None
         self._begun = False
         self._ended = False
         self._off_told_us: dict[str, int] = {}
@@ -256,6 +262,7 @@ class RecordingBox:
             self._anchor_facts,
             self._sm2_facts,
             self._key_facts,
+            lambda: self._swept,
         )
 
     def _ports(self) -> Ports:
@@ -266,6 +273,8 @@ class RecordingBox:
             store=store,
             clock=self._clock,
             status=lambda language: status(facts(), identity, language),
+            forecast=lambda language: forecast(facts(), language),
+            admit=Admissions(store, self._survey, self._clock).of,
             metrics=exposition(facts),
             still=self._stills.newest,
             ready=lambda: readiness(facts(), self._begun),
@@ -487,13 +496,19 @@ class RecordingBox:
 
     def _look_around(self) -> None:
         self._survey.look(self._store.cameras.all(), self._clock.read().utc_us)
+        outlook = self._survey.outlook()
+        days = None if outlook is None else outlook.measured.days_to_floor
+        if alarm_of(days) != self._alarm_told:
+            self._alarm_told = alarm_of(days)
+            if days is not None:
+                log.warning("the floor would fail: see the status for what to do", in_days=round(days, 1))
 
     def _sweep(self) -> None:
         """Only once the record has begun: what an earlier run left must be finished before anything is judged."""
         if not self._begun:
             return
-        report = sweep(self._store, self._clock)
-        if report.should or report.refused:
+        report = self._swept = sweep(self._store, self._clock, self._retries)
+        if report.should:
             log.info("swept", what=report.sentence, bytes=report.bytes)
 
     def _scrub(self) -> None:

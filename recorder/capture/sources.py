@@ -47,6 +47,8 @@ class ProbeResult:
     """Between key pictures, where two came while it was looked at."""
     clock_offset_s: float | None = None
     """How far the camera's clock is ahead of ours; None: it did not tell meanwhile."""
+    bitrate_bps: int | None = None
+    """About what it sends, in bits a second; None: its time stamps do not tell."""
 
 
 def source_of(
@@ -83,7 +85,14 @@ def probe(source: Source, clock: Clock) -> ProbeResult:
         pictures = _look(source, clock)
         width, height = _size(track, pictures[0])
         return ProbeResult(
-            track.codec, width, height, _rate(pictures), track.left_out, _key_interval(pictures), _offset(pictures)
+            track.codec,
+            width,
+            height,
+            _rate(pictures),
+            track.left_out,
+            _key_interval(pictures),
+            _offset(pictures),
+            _bitrate(pictures),
         )
     finally:
         source.release()
@@ -128,6 +137,17 @@ def _size(track: Track, key: Packet) -> tuple[int, int]:
 def _key_interval(pictures: list[Packet]) -> float | None:
     keys = [one.pts for one in pictures if one.is_key and one.pts is not None]
     return None if len(keys) < 2 else round((keys[1] - keys[0]) / TICKS_PER_S, 2)
+
+
+def _bitrate(pictures: list[Packet]) -> int | None:
+    """Bits of pictures a second, over whole groups of them where there are any: key pictures are the large ones."""
+    keys = [at for at, one in enumerate(pictures) if one.is_key]
+    last = keys[-1] if len(keys) > 1 else len(pictures) - 1
+    begun, ended = pictures[0].pts, pictures[last].pts
+    if begun is None or ended is None or ended <= begun:
+        return None
+    bits = 8 * sum(len(one.data) for one in pictures[:last])
+    return round(bits * TICKS_PER_S / (ended - begun))
 
 
 def _offset(pictures: list[Packet]) -> float | None:

@@ -24,6 +24,9 @@ from recorder.store.records import (
     Item,
     MediaState,
     Page,
+    Reach,
+    Recorded,
+    Sample,
     Segment,
     Signing,
     camera_of,
@@ -155,6 +158,59 @@ class Catalogue:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
+    def recorded(self, stream_id: str, start_us: int, end_us: int, sample: Sample | None = None) -> Recorded:
+        """What was recorded by segments that start in the interval; of a sample, those that start in its stretches.
+
+        One range look-up by the start; of a sample only the rows of its stretches are read.
+        """
+        inside = (_I.stream_id == stream_id) & (_I.t0_us >= start_us) & (_I.t0_us < end_us)
+        if sample is not None:
+            inside &= _I.t0_us % sample.every_us < sample.for_us
+        sums = (func.coalesce(func.sum(one), 0) for one in (_I.bytes, _I.t1_us - _I.t0_us))
+        with self._database.read() as connection:
+            size, length_us = connection.execute(select(*sums).where(inside, _I.kind == "segment")).one()
+            return Recorded(int(size), int(length_us))
+
+    def hourly(self, stream_id: str, start_us: int, end_us: int) -> dict[int, Recorded]:
+        """The same by the hour, counted from the epoch, in which segments start; hours of nothing are left out."""
+        hour = _I.t0_us // HOUR_US
+        sums = (func.sum(one) for one in (_I.bytes, _I.t1_us - _I.t0_us))
+        inside = (_I.stream_id == stream_id) & (_I.t0_us >= start_us) & (_I.t0_us < end_us)
+        query = select(hour, *sums).where(inside, _I.kind == "segment").group_by(hour)
+        with self._database.read() as connection:
+            return {int(at): Recorded(int(size), int(length)) for at, size, length in connection.execute(query)}
+
+    def present_bytes(self, stream_id: str, start_us: int, end_us: int) -> int:
+        """Bytes still here of segments that start in the interval."""
+        query = select(func.coalesce(func.sum(_I.bytes), 0)).where(
+            _I.stream_id == stream_id,
+            _I.t0_us >= start_us,
+            _I.t0_us < end_us,
+            _I.state == MediaState.PRESENT.value,
+        )
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def reach(self, stream_id: str, from_us: int, held: Sequence[tuple[int, int]] = ()) -> Reach | None:
+        """How far back footage reaches without a hole; None: there is none.
+
+        What was discarded is a hole; a gap is none, for it says why. So footage that is there only because of a hold
+        counts no more than what it hangs together with. One look-up, and two more for each hold that lies in between.
+
+        Args:
+            stream_id: of the stream.
+            from_us: what ended before does not count.
+            held: intervals of its camera that are under a hold, in order, none touching another.
+        """
+        with self._database.read() as connection:
+            first = _first_present(connection, stream_id, from_us)
+            while first is not None and (until_us := _held_until(held, first)) is not None:
+                behind = _first_present(connection, stream_id, until_us, starts_us=until_us)
+                if behind is None or _follows_media(connection, stream_id, behind["n"]):
+                    break
+                first = behind
+            return None if first is None else Reach(first["t0_us"], first["leaf_index"])
+
     def gap_seconds(self, stream_id: str) -> dict[Cause, float]:
         """Seconds not recorded, by cause, since the camera was registered."""
         query = select(_I.cause, func.sum(_I.t1_us - _I.t0_us)).where(
@@ -162,6 +218,30 @@ class Catalogue:
         )
         with self._database.read() as connection:
             return {Cause(cause): float(us) / 1e6 for cause, us in connection.execute(query.group_by(_I.cause)).all()}
+
+
+def _first_present(
+    connection: Connection, stream_id: str, after_us: int, starts_us: int = -(2**62)
+) -> Mapping[Any, Any] | None:
+    """The oldest media still here that ended after an instant, and begins no earlier than the other."""
+    query = select(_I.n, _I.t0_us, _I.t1_us, _I.leaf_index).where(
+        _I.stream_id == stream_id,
+        _I.state == MediaState.PRESENT.value,
+        _I.t1_us > after_us,
+        _I.t0_us >= starts_us,
+    )
+    return connection.execute(query.order_by(_I.t1_us).limit(1)).mappings().one_or_none()
+
+
+def _held_until(held: Sequence[tuple[int, int]], row: Mapping[Any, Any]) -> int | None:
+    return next((t1_us for t0_us, t1_us in reversed(held) if t0_us < row["t1_us"] and t1_us > row["t0_us"]), None)
+
+
+def _follows_media(connection: Connection, stream_id: str, n: int) -> bool:
+    """Whether the segment before that item, gaps apart, is still here; so it is where there is none."""
+    query = select(_I.state).where(_I.stream_id == stream_id, _I.n < n, _I.kind == "segment")
+    state = connection.execute(query.order_by(_I.n.desc()).limit(1)).scalar()
+    return state in (None, MediaState.PRESENT.value)
 
 
 def item_of(row: Mapping[Any, Any], holds: Sequence[Hold] = ()) -> Item:

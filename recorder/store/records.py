@@ -11,6 +11,7 @@ from enum import StrEnum
 from config.keeping import Protection, Wish
 from config.terms import AudioName, TransportName
 from recorder.causes import Cause
+from recorder.errors import StorageError
 
 MAIN = "main"
 """The stream that is recorded; `sub` streams are for looking and watching, and come later."""
@@ -531,6 +532,43 @@ class VolumeState:
     total_bytes: int
     state: str
     """`ok`, `low`, `full`, `read_only`, `io_error` or `missing`."""
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A segment that is announced as discarded, and whose file is still there."""
+
+    segment_id: str
+    bytes: int
+    error: StorageError
+    """Why: of the file itself, or of those before it."""
+    is_tried: bool = True
+    """False: too many before it failed, and it was left for later."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What was recorded in a stretch of time."""
+
+    bytes: int = 0
+    length_us: int = 0
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Stretches of time of one length, at one distance."""
+
+    every_us: int
+    for_us: int
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far back a stream's footage reaches without a hole, but for gaps that say why."""
+
+    since_us: int
+    leaf_index: int
+    """Of the entry of the segment that starts there: by it the rules tell how long it stays."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from recorder.errors import (
     NotPresent,
     Refused,
     SegmentUnknown,
+    StorageError,
     UnderExport,
     UnderHold,
 )
@@ -59,6 +60,7 @@ from recorder.store.records import (
     MediaState,
     SegmentFacts,
     SegmentHeader,
+    Stuck,
     camera_of,
     segment_id_of,
 )
@@ -69,6 +71,10 @@ LEGAL_FLOOR_DAYS = Protection.ORDINARY.least_days
 
 DISCARD_BATCH = 500
 """Segments discarded with one pair of leaves: bounds the leaf and the time that commits wait."""
+
+UNLINK_FAILURES_LIMIT = 8
+"""Files of one call that cannot be removed, before the rest is left for later: a failing disk answers each of five
+hundred only after seconds, and gets worse by being asked."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +87,22 @@ class Leftover:
 
 
 @dataclass(frozen=True)
+class Finished:
+    """What came of discards that were announced."""
+
+    discarded: tuple[str, ...] = ()
+    bytes: int = 0
+    stuck: tuple[Stuck, ...] = ()
+
+
+@dataclass(frozen=True)
 class DiscardReport:
     """What `discard` did, and why it did not do the rest."""
 
     discarded: tuple[str, ...]
     refused: tuple[tuple[str, Refused], ...]
     bytes: int
+    stuck: tuple[Stuck, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -241,23 +257,53 @@ class Segments:
                     marked.append(self._checked(connection, segment_id, now_us))
                 except Refused as err:
                     refused.append((segment_id, err))
-            going = self._announce(connection, marked, rule, now_us) if marked else 0
-        if marked:
-            self._checkpoint()
-            self.finish_discards()
-        names = tuple(segment_id_of(one.stream_id, one.n) for one in marked)
-        return DiscardReport(names, tuple(refused), going)
+            if marked:
+                self._announce(connection, marked, rule, now_us)
+        if not marked:
+            return DiscardReport((), tuple(refused), 0)
+        self._checkpoint()
+        chosen = {(one.stream_id, one.n) for one in marked}
+        found = self._finish([row for row in self._going() if (row["stream_id"], row["n"]) in chosen])
+        return DiscardReport(found.discarded, tuple(refused), found.bytes, found.stuck)
 
-    def finish_discards(self) -> tuple[str, ...]:
-        """Steps 3 and 4 for every segment that is `going`: after a crash, too."""
+    def finish_discards(self, later: Collection[str] = ()) -> Finished:
+        """Steps 3 and 4 for every segment that is `going`: after a crash, too. A file that cannot be removed keeps no
+        other from going: its segment stays `going`, and is told.
+
+        `later`: segments that are not to be tried now.
+        """
+        return self._finish([row for row in self._going() if segment_id_of(row["stream_id"], row["n"]) not in later])
+
+    def _going(self) -> Sequence[Mapping[Any, Any]]:
+        query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
         with self._database.read() as connection:
-            query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
-            rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()
+            rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings()
+            return list(rows)
+
+    def _finish(self, rows: Sequence[Mapping[Any, Any]]) -> Finished:
+        gone: list[Mapping[Any, Any]] = []
+        stuck: list[Stuck] = []
+        error: StorageError | None = None
         for row in rows:
+            if len(stuck) < UNLINK_FAILURES_LIMIT:
+                error = self._unlinked(row)
+            if error is None:
+                gone.append(row)
+            else:
+                is_tried = len(stuck) < UNLINK_FAILURES_LIMIT
+                stuck.append(Stuck(segment_id_of(row["stream_id"], row["n"]), row["bytes"], error, is_tried))
+        if gone:
+            self._report_gone([(row["stream_id"], row["n"]) for row in gone])
+        names = tuple(segment_id_of(row["stream_id"], row["n"]) for row in gone)
+        return Finished(names, sum(row["bytes"] for row in gone), tuple(stuck))
+
+    def _unlinked(self, row: Mapping[Any, Any]) -> StorageError | None:
+        """Remove the file of a row; why it could not be."""
+        try:
             files.unlink(self._layout.volume(row["volume"]) / row["path"])
-        if rows:
-            self._report_gone([(row["stream_id"], row["n"]) for row in rows])
-        return tuple(segment_id_of(row["stream_id"], row["n"]) for row in rows)
+        except StorageError as err:
+            return err
+        return None
 
     # -- inside
 
@@ -340,13 +386,12 @@ class Segments:
         """Of a camera of an older catalogue, until its first rule is written, what the box was told."""
         return rules_of(connection, camera_id) or [Rule(0, self._floor_days, self._floor_days)]
 
-    def _announce(self, connection: Connection, marked: Sequence[_Marked], rule: str, now_us: int) -> int:
+    def _announce(self, connection: Connection, marked: Sequence[_Marked], rule: str, now_us: int) -> None:
         """One entry for what follows each other in a stream and was kept by one floor."""
         by_floor: dict[int, list[tuple[str, int]]] = {}
         for one in marked:
             by_floor.setdefault(one.floor_days, []).append((one.stream_id, one.n))
         ranges = [(floor_days, *span) for floor_days, keys in sorted(by_floor.items()) for span in _ranges(keys)]
-        size = 0
         for floor_days, stream_id, n0, n1 in ranges:
             chosen = (tables.items.c.stream_id == stream_id) & tables.items.c.n.between(n0, n1)
             rows = connection.execute(select(tables.items).where(chosen)).mappings().all()
@@ -372,8 +417,6 @@ class Segments:
             entry = self._ledger.append(connection, "del", fields)
             mark = {"state": MediaState.GOING.value, "del_leaf": entry.index}
             connection.execute(update(tables.items).where(chosen, tables.items.c.kind == "segment").values(**mark))
-            size += fields["bytes"]
-        return size
 
     def _report_gone(self, keys: Sequence[tuple[str, int]]) -> None:
         with self._database.write() as connection:

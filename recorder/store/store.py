@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -46,7 +46,10 @@ from recorder.store.records import (
     Head,
     Item,
     Page,
+    Reach,
+    Recorded,
     RecoveryReport,
+    Sample,
     Segment,
     SegmentFacts,
     SegmentHeader,
@@ -56,7 +59,7 @@ from recorder.store.records import (
 )
 from recorder.store.rotation import Rotated
 from recorder.store.scrubs import Scrubs
-from recorder.store.segments import DiscardReport, Leftover, Segments
+from recorder.store.segments import DiscardReport, Finished, Leftover, Segments
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
 from recorder.store.views import Views
@@ -216,7 +219,7 @@ class Store:
         Where a backup was put back, that is said before anything else.
         """
         restored.tell(self.layout, self.database, self.ledger)
-        finished = self._segments.finish_discards()
+        finished = self._segments.finish_discards()  # what is stuck the sweep tells, and tries again
         leftovers: list[Leftover] = []
         for camera in self.cameras.all():
             _, leftover = self._segments.resume(camera.stream_id)
@@ -229,7 +232,7 @@ class Store:
         report = RecoveryReport(
             recovered=tuple(one.recovered for one in leftovers if one.recovered),
             damaged=tuple(str(one.damaged) for one in leftovers if one.damaged),
-            discards_finished=finished,
+            discards_finished=finished.discarded,
             empty=tuple(str(one.empty) for one in leftovers if one.empty),
         )
         for path in report.damaged:
@@ -476,6 +479,22 @@ class Store:
         """Bytes recorded in an interval."""
         return self.catalogue.bytes_between(stream_id, start_us, end_us)
 
+    def recorded(self, stream_id: str, start_us: int, end_us: int, sample: Sample | None = None) -> Recorded:
+        """What was recorded in an interval, or in a sample of it."""
+        return self.catalogue.recorded(stream_id, start_us, end_us, sample)
+
+    def hourly(self, stream_id: str, start_us: int, end_us: int) -> dict[int, Recorded]:
+        """The same by the hour."""
+        return self.catalogue.hourly(stream_id, start_us, end_us)
+
+    def present_bytes(self, stream_id: str, start_us: int, end_us: int) -> int:
+        """Bytes still here of an interval."""
+        return self.catalogue.present_bytes(stream_id, start_us, end_us)
+
+    def reach(self, stream_id: str, from_us: int, held: Sequence[tuple[int, int]] = ()) -> Reach | None:
+        """How far back footage reaches without a hole."""
+        return self.catalogue.reach(stream_id, from_us, held)
+
     def signing(self, stream_id: str) -> Signing | None:
         """How it stands with the signatures of a stream's camera."""
         return self.catalogue.signing(stream_id)
@@ -494,6 +513,6 @@ class Store:
         """Remove media: the one function that does, twice guarded."""
         return self._segments.discard(segment_ids, rule)
 
-    def finish_discards(self) -> tuple[str, ...]:
-        """Finish what a crash or a failing disk left half discarded."""
-        return self._segments.finish_discards()
+    def finish_discards(self, later: Collection[str] = ()) -> Finished:
+        """Finish what a crash or a failing disk left half discarded, but for those."""
+        return self._segments.finish_discards(later)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from api.deps import Ports
-from api.schemas import BoxStatus, LogStatus, Readiness, RetentionStatus, Status
+from api.schemas import AdmissionOut, BoxStatus, ForecastOut, LogStatus, Readiness, RetentionStatus, Status
 from config.times import format_us
 from recorder.errors import StillUnavailable
 from recorder.store.store import Store
@@ -36,6 +36,7 @@ def ports_of(
     exported: Callable[[], None] = lambda: None,
     held: Callable[[], None] = lambda: None,
     still: Callable[[str, float], Still] = no_still,
+    admit: Callable[[str, int | None, str], AdmissionOut | None] = lambda camera, bitrate_bps, language: None,
 ) -> Ports:
     """Ports whose status says little, and the truth."""
 
@@ -53,8 +54,13 @@ def ports_of(
             ),
         )  # fmt: skip
 
+    def forecast(language: str) -> ForecastOut:
+        return ForecastOut(
+            at=None, horizon_days=400, assumed_bitrate_bps=4_000_000, volumes=[], cameras=[], problems=[]
+        )
+
     return Ports(
-        store=store, clock=clock, status=status, metrics=lambda: b"custos_up 1\n",
+        store=store, clock=clock, status=status, forecast=forecast, admit=admit, metrics=lambda: b"custos_up 1\n",
         ready=lambda: Readiness(ready=True), cameras_changed=changed, exports_changed=exported, holds_changed=held,
         token_needed=token_needed, program="0", still=still,
     )  # fmt: skip

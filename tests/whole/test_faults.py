@@ -264,7 +264,11 @@ def complaints_of_problems(cameras: FaultyCameras, run: Run) -> Iterator[str]:
     a box without an authority."""
     told = {(one["code"], one.get("camera")) for one in run.problems} - {
         ("floor_at_risk", None),
+        ("floor_at_risk_assumed", None),
+        ("floor_fails_within_a_day", None),
+        ("floor_fails_within_a_week", None),
         ("not_anchored", None),
+        ("volume_will_be_full", None),
     }
     due = {("camera_clock_off", name) for name, counts in cameras.counts.items() if counts["clock_offset_s"]}
     if told != due:

@@ -14,8 +14,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.app import create_app
 from api.errors import MEDIA_TYPE
-from api.routes import cameras, exports, footage, health, holds, log, media, scrub, views
+from api.routes import cameras, exports, footage, forecast, health, holds, log, media, scrub, views
 from api.routes.ranges import Span, byte_range, matches_none
+from api.schemas import AdmissionOut
 from config.errors import CustosError
 from config.times import format_us
 from recorder.capture.recording import Recording
@@ -39,7 +40,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 from tests.fakes.serving import serving
 
-PAGES = (cameras, exports, footage, health, holds, log, media, scrub, views)
+PAGES = (cameras, exports, footage, forecast, health, holds, log, media, scrub, views)
 
 
 class Box:
@@ -111,6 +112,48 @@ async def test_a_camera_comes_changes_and_goes(box: Box) -> None:
     assert [one["id"] for one in listed.json()["cameras"]] == ["gate", "yard"]
     assert box.changes == 3
     assert all("planted" not in one.text for one in (made, changed, gone, listed))
+
+
+async def test_what_is_coming_is_told_in_the_language_of_who_asks(box: Box) -> None:
+    """Volumes, cameras, and in words what to do; before anybody has looked it says so."""
+    body = (await box.ask("GET", "/api/v1/forecast")).json()
+
+    assert body["at"] is None
+    assert (body["volumes"], body["cameras"], body["problems"]) == ([], [], [])
+    assert body["horizon_days"] > 365
+
+
+async def test_a_camera_without_room_is_registered_and_warned_of(tmp_path: Path) -> None:
+    """Never in silence: the answer to whoever adds or changes it says when the floor would fail. The declared rate is
+    asked for that alone, and is no setting of the camera."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    asked: list[tuple[str, int | None, str]] = []
+
+    def admit(camera: str, bitrate_bps: int | None, language: str) -> AdmissionOut:
+        asked.append((camera, bitrate_bps, language))
+        return AdmissionOut(
+            basis="declared", bitrate_bps=bitrate_bps or 0, bytes_a_day=1, stored_bytes=32, full_on=None,
+            floor_fails_on="2026-03-05", floor_fails_without_on=None, warning="No room.",
+        )  # fmt: skip
+
+    transport = httpx.ASGITransport(create_app(ports_of(store, clock, admit=admit)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+        yard = {"id": "yard", "name": "Yard", "url": "rtsp://192.0.2.1/x", "bitrate_bps": 8_000_000}
+        made = await client.post("/api/v1/cameras", json=yard)
+        changed = await client.patch(
+            "/api/v1/cameras/yard", json={"floor_days": 60}, headers={"Accept-Language": "zh-CN"}
+        )
+        odd = await client.post("/api/v1/cameras", json={**yard, "id": "lobby", "bitrate_bps": 4})
+        read = await client.get("/api/v1/cameras/yard")
+
+    assert made.status_code == 201
+    assert made.json()["admission"]["warning"] == "No room."
+    assert changed.json()["admission"]["floor_fails_on"] == "2026-03-05"
+    assert read.json()["admission"] is None
+    assert odd.status_code == 422
+    assert asked == [("yard", 8_000_000, "en"), ("yard", None, "zh-CN")]
+    store.close()
 
 
 async def test_sound_is_recorded_where_somebody_asks_for_it(box: Box) -> None:

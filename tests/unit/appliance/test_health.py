@@ -94,11 +94,11 @@ def test_footage_is_surveyed(scene: Scene) -> None:
     scene.look()
     kept = scene.survey.of("gate")
     recorded = scene.store.bytes_between("gate.main", 0, 2**62)
-    assert kept.oldest_us is not None
+    assert kept.since_us is not None
     assert kept.bytes_a_day is not None
-    assert kept.bytes_a_day == pytest.approx(recorded * DAY_US / (scene.clock.utc_us - kept.oldest_us))
+    assert kept.bytes_a_day == pytest.approx(recorded * DAY_US / (scene.clock.utc_us - kept.since_us))
     gate = scene.gate()
-    assert gate.days_held == pytest.approx((scene.clock.utc_us - kept.oldest_us) / DAY_US)
+    assert gate.days_held == pytest.approx((scene.clock.utc_us - kept.since_us) / DAY_US)
     assert gate.bytes_a_day == kept.bytes_a_day
     free_bytes = sum(volume.free_bytes for volume in scene.store.volumes())
     assert gate.days_forecast == pytest.approx(free_bytes / kept.bytes_a_day, rel=0.01)

@@ -11,6 +11,8 @@ from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcome
 from recorder.capture.fleet import WorkerFacts
 from recorder.store.records import VolumeState
+from retention.forecast import Load, Room, outlook
+from retention.reconcile import Because, Reconciliation
 
 FACTS = Facts(
     cameras=[
@@ -86,6 +88,35 @@ def test_why_a_camera_is_not_recorded() -> None:
 
     assert seen["custos_camera_problem", (("camera", "gate"), ("code", "source_auth_refused"))] == 1
     assert seen["custos_capture_restarts_total", (("process", "0"),)] == 3
+
+
+def test_what_is_coming_is_scraped() -> None:
+    """Days until the floor fails and until the disk is full, and nothing where nothing is to be seen; days held beside
+    days required; how far a rate rose."""
+    load = Load("gate", 10.0, 30, 31)
+    coming = outlook([Room("main", 100, 1000, 0), Room("spare", 0, 0, 0, usable=False)], [load], 0)
+    gate = CameraFacts("gate", "Gate", "recording", days_held=12.5, bytes_a_day=3.0, before_bytes_a_day=2.0)
+    seen = scrape(replace(FACTS, outlook=coming, cameras=[gate]))
+    main, spare, camera = (("volume", "main"),), (("volume", "spare"),), (("camera", "gate"),)
+
+    assert seen["custos_volume_days_until_floor_fails", main] == 10
+    assert seen["custos_volume_days_until_full", main] == 10
+    assert ("custos_volume_days_until_floor_fails", spare) not in seen
+    assert (seen["custos_camera_days_held", camera], seen["custos_camera_days_required", camera]) == (12.5, 30)
+    assert seen["custos_camera_rate_rise_ratio", camera] == 1.5
+
+
+def test_the_account_of_the_sweep_is_scraped() -> None:
+    """What was due is what went and what did not, by reason; before the first sweep there is none."""
+    because = (Because("storage_failed", 2, 20, True), Because("under_export", 1, 10))
+    swept = Reconciliation(31_000_000, 10, 100, 7, 70, because, (Because("held", 4, 40),), True)
+    seen = scrape(replace(FACTS, sweep=swept))
+    missed = {labels: value for (name, labels), value in seen.items() if name == "custos_sweep_not_discarded_segments"}
+
+    assert seen["custos_sweep_due_segments", ()] == seen["custos_sweep_discarded_segments", ()] + sum(missed.values())
+    assert seen["custos_sweep_kept_bytes", (("reason", "held"),)] == 40
+    assert seen["custos_sweep_age_seconds", ()] == 30
+    assert ("custos_sweep_due_segments", ()) not in scrape(FACTS)
 
 
 def test_witnesses_are_scraped() -> None:

@@ -209,11 +209,6 @@ def test_disk_is_slow() -> None:
     assert codes(replace(WELL, outcomes=[Outcome("sync", 1, 2.5)])) == ["sync_slow"]
 
 
-def test_footage_will_not_fit() -> None:
-    """A box too small for the floor says so days ahead."""
-    assert codes(replace(WELL, cameras=[replace(GATE, days_forecast=12)])) == ["floor_at_risk"]
-
-
 @given(st.permutations(["ok", "low", "full"]))
 def test_heaviest_comes_first(states: list[str]) -> None:
     """However volumes are ordered, what fails the box stands before what degrades it."""

@@ -1,4 +1,4 @@
-"""The plan: what goes, what stays, and why; and the forecast."""
+"""The plan: what goes, what stays, and why."""
 
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -11,7 +11,6 @@ from config.times import DAY_US
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.keeping import Rule
 from recorder.store.records import CodecName, MediaState, Segment
-from retention.forecast import days_held, forecast
 from retention.policy import Now, Policy, Reason, plan
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -74,24 +73,3 @@ def test_footage_recorded_under_a_higher_floor_is_kept_by_it() -> None:
 
     assert [one.goes for one in verdicts] == [False, True]
     assert [one.goes for one in plan([before, after], lowered, Now(92 * DAY_US, 92 * DAY_US))] == [True, True]
-
-
-def test_the_forecast_follows_the_rates() -> None:
-    """Two cameras of 1 GB and 3 GB a day fill 40 GB in ten days."""
-    found = forecast({"a": 500, "b": 1500}, DAY_US // 2, 40_000)
-
-    assert found.bytes_a_day == {"a": 1000.0, "b": 3000.0}
-    assert found.days_to_full == 10.0
-
-
-def test_nothing_recorded_fills_no_disk() -> None:
-    """No rate, no day; and no division by nought."""
-    assert forecast({}, DAY_US, 100).days_to_full is None
-    assert forecast({"a": 0}, 0, 100).days_to_full is None
-
-
-def test_days_held_reach_back_to_the_oldest_footage() -> None:
-    """None where there is none; never negative, though the clock was set back."""
-    assert days_held(None, DAY_US) is None
-    assert days_held(0, 3 * DAY_US) == 3.0
-    assert days_held(5 * DAY_US, DAY_US) == 0.0

@@ -48,7 +48,7 @@ def test_the_floor_of_existing_footage_never_goes_down(rules: list[Rule], index:
 
 @given(RULES, st.integers(0, 80))
 def test_stretches_of_the_log_have_the_target_of_each_of_their_entries(rules: list[Rule], size: int) -> None:
-    """Each entry lies in one stretch, and what is recorded by it goes when the rules say; an entry of a rule is none."""
+    """Each entry lies in one stretch, whose target is that of what is recorded by it; a rule's own entry is none."""
     found = epochs(rules, size)
 
     assert [index for entries, _ in found for index in entries] == list(range(size))[: sum(len(e) for e, _ in found)]
