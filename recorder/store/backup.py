@@ -29,13 +29,13 @@ from config.times import format_us
 from recorder.errors import Refused, StoreError
 from recorder.store import files, tables
 from recorder.store.anchors import ROOTS, file_name
+from recorder.store.hashing import sha256_of
 from recorder.store.log.errors import KeyFileInvalid, KeyReplaced
 from recorder.store.log.keys import load_key
 from recorder.store.log.note import Checkpoint
 from recorder.store.log.tiles import names_of
 from recorder.store.records import AnchorKind, Outsider
 from recorder.store.store import Store
-from recorder.store.verify import sha256_of
 
 FORMAT = 1
 README, FACTS, DATA, CONFIGURATION = "README.txt", "backup.json", "data", "configuration"

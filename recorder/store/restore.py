@@ -33,6 +33,7 @@ from recorder.store import datadir, files, fsck, restored, tables
 from recorder.store.backup import BackupFacts, digest_of_list
 from recorder.store.boxes import BoxesDamaged, outline
 from recorder.store.database import Database
+from recorder.store.hashing import sha256_of
 from recorder.store.layout import PART, REPLACED, Layout, segment_path
 from recorder.store.log.errors import LogError
 from recorder.store.log.keys import load_key
@@ -42,7 +43,6 @@ from recorder.store.records import MediaState, SegmentHeader
 from recorder.store.restored import Restored
 from recorder.store.rollback import Evidence, Known, Newer, WouldRollBack, sentence
 from recorder.store.store import Store
-from recorder.store.verify import sha256_of
 
 HEADER_READ_BYTES = 64 * 1024
 
