@@ -42,7 +42,12 @@ def target_of(rules: Sequence[Rule], leaf_index: int) -> int:
 
 
 def epochs(rules: Sequence[Rule], size: int) -> list[tuple[range, int]]:
-    """The entries of a log of that size in stretches of one target, each with the days after which footage goes."""
+    """The entries of a log in stretches of one target, each with the days after which footage goes.
+
+    Args:
+        rules: of a camera; the log holds them.
+        size: of the log: more than the index of any of them.
+    """
     starts = [0, *(one.index for one in rules[1:])]
     return [
         (range(start, stop), target_of(rules, stop))

@@ -557,6 +557,15 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 
 
 UNDO = {
+    "0014": (
+        "ALTER TABLE cameras DROP COLUMN protection",
+        "ALTER TABLE cameras DROP COLUMN floor_days",
+        "ALTER TABLE cameras DROP COLUMN target_days",
+        "ALTER TABLE cameras DROP COLUMN purpose",
+        "DROP TABLE rules",
+        "DROP INDEX present_by_end",
+        "CREATE INDEX present_by_end ON items (t1_us, stream_id) WHERE state = 'present'",
+    ),
     "0013": ("DROP TABLE log_keys",),
     "0012": (
         "ALTER TABLE items DROP COLUMN camsig",
