@@ -14,6 +14,9 @@ from typing import Any
 
 from config.keeping import DAYS_LIMIT
 
+RULE_DAYS_LIMIT = 2 * DAYS_LIMIT
+"""A target lies as far above its floor as the box's does: so no rule that a box writes has more days."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -74,6 +77,11 @@ def read_rule(index: int, fields: Mapping[str, Any]) -> Rule:
         KeyError, ValueError: it is none.
     """
     floor_days, target_days = fields["floor_days"], fields["target_days"]
-    if not all(type(one) is int and 0 < one <= 2 * DAYS_LIMIT for one in (floor_days, target_days)):
+    if not (is_rule_days(floor_days) and is_rule_days(target_days)):
         raise ValueError("days that cannot be")
     return Rule(index, floor_days, target_days)
+
+
+def is_rule_days(value: object) -> bool:
+    """Whether an entry's floor or target can be so many days."""
+    return type(value) is int and 0 < value <= RULE_DAYS_LIMIT

@@ -197,6 +197,23 @@ def test_footage_will_not_fit() -> None:
     assert codes(replace(WELL, cameras=[replace(GATE, days_forecast=12)])) == ["floor_at_risk"]
 
 
+def test_footage_of_one_camera_must_be_kept_for_longer() -> None:
+    """The floor that will not be kept is told: that of the camera that is worst off, and not the box's."""
+    vault = replace(GATE, id="vault", name="Vault", floor_days=90, target_days=91, days_forecast=60)
+    (problem,) = problems_of(replace(WELL, cameras=[GATE, vault]))
+    assert (problem.code, "90" in problem.text, "60" in problem.text) == ("floor_at_risk", True, True)
+
+
+def test_footage_is_kept_for_longer_than_the_law_wants() -> None:
+    """Without a purpose that is told of the camera, with the clause and what to do; with one, it is not."""
+    gate = replace(GATE, target_days=60, needs_purpose=True)
+    for language, words in (("en", ("Gate", "60", "799", "article 17")), ("zh-CN", ("Gate", "60", "第十七条"))):
+        (problem,) = problems_of(replace(WELL, cameras=[gate]), language)
+        assert (problem.code, problem.camera) == ("purpose_missing", "gate")
+        assert all(word in problem.text for word in ("purpose", *words))
+    assert codes(replace(WELL, cameras=[replace(gate, needs_purpose=False)])) == []
+
+
 @given(st.permutations(["ok", "low", "full"]))
 def test_heaviest_comes_first(states: list[str]) -> None:
     """However volumes are ordered, what fails the box stands before what degrades it."""

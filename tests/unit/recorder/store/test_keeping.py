@@ -48,7 +48,7 @@ def test_the_floor_of_existing_footage_never_goes_down(rules: list[Rule], index:
 
 @given(RULES, st.integers(1, 20))
 def test_stretches_of_the_log_have_the_target_of_each_of_their_entries(rules: list[Rule], more: int) -> None:
-    """Of a log that holds those rules, each entry lies in one stretch, and what is recorded by it goes when they say."""
+    """Of a log that holds those rules: each entry lies in one stretch, and its footage goes when the rules say."""
     size, ruled = rules[-1].index + more, {rule.index for rule in rules}
     found = epochs(rules, size)
 
