@@ -227,6 +227,41 @@ class SegmentPage(BaseModel):
     next: Annotated[str | None, Field(description="Give it as `after` for the next page.")]
 
 
+class ReceiptOut(BaseModel):
+    """A deletion receipt: media was discarded, and two entries of the log say so."""
+
+    entry: Annotated[int, Field(description="Index of the entry that announced it, before anything went.")]
+    done_entry: Annotated[
+        int | None, Field(description="Of the one that reported it; null: the media is still to be unlinked.")
+    ]
+    first: Annotated[int, Field(description="Number of the first segment.")]
+    last: Annotated[int, Field(description="And of the last one, included: all between them went.")]
+    start: Instant
+    end: Annotated[Instant, Field(description="Where the newest of them ended.")]
+    at: Annotated[Instant, Field(description="When it was announced.")]
+    done_at: Instant | None
+    rule: Annotated[str, Field(description="By which it went.", examples=["target 31 days, floor 30 days"])]
+    floor_days: Annotated[int, Field(description="For how many days all of it had to be kept.")]
+    age_wall_s: Annotated[float, Field(description="How old the newest was then, by the wall clock.")]
+    age_elapsed_s: Annotated[
+        float, Field(description="And by box time: for how long the box ran since it was written down.")
+    ]
+    bytes: int
+    holds: Annotated[str, Field(description="SHA-256 over the holds that were in force.")]
+    rules: Annotated[
+        str | None, Field(description="Likewise over the camera's rules; null: discarded before there were any.")
+    ]
+    zone: Annotated[str | None, Field(description="By whose midnights days were counted; null: an older entry.")]
+    utc_offset_s: int | None
+
+
+class ReceiptPage(BaseModel):
+    """A page of deletion receipts, the newest first."""
+
+    receipts: list[ReceiptOut]
+    next: Annotated[int | None, Field(description="`after` of the next page; null: this was the last one.")]
+
+
 class StretchOut(BaseModel):
     """A part of the asked interval."""
 

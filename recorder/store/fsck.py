@@ -150,12 +150,16 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
             yield from _key_is_known(connection, index, leaf)
         elif (leaf.type, leaf.fields.get("op")) == ("camera", "rule"):
             yield from _compare_rule(connection, index, leaf)
+        elif leaf.type == "del":
+            yield from _compare_receipt(connection, index, leaf)
+        elif leaf.type == "del.done":
+            yield from _compare_done(connection, index, leaf)
     indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
     for row in connection.execute(indexed):
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
     for view_id in connection.execute(select(tables.views.c.id).where(tables.views.c.leaf_index >= size)).scalars():
         yield Finding(5, f"view {view_id}", "its leaf lies behind the end of the log")
-    yield from _rules_have_leaves(store, connection)
+    yield from _have_leaves(store, connection)
 
 
 def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
@@ -505,11 +509,34 @@ def _compare_rule(connection: Connection, index: int, leaf: Leaf) -> Iterator[Fi
 _RULE = ("protection", "floor_days", "target_days", "margin_days")
 
 
-def _rules_have_leaves(store: Store, connection: Connection) -> Iterator[Finding]:
+def _compare_receipt(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    chosen = tables.receipts.c.leaf_index == index
+    row = connection.execute(select(tables.receipts).where(chosen)).mappings().one_or_none()
+    if row is None:
+        yield Finding(5, f"receipt {index}", "the log tells of it, but it has no row")
+    elif (row["stream_id"], row["n0"], row["n1"]) != tuple(leaf.fields.get(name) for name in ("stream", "n0", "n1")):
+        yield Finding(5, f"receipt {index}", "its row differs from what the log tells of it")
+
+
+def _compare_done(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    receipts, facts = tables.receipts.c, leaf.fields
+    told = (receipts.stream_id == facts.get("stream")) & receipts.n0.between(facts.get("n0"), facts.get("n1"))
+    query = select(receipts.leaf_index).where(told, receipts.done_leaf.is_distinct_from(index))
+    for announced in connection.execute(query).scalars().all():
+        yield Finding(5, f"receipt {announced}", f"log entry {index} reports it, and its row does not say so")
+
+
+def _have_leaves(store: Store, connection: Connection) -> Iterator[Finding]:
+    """Rows of rules and receipts; a receipt's second entry is there as well."""
     for index in connection.execute(select(tables.rules.c.leaf_index)).scalars().all():
         leaf = _leaf(store, connection, index)
         if leaf is None or (leaf.type, leaf.fields.get("op")) != ("camera", "rule"):
             yield Finding(5, f"rule {index}", "no leaf tells of it")
+    for row in connection.execute(select(tables.receipts)).mappings().all():
+        kinds = {"del": row["leaf_index"], "del.done": row["done_leaf"]}
+        telling = [(kind, _leaf(store, connection, index)) for kind, index in kinds.items() if index is not None]
+        if not all(_tells(leaf, kind, {**row, "n": row["n0"]}) for kind, leaf in telling):
+            yield Finding(5, f"receipt {row['leaf_index']}", "no leaf tells of it")
 
 
 def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:

@@ -39,6 +39,7 @@ from recorder.store.log.sm3 import sm3
 from recorder.store.making import InitReport, make
 from recorder.store.parts import FinishedPart, PartFile
 from recorder.store.proofs import Proof, Proofs
+from recorder.store.receipts import Receipts
 from recorder.store.records import (
     CheckpointRecord,
     Head,
@@ -109,6 +110,7 @@ class Store:
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
         self._proofs = Proofs(self.ledger, self.anchors, self.keys)
         self.views = Views(self.database, self.ledger, clock)
+        self.receipts = Receipts(self.database, self.ledger)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
         self._segments = Segments(
             layout, self.database, self.ledger, clock, zone, keeping.floor_days, self._checkpoints.sign, with_sm3=sm

@@ -558,6 +558,7 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 
 UNDO = {
     "0014": (
+        "DROP TABLE receipts",
         "ALTER TABLE cameras DROP COLUMN protection",
         "ALTER TABLE cameras DROP COLUMN floor_days",
         "ALTER TABLE cameras DROP COLUMN target_days",

@@ -149,6 +149,30 @@ async def test_a_camera_is_kept_in_its_own_way(box: Box) -> None:
     assert told() == [(30, 31), (60, 90), (30, 31), (90, 91)]
 
 
+async def test_deletion_receipts_are_paged(box: Box) -> None:
+    """The newest first, each with both entries and both ages; the `next` of a page leads to the one behind it."""
+    box.clock.advance(40 * 86_400)
+    found = segments(box.store, box.clock)
+    for one in found:
+        box.store.discard([one.id], "target 31 days, floor 30 days")
+    path = "/api/v1/cameras/gate/receipts"
+
+    first = (await box.ask("GET", path, params={"limit": 2})).json()
+    second = (await box.ask("GET", path, params={"limit": 2, "after": first["next"]})).json()
+    none = (await box.ask("GET", path, params={"after": second["receipts"][-1]["entry"]})).json()
+
+    assert [one["first"] for one in (*first["receipts"], *second["receipts"])] == [one.n for one in found[::-1]]
+    assert (second["next"], none) == (None, {"receipts": [], "next": None})
+    newest = first["receipts"][0]
+    assert (newest["start"], newest["end"]) == (format_us(found[-1].t0_us), format_us(found[-1].t1_us))
+    assert newest["done_entry"] == newest["entry"] + 2  # a beat stands between them: it was signed before it went
+    assert newest["age_wall_s"] == pytest.approx((box.clock.utc_us - found[-1].t1_us) / 1e6)
+    assert (newest["floor_days"], newest["rule"]) == (30, "target 31 days, floor 30 days")
+    is_problem(await box.ask("GET", "/api/v1/cameras/nobody/receipts"), 404, "camera_unknown")
+    is_problem(await box.ask("GET", path, params={"limit": 0}), 422, "invalid_request")
+    is_problem(await box.ask("GET", path, params={"after": "x"}), 422, "invalid_request")
+
+
 @pytest.mark.parametrize(
     ("wish", "status", "code"),
     [

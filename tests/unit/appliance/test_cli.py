@@ -246,6 +246,28 @@ def test_camera_is_kept_in_its_own_way(run: Run) -> None:
     assert [one["floor_days"] for one in told] == [90, 60, 30]
 
 
+def test_deletion_receipts_are_listed(run: Run, tmp_path: Path) -> None:
+    """The newest first, a page at a time; of a camera of which nothing went yet that is said, in both languages."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate", "yard")
+    record(store, clock, SECOND * 6)
+    clock.advance(40 * 86_400)
+    for one in segments(store, clock):
+        store.discard([one.id], "target 31 days, floor 30 days")
+    store.close()
+
+    page = run("receipts", "gate", "--limit", "2")
+    after = page.out.rpartition("--after ")[2].strip()
+    rest = json.loads(run("receipts", "gate", "--after", after, "--json").out)
+
+    assert page.code == 0
+    assert page.out.count("30 d") == 2
+    assert "40.0 d" in page.out
+    assert (len(rest["receipts"]), rest["next"]) == (1, None)
+    assert "未删除" in run("receipts", "yard").out
+    assert run("receipts", "nobody").code == ExitCode.REFUSED
+
+
 def test_onvif_clock_is_an_hour_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe says so in both languages, with what to do, and gives the number to programs."""
     behaviour = Behaviour(pictures=75)
