@@ -81,7 +81,8 @@ ProtectionIn = Annotated[
     Protection,
     Field(
         description="What the law sees in the place that it watches: `counter_terrorism` wants ninety days "
-        "(Counter-Terrorism Law, article 32)."
+        "(Counter-Terrorism Law, article 32).",
+        examples=["counter_terrorism"],
     ),
 ]
 FloorDays = Annotated[
@@ -91,6 +92,7 @@ FloorDays = Annotated[
         le=DAYS_LIMIT,
         description="For how many days its footage must be kept; null: as the box keeps all, and as its protection "
         "wants. What is recorded already never has to be kept for less than it had to.",
+        examples=[90],
     ),
 ]
 TargetDays = Annotated[
@@ -99,6 +101,7 @@ TargetDays = Annotated[
         ge=Protection.ORDINARY.least_days,
         le=DAYS_LIMIT,
         description="After how many it goes; null: as far above the floor as with all.",
+        examples=[91],
     ),
 ]
 Purpose = Annotated[
@@ -107,6 +110,7 @@ Purpose = Annotated[
         min_length=1,
         max_length=PURPOSE_LIMIT,
         description="What it is kept for, for longer than floor and margin (State Council order 799, article 17).",
+        examples=["Building site, contract 7"],
     ),
 ]
 

@@ -24,6 +24,8 @@ _CAMERA_GAUGES: Final[tuple[tuple[str, str, _Gauge], ...]] = (
     ("custos_camera_media_age_seconds", "Since the camera's last picture.", lambda one: one.media_age_s),
     ("custos_camera_bitrate_bits_per_second", "What the camera sends.", lambda one: one.bitrate_bps),
     ("custos_camera_days_held", "Between the camera's oldest footage and now.", lambda one: one.days_held),
+    ("custos_camera_days_required", "Days for which it must be kept from now on.", lambda one: float(one.floor_days)),
+    ("custos_camera_days_meant", "Days after which its footage goes.", lambda one: float(one.target_days)),
     (
         "custos_camera_days_forecast",
         "Days of footage that will fit at the present rate.",
