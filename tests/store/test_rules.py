@@ -24,7 +24,7 @@ from retention.sweep import sweep
 from tests.fakes.box import new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
-from tests.store.test_store import put_back
+from tests.store.test_store import old_store, put_back
 
 
 def box(tmp_path: Path, *cameras: str) -> tuple[Store, FakeClock]:
@@ -328,7 +328,10 @@ def test_a_rule_of_the_configuration_file_is_told_once(tmp_path: Path) -> None:
 
 def test_a_catalogue_from_before_rules(tmp_path: Path) -> None:
     """Until its first rule is written its footage is kept as the box is told; the first one counts for it as well."""
-    store, clock = box(tmp_path)
+    clock = FakeClock()
+    store = old_store(tmp_path, clock, "gate")
+    clock.advance(1)
+    record(store, clock, SECOND * 6)
     store.close()
     put_back(tmp_path / "data", "0013")
     store = Store.open(tmp_path / "data", clock, keeping=Defaults(60, 61))
@@ -343,6 +346,8 @@ def test_a_catalogue_from_before_rules(tmp_path: Path) -> None:
     assert sweep(store, clock).did == 0
     after(clock, 22)
     assert sweep(store, clock).did == 3
+    store.checkpoint()
+    assert verify(store) == []
 
 
 def test_a_retired_camera_of_a_catalogue_from_before_rules_gets_its_first(tmp_path: Path) -> None:
