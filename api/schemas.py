@@ -82,7 +82,8 @@ ProtectionIn = Annotated[
     Protection,
     Field(
         description="What the law sees in the place that it watches: `counter_terrorism` wants ninety days "
-        "(Counter-Terrorism Law, article 32)."
+        "(Counter-Terrorism Law, article 32).",
+        examples=["counter_terrorism"],
     ),
 ]
 FloorDays = Annotated[
@@ -92,6 +93,7 @@ FloorDays = Annotated[
         le=DAYS_LIMIT,
         description="For how many days its footage must be kept; null: as the box keeps all, and as its protection "
         "wants. What is recorded already never has to be kept for less than it had to.",
+        examples=[90],
     ),
 ]
 TargetDays = Annotated[
@@ -100,6 +102,7 @@ TargetDays = Annotated[
         ge=Protection.ORDINARY.least_days,
         le=DAYS_LIMIT,
         description="After how many it goes; null: as far above the floor as with all.",
+        examples=[91],
     ),
 ]
 Purpose = Annotated[
@@ -108,6 +111,7 @@ Purpose = Annotated[
         min_length=1,
         max_length=PURPOSE_LIMIT,
         description="What it is kept for, for longer than floor and margin (State Council order 799, article 17).",
+        examples=["Building site, contract 7"],
     ),
 ]
 
@@ -265,6 +269,41 @@ class SegmentPage(BaseModel):
 
     segments: list[SegmentOut]
     next: Annotated[str | None, Field(description="Give it as `after` for the next page.")]
+
+
+class ReceiptOut(BaseModel):
+    """A deletion receipt: media was discarded, and two entries of the log say so."""
+
+    entry: Annotated[int, Field(description="Index of the entry that announced it, before anything went.")]
+    done_entry: Annotated[
+        int | None, Field(description="Of the one that reported it; null: the media is still to be unlinked.")
+    ]
+    first: Annotated[int, Field(description="Number of the first segment.")]
+    last: Annotated[int, Field(description="And of the last one, included: all between them went.")]
+    start: Instant
+    end: Annotated[Instant, Field(description="Where the newest of them ended.")]
+    at: Annotated[Instant, Field(description="When it was announced.")]
+    done_at: Instant | None
+    rule: Annotated[str, Field(description="By which it went.", examples=["target 31 days, floor 30 days"])]
+    floor_days: Annotated[int, Field(description="For how many days all of it had to be kept.")]
+    age_wall_s: Annotated[float, Field(description="How old the newest was then, by the wall clock.")]
+    age_elapsed_s: Annotated[
+        float, Field(description="And by box time: for how long the box ran since it was written down.")
+    ]
+    bytes: int
+    holds: Annotated[str, Field(description="SHA-256 over the holds that were in force.")]
+    rules: Annotated[
+        str | None, Field(description="Likewise over the camera's rules; null: discarded before there were any.")
+    ]
+    zone: Annotated[str | None, Field(description="By whose midnights days were counted; null: an older entry.")]
+    utc_offset_s: int | None
+
+
+class ReceiptPage(BaseModel):
+    """A page of deletion receipts, the newest first."""
+
+    receipts: list[ReceiptOut]
+    next: Annotated[int | None, Field(description="`after` of the next page; null: this was the last one.")]
 
 
 class StretchOut(BaseModel):

@@ -10,14 +10,25 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.deps import PAGE_LIMIT, Asking, Between, Box, Interval, Language, Ports
 from api.errors import RequestRefused
-from api.schemas import CoverageOut, SegmentAudioOut, SegmentOut, SegmentPage, StretchOut
-from config.times import DAY_US, format_us
+from api.schemas import (
+    CoverageOut,
+    ReceiptOut,
+    ReceiptPage,
+    SegmentAudioOut,
+    SegmentOut,
+    SegmentPage,
+    StretchOut,
+)
+from config.times import DAY_US, SECOND_US, format_us
 from recorder.playback.hls import media_playlist
-from recorder.store.records import MediaState, Segment, ViewKind, camera_of, stream_of
+from recorder.store.records import MediaState, Receipt, Segment, ViewKind, camera_of, stream_of
 from recorder.store.tiling import Kind, Stretch
 
 PLAYLIST_LIMIT_DAYS = 7
 """A playlist is read whole by the player; a week of 60 s segments is 10,000 entries."""
+
+RECEIPTS_LIMIT = 500
+"""Receipts of a page: of each, two entries of the log are read."""
 
 router = APIRouter(prefix="/api/v1", tags=["footage"])
 
@@ -44,6 +55,24 @@ def coverage(camera_id: str, box: Box, between: Between, language: Language) -> 
         items=[_stretch(one, language) for one in found],
         recorded_s=_seconds(found, Kind.RECORDED),
         gap_s=_seconds(found, Kind.GAP),
+    )
+
+
+@router.get("/cameras/{camera_id}/receipts", summary="Deletion receipts, paged")
+def receipts(
+    camera_id: str,
+    box: Box,
+    limit: Annotated[int, Query(ge=1, le=RECEIPTS_LIMIT, description="Receipts a page.")] = 100,
+    after: Annotated[int | None, Query(ge=0, le=2**53, description="The `next` of the page before.")] = None,
+) -> ReceiptPage:
+    """What was discarded of a camera, the newest first: when, by which rule, and how old it was by each clock. Paged by
+    key: a page never shifts while more is discarded. Read from the catalogue and the log alone.
+    """
+    stream_id = stream_of(box.store.cameras.get(camera_id).id)
+    found = box.store.receipts.page(stream_id, limit + 1, after)
+    page = found[:limit]
+    return ReceiptPage(
+        receipts=[_receipt(one) for one in page], next=page[-1].leaf_index if len(found) > limit else None
     )
 
 
@@ -118,6 +147,28 @@ def _uri(one: Segment) -> str:
 
 def _pictures_uri(one: Segment, part: str) -> str:
     return f"{_uri(one)}?pictures={part}"
+
+
+def _receipt(one: Receipt) -> ReceiptOut:
+    return ReceiptOut(
+        entry=one.leaf_index,
+        done_entry=one.done_leaf,
+        first=one.n0,
+        last=one.n1,
+        start=format_us(one.t0_us),
+        end=format_us(one.t1_us),
+        at=format_us(one.at_us),
+        done_at=None if one.done_us is None else format_us(one.done_us),
+        rule=one.rule,
+        floor_days=one.floor_days,
+        age_wall_s=one.age_wall_us / SECOND_US,
+        age_elapsed_s=one.age_elapsed_us / SECOND_US,
+        bytes=one.bytes,
+        holds=one.holds,
+        rules=one.rules,
+        zone=one.zone,
+        utc_offset_s=one.utc_offset_s,
+    )
 
 
 def _cursor(after: str | None) -> int | None:

@@ -75,7 +75,8 @@ TargetOption = Annotated[
     int | None, typer.Option("--target-days", help="After this its footage goes; 0: as the box. 保存天数")
 ]
 PurposeOption = Annotated[
-    str | None, typer.Option("--purpose", help="What it is kept for, for longer than the law wants. 延长保存的目的")
+    str | None,
+    typer.Option("--purpose", help='What it is kept for, for longer than the law wants; "": none. 延长保存的目的'),
 ]
 
 
@@ -195,10 +196,10 @@ def _warn(at: Desk, camera: dict[str, Any]) -> None:
 def _keeping(
     protection: str | None, floor_days: int | None, target_days: int | None, purpose: str | None
 ) -> dict[str, Any]:
-    """What was said of it: nothing of days stands for what the box says."""
-    days = {"floor_days": floor_days, "target_days": target_days}
-    told: dict[str, Any] = {key: value or None for key, value in days.items() if value is not None}
-    return told | {key: one for key, one in (("protection", protection), ("purpose", purpose)) if one is not None}
+    """What was said of it: no days stand for those of the box, and an empty purpose for none."""
+    said = {"floor_days": floor_days, "target_days": target_days, "purpose": purpose}
+    told: dict[str, Any] = {key: value or None for key, value in said.items() if value is not None}
+    return told if protection is None else {**told, "protection": protection}
 
 
 @app.command("retire")

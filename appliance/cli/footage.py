@@ -1,4 +1,4 @@
-"""``custos segments`` and ``custos coverage``: what was recorded, and what was not."""
+"""``custos segments``, ``coverage`` and ``receipts``: what was recorded, what was not, and what was discarded."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from appliance.cli.client import Box
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
 from appliance.cli.words import instant_us, local, size, span
 from config.times import format_us, parse_us
+
+DAY_S = 86_400
 
 CameraArgument = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id.")]
 StartOption = Annotated[
@@ -65,6 +67,35 @@ def coverage(
         body = box.get(f"/api/v1/cameras/{camera_id}/coverage", **interval(at, start, end))
     if not at.answer(body):
         _show_coverage(at, body)
+
+
+def receipts(
+    camera_id: CameraArgument,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="Receipts on one page.")] = 100,
+    after: Annotated[int | None, typer.Option("--after", help="Where the page before left off.")] = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What was discarded of a camera, the newest first: when, by which rule, how old. 删除凭证"""
+    at = desk(config, data_dir, as_json)
+    with Box(at) as box:
+        body = box.get(f"/api/v1/cameras/{camera_id}/receipts", limit=limit, after=after)
+    if not at.answer(body):
+        _show_receipts(at, body)
+
+
+def _show_receipts(at: Desk, body: dict[str, Any]) -> None:
+    table = Table("entry 条目", "when 时间", "from 起", "to 止", "items 项", "size", "floor 最短", "age 时长", box=None)
+    for one in body["receipts"]:
+        when = [local(one[name], at.zone) for name in ("at", "start", "end")]
+        entry = f"{one['entry']}, {one['done_entry'] if one['done_entry'] is not None else 'not done 未完成'}"
+        days = min(one["age_wall_s"], one["age_elapsed_s"]) / DAY_S
+        told = (f"{one['first']}-{one['last']}", size(one["bytes"]), f"{one['floor_days']} d", f"{days:.1f} d")
+        table.add_row(entry, *when, *told)
+    at.console.print(table if body["receipts"] else "Nothing was discarded of it. 未删除任何录像")
+    if body["next"] is not None:
+        at.console.print(f"More 更多: --after {body['next']}")
 
 
 def _show_segments(at: Desk, body: dict[str, Any]) -> None:

@@ -28,12 +28,6 @@ class CameraFacts:
     name: str
     state: CameraState
     """As the session has it, or as the registry does: `disabled`, `retired`."""
-    floor_days: int = Protection.ORDINARY.least_days
-    """For how long its footage must be kept from now on."""
-    target_days: int = Protection.ORDINARY.least_days + 1
-    """And after which it goes."""
-    needs_purpose: bool = False
-    """Whether that is longer than the law wants, and nobody wrote down what for."""
     media_age_s: float | None = None
     """Since the last picture; None: none since the box was started."""
     wanted_age_s: float = 0.0
@@ -81,6 +75,12 @@ class CameraFacts:
     """Seconds not recorded since it was registered, by cause."""
     signing: Signing | None = None
     """How it stands with its signatures; None: it has never signed."""
+    floor_days: int = Protection.ORDINARY.least_days
+    """For how long its footage must be kept from now on."""
+    target_days: int = Protection.ORDINARY.least_days + 1
+    """And after which it goes."""
+    needs_purpose: bool = False
+    """Whether that is longer than the law wants, and nobody wrote down what for."""
 
     @property
     def is_wanted(self) -> bool:

@@ -29,6 +29,7 @@ _CAMERA_GAUGES: Final[tuple[tuple[str, str, _Gauge], ...]] = (
         lambda one: one.days_held,
     ),
     ("custos_camera_days_required", "Below this nothing of it is discarded.", lambda one: float(one.floor_days)),
+    ("custos_camera_days_meant", "Days after which its footage goes.", lambda one: float(one.target_days)),
     ("custos_camera_held_bytes", "Of its footage that is under a hold.", lambda one: float(one.held_bytes)),
     ("custos_camera_bytes_a_day", "What it needs of the disk a day.", lambda one: one.bytes_a_day),
     (

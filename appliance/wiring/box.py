@@ -532,7 +532,6 @@ class RecordingBox:
         """The registry follows the file; and a box that never had a camera gets the demonstration camera."""
         wanted = [_file_camera(camera) for camera in self._settings.cameras]
         cameras = self._store.cameras
-        cameras.bring_rules_in_force()  # what the box was told of all, before what the file says of each
         for step in steps(wanted, cameras.all()):
             match step:
                 case Add(camera=new):
@@ -541,6 +540,7 @@ class RecordingBox:
                     cameras.change(camera_id, ManagedBy.FILE, settings)
                 case Retire(camera_id=camera_id):
                     cameras.retire(camera_id, ManagedBy.FILE)
+        cameras.bring_rules_in_force()  # what the file says of each is in force by now: the rest follows the box
         if demo_is_due(cameras.all(), self._demo_asked):
             cameras.add(DEMO_ID, DEMO_NAME, DEMO_URL)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from recorder.errors import CatalogueCorrupt
 from recorder.store import files, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
-from recorder.store.keeping import floor_of
+from recorder.store.keeping import Rule, floor_of, rules_hash
 from recorder.store.layout import PART, REPLACED, VOLUME, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
 from recorder.store.log import sm2
@@ -148,11 +148,18 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
             yield from _compare_view(connection, index, leaf)
         elif leaf.type == LEAF:
             yield from _key_is_known(connection, index, leaf)
+        elif (leaf.type, leaf.fields.get("op")) == ("camera", "rule"):
+            yield from _compare_rule(connection, index, leaf)
+        elif leaf.type == "del":
+            yield from _compare_receipt(connection, index, leaf)
+        elif leaf.type == "del.done":
+            yield from _compare_done(connection, index, leaf)
     indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
     for row in connection.execute(indexed):
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
     for view_id in connection.execute(select(tables.views.c.id).where(tables.views.c.leaf_index >= size)).scalars():
         yield Finding(5, f"view {view_id}", "its leaf lies behind the end of the log")
+    yield from _have_leaves(store, connection)
 
 
 def tree_is_signed(store: Store, _older: Connection) -> Iterator[Finding]:
@@ -224,7 +231,10 @@ def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Find
         leaf = _leaf(store, connection, row["del_leaf"])
         if leaf is None:
             continue  # invariant 8 speaks of it
-        ahead_s, floor_days = leaf.fields.get("utc_offset_s"), _floor_then(connection, row)
+        rules = [one for one in rules_of(connection, camera_of(row["stream_id"])) if one.index < row["del_leaf"]]
+        if leaf.fields.get("rules", rules_hash(rules)) != rules_hash(rules):
+            yield Finding(7, name, "it was discarded by other rules than stood in the log")
+        ahead_s, floor_days = leaf.fields.get("utc_offset_s"), _floor_then(rules, row)
         if is_offset(ahead_s):
             earliest_us = bound_discard_us(row["t1_us"], floor_days, row["utc_offset_s"], ahead_s)
         else:  # written before leaves told it
@@ -236,9 +246,8 @@ def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Find
             yield Finding(7, name, f"it was discarded while hold {hold_id} was in force")
 
 
-def _floor_then(connection: Connection, row: RowMapping) -> int:
+def _floor_then(rules: Sequence[Rule], row: RowMapping) -> int:
     """For how many days an item had to be kept when it was discarded, by the rules that stood in the log then."""
-    rules = [one for one in rules_of(connection, camera_of(row["stream_id"])) if one.index < row["del_leaf"]]
     return floor_of(rules, row["leaf_index"]) if rules else LEGAL_FLOOR_DAYS
 
 
@@ -346,20 +355,19 @@ def records_are_whole(store: Store, connection: Connection) -> Iterator[Finding]
             yield Finding(11, f"record {row['hash']}", "it is blank, and nobody erased it, or the other way round")
         elif not is_blank and not sidecar.is_whole(row["salt"], row["body"], row["hash"]):
             yield Finding(11, f"record {row['hash']}", "it is not the one that its entry names")
-    for name, column in _RECORDS:
+    for name, key, column in _RECORDS:
         both = column.table.outerjoin(tables.records, tables.records.c.hash == column)
-        missing = (
-            select(column.table.c.id).select_from(both).where(column.is_not(None), tables.records.c.hash.is_(None))
-        )
+        missing = select(key).select_from(both).where(column.is_not(None), tables.records.c.hash.is_(None))
         for number in connection.execute(missing).scalars():
             yield Finding(11, f"{name} {number}", "its side record is not there")
 
 
 _RECORDS = (
-    ("view", tables.views.c.record),
-    ("hold", tables.holds.c.record),
-    ("release of hold", tables.holds.c.release_record),
-    ("export", tables.exports.c.record),
+    ("view", tables.views.c.id, tables.views.c.record),
+    ("hold", tables.holds.c.id, tables.holds.c.record),
+    ("release of hold", tables.holds.c.id, tables.holds.c.release_record),
+    ("export", tables.exports.c.id, tables.exports.c.record),
+    ("rule", tables.rules.c.leaf_index, tables.rules.c.record),
 )
 
 _CHECKS: tuple[Check, ...] = (
@@ -485,6 +493,50 @@ def _compare_view(connection: Connection, index: int, leaf: Leaf) -> Iterator[Fi
     told = {"view": row["id"], "stream": row["stream_id"], "kind": row["kind"], **span, "record": row["record"]}
     if told != dict(leaf.fields) or row["opened_us"] != leaf.at_us:
         yield Finding(5, name, f"its row differs from log entry {index}")
+
+
+def _compare_rule(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    """Of a rule's purpose the leaf has the hash alone, and no field where none was told."""
+    row = connection.execute(select(tables.rules).where(tables.rules.c.leaf_index == index)).mappings().one_or_none()
+    if row is None:
+        yield Finding(5, f"rule {index}", "the log tells of it, but it has no row")
+        return
+    told = {"op": "rule", "camera": row["camera_id"], **{name: row[name] for name in (*_RULE, "record")}}
+    if {name: one for name, one in told.items() if one is not None} != dict(leaf.fields):
+        yield Finding(5, f"rule {index}", "its row differs from what the log tells of it")
+
+
+_RULE = ("protection", "floor_days", "target_days", "margin_days")
+
+
+def _compare_receipt(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    chosen = tables.receipts.c.leaf_index == index
+    row = connection.execute(select(tables.receipts).where(chosen)).mappings().one_or_none()
+    if row is None:
+        yield Finding(5, f"receipt {index}", "the log tells of it, but it has no row")
+    elif (row["stream_id"], row["n0"], row["n1"]) != tuple(leaf.fields.get(name) for name in ("stream", "n0", "n1")):
+        yield Finding(5, f"receipt {index}", "its row differs from what the log tells of it")
+
+
+def _compare_done(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    receipts, facts = tables.receipts.c, leaf.fields
+    told = (receipts.stream_id == facts.get("stream")) & receipts.n0.between(facts.get("n0"), facts.get("n1"))
+    query = select(receipts.leaf_index).where(told, receipts.done_leaf.is_distinct_from(index))
+    for announced in connection.execute(query).scalars().all():
+        yield Finding(5, f"receipt {announced}", f"log entry {index} reports it, and its row does not say so")
+
+
+def _have_leaves(store: Store, connection: Connection) -> Iterator[Finding]:
+    """Rows of rules and receipts; a receipt's second entry is there as well."""
+    for index in connection.execute(select(tables.rules.c.leaf_index)).scalars().all():
+        leaf = _leaf(store, connection, index)
+        if leaf is None or (leaf.type, leaf.fields.get("op")) != ("camera", "rule"):
+            yield Finding(5, f"rule {index}", "no leaf tells of it")
+    for row in connection.execute(select(tables.receipts)).mappings().all():
+        kinds = {"del": row["leaf_index"], "del.done": row["done_leaf"]}
+        telling = [(kind, _leaf(store, connection, index)) for kind, index in kinds.items() if index is not None]
+        if not all(_tells(leaf, kind, {**row, "n": row["n0"]}) for kind, leaf in telling):
+            yield Finding(5, f"receipt {row['leaf_index']}", "no leaf tells of it")
 
 
 def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:

@@ -14,6 +14,9 @@ from typing import Any
 
 from config.keeping import DAYS_LIMIT
 
+RULE_DAYS_LIMIT = 2 * DAYS_LIMIT
+"""A target lies as far above its floor as the box's does: so no rule that a box writes has more days."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -42,7 +45,12 @@ def target_of(rules: Sequence[Rule], leaf_index: int) -> int:
 
 
 def epochs(rules: Sequence[Rule], size: int) -> list[tuple[range, int]]:
-    """The entries of a log of that size in stretches of one target, each with the days after which footage goes."""
+    """The entries of a log in stretches of one target, each with the days after which footage goes.
+
+    Args:
+        rules: of a camera; the log holds them.
+        size: of the log: more than the index of any of them.
+    """
     starts = [0, *(one.index for one in rules[1:])]
     return [
         (range(start, stop), target_of(rules, stop))
@@ -69,6 +77,11 @@ def read_rule(index: int, fields: Mapping[str, Any]) -> Rule:
         KeyError, ValueError: it is none.
     """
     floor_days, target_days = fields["floor_days"], fields["target_days"]
-    if not all(type(one) is int and 0 < one <= 2 * DAYS_LIMIT for one in (floor_days, target_days)):
+    if not (is_rule_days(floor_days) and is_rule_days(target_days)):
         raise ValueError("days that cannot be")
     return Rule(index, floor_days, target_days)
+
+
+def is_rule_days(value: object) -> bool:
+    """Whether an entry's floor or target can be so many days."""
+    return type(value) is int and 0 < value <= RULE_DAYS_LIMIT

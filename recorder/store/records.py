@@ -391,6 +391,43 @@ class ScrubProgress:
     """Read since there was a scrub."""
 
 
+@dataclass(frozen=True)
+class Receipt:
+    """That media was discarded, as the log tells it."""
+
+    stream_id: str
+    leaf_index: int
+    """Of the entry that announced it, before anything went."""
+    done_leaf: int | None
+    """Of the one that reported it; None: it is still to be unlinked."""
+    n0: int
+    n1: int
+    """The last item, included."""
+    t0_us: int
+    """Where the first item starts."""
+    t1_us: int
+    """Where the newest ends."""
+    at_us: int
+    """When it was announced."""
+    done_us: int | None
+    rule: str
+    """By which it went, in words."""
+    floor_days: int
+    """For how many days all of it had to be kept."""
+    bytes: int
+    age_wall_us: int
+    """Of the newest, by the wall clock."""
+    age_elapsed_us: int
+    """And in box time: how long the box has been running since it was written down."""
+    holds: str
+    """Hash over the holds that were in force."""
+    rules: str | None
+    """Likewise over the camera's rules; None: it was discarded before there were any."""
+    zone: str | None
+    """By whose midnights days were counted; None: the entry is an old one."""
+    utc_offset_s: int | None
+
+
 class ErasureRule(StrEnum):
     """Under which rule a side record is erased (PIPL article 47, paragraph 1, items 1 to 5)."""
 

@@ -52,6 +52,7 @@ from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, Parts
+from recorder.store.receipts import announced, reported
 from recorder.store.records import (
     AudioCodec,
     AudioFacts,
@@ -415,6 +416,7 @@ class Segments:
                 "utc_offset_s": offset_s(now_us, self._zone),
             }
             entry = self._ledger.append(connection, "del", fields)
+            announced(connection, entry.index, stream_id, n0, n1)
             mark = {"state": MediaState.GOING.value, "del_leaf": entry.index}
             connection.execute(update(tables.items).where(chosen, tables.items.c.kind == "segment").values(**mark))
 
@@ -422,6 +424,7 @@ class Segments:
         with self._database.write() as connection:
             for stream_id, n0, n1 in _ranges(keys):
                 entry = self._ledger.append(connection, "del.done", {"stream": stream_id, "n0": n0, "n1": n1})
+                reported(connection, entry.index, stream_id, n0, n1)
                 chosen = (
                     (tables.items.c.stream_id == stream_id)
                     & tables.items.c.n.between(n0, n1)

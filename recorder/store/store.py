@@ -41,6 +41,7 @@ from recorder.store.log.sm3 import sm3
 from recorder.store.making import InitReport, make
 from recorder.store.parts import FinishedPart, PartFile
 from recorder.store.proofs import Proof, Proofs
+from recorder.store.receipts import Receipts
 from recorder.store.records import (
     CheckpointRecord,
     Head,
@@ -119,6 +120,7 @@ class Store:
         self._proofs = Proofs(self.ledger, self.anchors, self.keys)
         self.scrubs = Scrubs(layout, self.database, self.ledger, clock)
         self.views = Views(self.database, self.ledger, clock)
+        self.receipts = Receipts(self.database, self.ledger)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
         self._segments = Segments(
             layout, self.database, self.ledger, clock, zone, keeping.floor_days, self._checkpoints.sign, with_sm3=sm

@@ -228,6 +228,19 @@ rules = Table(
     Index("rules_of", "camera_id", "leaf_index"),
 )
 
+receipts = Table(
+    "receipts",
+    metadata,
+    # What was discarded, an entry each: an index of `del` leaves. The items say it too, but of those there are
+    # hundreds to an entry, and millions in a year.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("stream_id", String, ForeignKey("streams.id"), nullable=False),
+    Column("n0", BigInteger, nullable=False),
+    Column("n1", BigInteger, nullable=False),
+    Column("done_leaf", BigInteger),  # index of the `del.done` leaf; NULL: the media is still to be unlinked
+    Index("receipts_of", "stream_id", "leaf_index"),
+)
+
 holds = Table(
     "holds",
     metadata,

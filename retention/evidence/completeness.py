@@ -104,6 +104,10 @@ class Receipt:
     utc_offset_s: int | None = None
     """How far local time was ahead of UTC then; None: its leaf is an old one."""
 
+    def knows(self, rules: Iterable[Rule]) -> bool:
+        """Whether those of the camera's rules that stood in the log then are all that it went by."""
+        return self.rules is None or self.rules == rules_hash([one for one in rules if one.index < self.index])
+
 
 @dataclass(frozen=True)
 class ProvenHold:
@@ -258,7 +262,7 @@ def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: in
 def _objection(item: ProvenItem, receipt: Receipt, proven: Proven, floor_days: int, zone: ZoneInfo | None) -> str:
     """Why the law did not allow a discard; empty: it did (order 168, articles 28 and 29; Civil Code, article 201)."""
     rules = [one for one in proven.rules if one.index < receipt.index]
-    if receipt.rules is not None and receipt.rules != rules_hash(rules):
+    if not receipt.knows(proven.rules):
         return f"Item {item.n} was discarded by rules that are not all handed over."
     days = max(floor_days, receipt.floor_days, floor_of(rules, item.index) if rules else 0)
     earliest_us = _earliest_us(item, receipt, days, zone)

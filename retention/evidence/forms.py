@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from config.times import parse_us
 from recorder.causes import Cause
+from recorder.store.keeping import is_rule_days
 
 NUMBER_LIMIT: Final = 10**15
 """Above all numbers of items and bytes; below what a shell counts with."""
@@ -89,7 +90,7 @@ _ITEM: Final = {"stream": _stream, "n": _number, "prev": _hash, **_SPAN}
 MUST: Final[Mapping[str, Mapping[str, Kind]]] = {
     "genesis": {"box": _text, "key": _hash, "origin": _text},
     "camera": {"camera": _camera, "op": _word},
-    "camera rule": {"floor_days": _days, "target_days": _days},
+    "camera rule": {"floor_days": is_rule_days, "target_days": is_rule_days},
     "seg": {
         **_ITEM,
         "sha256": _hash,

@@ -456,6 +456,7 @@ class Verification:
         if len(self._heads) < 2:
             self._object("proof/heads", "There are not two beats that bind the interval.")
         self._holds_are_all()
+        self._rules_are_all(stream_id)
         media = self.media_digests.get(stream_id, {})
         return judge(self._proven(stream_id), media, start_us, end_us, floor_days=floor_days, zone=zone)
 
@@ -496,11 +497,20 @@ class Verification:
             if beat.leaf.fields.get("holds", hash_of_holds(in_force)) != hash_of_holds(in_force):
                 self._object(_LEAVES, f"Not all holds that were in force at beat {beat.index} are handed over.")
 
+    def _rules_are_all(self, stream_id: str) -> None:
+        """Discards say by which rules the camera was kept: whoever leaves one out must have lied in each since."""
+        rules = self._rules_of(camera_of(stream_id))
+        for one in self._receipts.get(stream_id, ()):
+            if not one.knows(rules):
+                self._object(_LEAVES, f"Not all rules that were in force at discard {one.index} are handed over.")
+
+    def _rules_of(self, camera_id: str) -> list[Rule]:
+        return sorted(self._rules.get(camera_id, ()), key=lambda one: one.index)
+
     def _proven(self, stream_id: str) -> Proven:
         items, receipts = self._items.get(stream_id, ()), self._receipts.get(stream_id, ())
         camera = camera_of(stream_id)
-        rules = sorted(self._rules.get(camera, ()), key=lambda one: one.index)
-        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera, rules)
+        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera, self._rules_of(camera))
 
     def _cosigned(self) -> list[_Entry]:
         return [one for one in self._of("anchor") if one.leaf.fields.get("kind") == "witness"]

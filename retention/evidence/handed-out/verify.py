@@ -396,6 +396,10 @@ def is_days(value):
     return type(value) is int and 0 <= value <= 99_999
 
 
+def is_rule_days(value):
+    return type(value) is int and 0 < value <= 73_000
+
+
 def is_text(value):
     return isinstance(value, str)
 
@@ -438,9 +442,9 @@ DISCARD = {
 MUST = {
     "genesis": {"box": is_text, "key": IS_HASH, "origin": is_text},
     "camera": {"camera": like(CAMERA), "op": IS_WORD},
+    "camera rule": {"floor_days": is_rule_days, "target_days": is_rule_days},
     "seg": {**ITEM, **COUNTS, "sha256": IS_HASH, "codec": IS_WORD},
     "gap": {**ITEM, "cause": like(CAUSES), "detail": is_text},
-    "camera rule": {"floor_days": is_days, "target_days": is_days},
     "del": DISCARD,
     "hold": {"hold": is_number, "cameras": is_cameras, **SPAN, "record": IS_HASH},
     "release": {"hold": is_number},
@@ -897,6 +901,22 @@ def is_rule(one, camera):
     return one["type"] == "camera" and one.get("op") == "rule" and one["camera"] == camera
 
 
+def rules_at(index, kinds, camera):
+    """By which rules footage of the camera was kept when that entry was written; and the hash over them."""
+    rules = [(at, one["floor_days"]) for at, one in kinds if at < index and is_rule(one, camera)]
+    return rules, hashlib.sha256("".join(f"{at} {days}\n" for at, days in rules).encode()).hexdigest()
+
+
+def check_rules(entries, stream):
+    """Discards say by which rules it was kept: whoever leaves one out must have lied in each since."""
+    kinds = [(index, one) for index, (_, one, _) in sorted(entries.items())]
+    for index, one in kinds:
+        if one["type"] != "del" or one["stream"] != stream or "rules" not in one:
+            continue
+        if one["rules"] != rules_at(index, kinds, stream.rpartition(".")[0])[1]:
+            fail("proof/leaves.jsonl", f"Not all rules that were in force at discard {index} are handed over.")
+
+
 def ruled(item, rules):
     """For how many days it had to be kept: the longest of the rule in force when it was recorded, and of all later ones."""
     earlier = sum(1 for index, _ in rules if index < item["#"])
@@ -934,10 +954,7 @@ def objection(item, entries, stream, floor_days, zone):
     for index, one in kinds:
         if one["type"] != "del" or one["stream"] != stream or not one["n0"] <= item["n"] <= one["n1"]:
             continue
-        rules = [(at, rule["floor_days"]) for at, rule in kinds if at < index and is_rule(rule, camera)]
-        listed = "".join(f"{at} {days}\n" for at, days in rules)
-        if "rules" in one and hashlib.sha256(listed.encode()).hexdigest() != one["rules"]:
-            fail("proof/leaves.jsonl", "Not all rules that were in force at a discard are handed over.")
+        rules, _ = rules_at(index, kinds, camera)
         t0, t1 = us(item["t0"]), us(item["t1"])
         age = min(us(one["at"]) - t1, one["elapsed_us"] - item["elapsed_us"])
         in_force, digest = in_force_at(index, kinds)
@@ -1048,6 +1065,7 @@ def judge(claim, listed, entries, heads):
             fail("proof/leaves.jsonl", f"Entry {index} cannot be read ({err}).")
             return
     check_holds(entries)
+    check_rules(entries, stream)
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
     for index, (_, one, _) in entries.items():
         one["#"] = index

@@ -417,6 +417,9 @@ function odd(rest,    between, token, depth, name, outer) { # whether a field co
 function must(name, pattern) { if (entry !~ ("[{,]\"" name "\":" pattern "[,}]")) wrong_form = name }
 function may(name, pattern) { if (index(entry, "\"" name "\":")) must(name, pattern) }
 function count_of(name, digits) { must(name, "(0|[1-9][0-9]*)"); if (length(number(name)) > digits) wrong_form = name }
+function rule_days_of(name) {
+    count_of(name, 5); if (number(name) + 0 < 1 || number(name) + 0 > 73000) wrong_form = name
+}
 function moment(name,    t) {
     must(name, "\"" time "\""); t = text(name)
     if (!is_time(t)) wrong_form = name
@@ -428,7 +431,7 @@ function form(    hash, number_, camera_, stream_) { # an entry has the fields t
     must("v", "1"); moment("at"); count_of("elapsed_us", 15)
     if (type == "genesis") { must("box", string); must("key", hash); must("origin", string) }
     if (type == "camera") { must("camera", "\"" camera_ "\""); must("op", "\"[a-z0-9_]+\"") }
-    if (type == "camera" && text("op") == "rule") { count_of("floor_days", 5); count_of("target_days", 5) }
+    if (type == "camera" && text("op") == "rule") { rule_days_of("floor_days"); rule_days_of("target_days") }
     if (type == "seg" || type == "gap") {
         must("stream", stream_); count_of("n", 15); must("prev", hash); moment("t0"); moment("t1")
     }
@@ -495,7 +498,7 @@ function midnight(t1, kept, offset) {
     offset *= 1000000
     return (int((t1 - 1 + offset) / 86400000000) + kept + 1) * 86400000000 - offset
 }
-function ruled(i, k,    j, earlier, most) { # for how many days it had to be kept, by the rules in force at the discard
+function ruled(i, k,    j, earlier, most) { # for how long it had to be kept: by the rule of then, and all up to its discard
     for (j = 1; j <= rules; j++) if (rule_at[j] < receipt[k] && rule_at[j] < entry_at[i]) earlier = j
     for (j = (earlier ? earlier : 1); j <= rules; j++) if (rule_at[j] < receipt[k] && rule_days[j] > most) most = rule_days[j]
     return most + 0

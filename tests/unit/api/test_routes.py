@@ -169,6 +169,73 @@ async def test_sound_is_recorded_where_somebody_asks_for_it(box: Box) -> None:
     assert ("changed", "gate", ["audio"]) in [(one["op"], one["camera"], one.get("changed")) for one in told]
 
 
+async def test_a_camera_is_kept_in_its_own_way(box: Box) -> None:
+    """Each change of its rule is a leaf, once; null goes back to what the box is told of all."""
+
+    def told() -> list[tuple[int, int]]:
+        leaves = [leaf.fields for _, leaf in box.store.leaves(0, box.store.log_size) if leaf.type == "camera"]
+        return [(one["floor_days"], one["target_days"]) for one in leaves if one["op"] == "rule"]
+
+    before = await box.ask("GET", "/api/v1/cameras/gate")
+    wish = {"floor_days": 60, "target_days": 90, "purpose": "A building site"}
+    kept = [await box.ask("PATCH", "/api/v1/cameras/gate", json=wish) for _ in range(2)][-1].json()
+    law = await box.ask("PATCH", "/api/v1/cameras/gate", json={"floor_days": None, "target_days": None})
+    vault = {"id": "vault", "name": "Vault", "url": "rtsp://192.0.2.1/x", "protection": "counter_terrorism"}
+    made = await box.ask("POST", "/api/v1/cameras", json=vault)
+    listed = (await box.ask("GET", "/api/v1/cameras")).json()["cameras"]
+
+    assert (before.json()["floor_days"], before.json()["target_days"], before.json()["purpose"]) == (30, 31, None)
+    assert {name: kept[name] for name in wish} == wish
+    assert (law.json()["floor_days"], law.json()["target_days"]) == (30, 31)
+    assert (made.json()["protection"], made.json()["floor_days"]) == ("counter_terrorism", 90)
+    assert [(one["id"], one["floor_days"]) for one in listed] == [("gate", 30), ("vault", 90)]
+    assert told() == [(30, 31), (60, 90), (30, 31), (90, 91)]
+
+
+async def test_deletion_receipts_are_paged(box: Box) -> None:
+    """The newest first, each with both entries and both ages; the `next` of a page leads to the one behind it."""
+    box.clock.advance(40 * 86_400)
+    found = segments(box.store, box.clock)
+    for one in found:
+        box.store.discard([one.id], "target 31 days, floor 30 days")
+    path = "/api/v1/cameras/gate/receipts"
+
+    first = (await box.ask("GET", path, params={"limit": 2})).json()
+    second = (await box.ask("GET", path, params={"limit": 2, "after": first["next"]})).json()
+    none = (await box.ask("GET", path, params={"after": second["receipts"][-1]["entry"]})).json()
+
+    assert [one["first"] for one in (*first["receipts"], *second["receipts"])] == [one.n for one in found[::-1]]
+    assert (second["next"], none) == (None, {"receipts": [], "next": None})
+    newest = first["receipts"][0]
+    assert (newest["start"], newest["end"]) == (format_us(found[-1].t0_us), format_us(found[-1].t1_us))
+    assert newest["done_entry"] == newest["entry"] + 2  # a beat stands between them: it was signed before it went
+    assert newest["age_wall_s"] == pytest.approx((box.clock.utc_us - found[-1].t1_us) / 1e6)
+    assert (newest["floor_days"], newest["rule"]) == (30, "target 31 days, floor 30 days")
+    is_problem(await box.ask("GET", "/api/v1/cameras/nobody/receipts"), 404, "camera_unknown")
+    is_problem(await box.ask("GET", path, params={"limit": 0}), 422, "invalid_request")
+    is_problem(await box.ask("GET", path, params={"after": "x"}), 422, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    ("wish", "status", "code"),
+    [
+        ({"floor_days": 29}, 422, "invalid_request"),
+        ({"protection": "secret"}, 422, "invalid_request"),
+        ({"purpose": ""}, 422, "invalid_request"),
+        ({"protection": "counter_terrorism", "floor_days": 60}, 409, "rule_invalid"),
+        ({"floor_days": 60, "target_days": 45}, 409, "rule_invalid"),
+        ({"target_days": 60}, 409, "purpose_missing"),
+    ],
+)
+async def test_a_rule_that_cannot_be_is_refused(box: Box, wish: dict[str, Any], status: int, code: str) -> None:
+    """By its name, and nothing is written of it."""
+    size = box.store.log_size
+
+    is_problem(await box.ask("PATCH", "/api/v1/cameras/gate", json=wish), status, code)
+
+    assert box.store.log_size == size
+
+
 async def test_a_readable_password_is_allowed_where_somebody_says_so(box: Box) -> None:
     """It is forbidden; allowing it is a change like any other, and a leaf says so. Only yes or no is taken."""
     before = await box.ask("GET", "/api/v1/cameras/gate")

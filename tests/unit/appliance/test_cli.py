@@ -319,6 +319,50 @@ def test_password_is_given_in_the_url(run: Run, command: str) -> None:
     assert "hidden-word" not in ended.err
 
 
+def test_camera_is_kept_in_its_own_way(run: Run) -> None:
+    """A rule that is told twice is one leaf; it can be asked for, and taken back; what cannot be is refused by name."""
+    run("init")
+    assert run("camera", "add", "rtsp://192.0.2.1/x", "--id", "gate", "--protection", "counter_terrorism").code == 0
+    assert "90 days at least, gone after 91" in run("camera", "keep", "gate").out
+
+    wish = ("--protection", "ordinary", "--floor-days", "60", "--target-days", "120", "--purpose", "A building site")
+    for _ in range(2):
+        kept = json.loads(run("camera", "keep", "gate", *wish, "--json").out)
+    assert (kept["floor_days"], kept["target_days"], kept["purpose"]) == (60, 120, "A building site")
+    missing = run("camera", "keep", "gate", "--purpose", "")
+    below = run("camera", "keep", "gate", "--target-days", "45")
+    back = json.loads(run("camera", "keep", "gate", "--floor-days", "0", "--target-days", "0", "--json").out)
+
+    assert (missing.code, "order 799" in missing.err) == (ExitCode.REFUSED, True)
+    assert (below.code, "60 days" in below.err) == (ExitCode.REFUSED, True)
+    assert (back["floor_days"], back["target_days"]) == (30, 31)
+    shown = json.loads(run("log", "show", "--start", "0", "--json").out)["leaves"]
+    told = [one["fields"] for one in shown if one["type"] == "camera" and one["fields"]["op"] == "rule"]
+    assert [one["floor_days"] for one in told] == [90, 60, 30]
+
+
+def test_deletion_receipts_are_listed(run: Run, tmp_path: Path) -> None:
+    """The newest first, a page at a time; of a camera of which nothing went yet that is said, in both languages."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate", "yard")
+    record(store, clock, SECOND * 6)
+    clock.advance(40 * 86_400)
+    for one in segments(store, clock):
+        store.discard([one.id], "target 31 days, floor 30 days")
+    store.close()
+
+    page = run("receipts", "gate", "--limit", "2")
+    after = page.out.rpartition("--after ")[2].strip()
+    rest = json.loads(run("receipts", "gate", "--after", after, "--json").out)
+
+    assert page.code == 0
+    assert page.out.count("30 d") == 2
+    assert "40.0 d" in page.out
+    assert (len(rest["receipts"]), rest["next"]) == (1, None)
+    assert "未删除" in run("receipts", "yard").out
+    assert run("receipts", "nobody").code == ExitCode.REFUSED
+
+
 def test_onvif_clock_is_an_hour_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The probe says so in both languages, with what to do, and gives the number to programs."""
     behaviour = Behaviour(pictures=75)

@@ -88,6 +88,24 @@ def test_camera_is_switched_off_and_retired(scene: Scene) -> None:
     assert scene.gate().state == "retired"
 
 
+def test_camera_is_kept_by_its_own_rule(scene: Scene) -> None:
+    """Days required and meant are those of its rule; longer than the law wants without a purpose is told of it, until
+    it has one, or is retired."""
+    scene.store.cameras.add(
+        "vault", "Vault", "rtsp://127.0.0.1/v", managed_by=ManagedBy.FILE, floor_days=60, target_days=90
+    )
+    gate, vault = scene.gatherer.facts().cameras
+    assert (gate.floor_days, gate.target_days, gate.needs_purpose) == (30, 31, False)
+    assert (vault.floor_days, vault.target_days, vault.needs_purpose) == (60, 90, True)
+
+    scene.store.cameras.change("vault", ManagedBy.FILE, {"purpose": "A building site"})
+    assert not scene.gatherer.facts().cameras[1].needs_purpose
+    scene.store.cameras.change("vault", ManagedBy.FILE, {"purpose": None})
+    assert scene.gatherer.facts().cameras[1].needs_purpose
+    scene.store.cameras.retire("vault", ManagedBy.FILE)
+    assert not scene.gatherer.facts().cameras[1].needs_purpose
+
+
 def test_footage_is_surveyed(scene: Scene) -> None:
     """Days held reach from the oldest footage to now; the rate and the gaps are those of the record."""
     record(scene.store, scene.clock, "IPPPPPPPPP" * 90)

@@ -67,6 +67,16 @@ def test_monitor_scrapes() -> None:
     assert seen["custos_state", (("state", "ok"),)] == 0
 
 
+def test_days_held_and_those_required_are_told_of_each_camera() -> None:
+    """And the margin is that of the camera that is worst off: sixty days that fit are too few for ninety."""
+    vault = replace(FACTS.cameras[0], id="vault", floor_days=90, target_days=91, days_held=12.0, days_forecast=60.0)
+    seen = scrape(replace(FACTS, cameras=[*FACTS.cameras, vault]))
+
+    days = [seen[f"custos_camera_days_{name}", (("camera", "vault"),)] for name in ("held", "required", "meant")]
+    assert days == [12, 90, 91]
+    assert seen["custos_floor_margin_days", ()] == -30
+
+
 def test_camera_was_retired() -> None:
     """A camera that is not to be recorded neither lowers the margin nor looks like one that fell silent."""
     assert ("custos_camera_media_age_seconds", (("camera", "yard"),)) not in scrape(FACTS)

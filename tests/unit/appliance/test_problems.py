@@ -209,6 +209,16 @@ def test_disk_is_slow() -> None:
     assert codes(replace(WELL, outcomes=[Outcome("sync", 1, 2.5)])) == ["sync_slow"]
 
 
+def test_footage_is_kept_for_longer_than_the_law_wants() -> None:
+    """Without a purpose that is told of the camera, with the clause and what to do; with one, it is not."""
+    gate = replace(GATE, target_days=60, needs_purpose=True)
+    for language, words in (("en", ("Gate", "60", "799", "article 17")), ("zh-CN", ("Gate", "60", "第十七条"))):
+        (problem,) = problems_of(replace(WELL, cameras=[gate]), language)
+        assert (problem.code, problem.camera) == ("purpose_missing", "gate")
+        assert all(word in problem.text for word in ("purpose", *words))
+    assert codes(replace(WELL, cameras=[replace(gate, needs_purpose=False)])) == []
+
+
 @given(st.permutations(["ok", "low", "full"]))
 def test_heaviest_comes_first(states: list[str]) -> None:
     """However volumes are ordered, what fails the box stands before what degrades it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from appliance.wiring.registry import Add, Change, FileCamera, Retire, faults, steps
+from config.keeping import Protection, Wish
 from recorder.store.records import Camera, ManagedBy
 
 GATE = FileCamera("gate", "Gate", "rtsp://192.0.2.1/1", "ann", "/etc/gate", enabled=True)
@@ -51,6 +52,14 @@ def test_a_readable_password_is_allowed() -> None:
     assert GATE.settings()["allow_basic"] is False
     assert steps([replace(GATE, allow_basic=True)], [THERE]) == [Change("gate", {"allow_basic": True})]
     assert steps([GATE], [replace(THERE, allow_basic=True)]) == [Change("gate", {"allow_basic": False})]
+
+
+def test_camera_is_kept_in_another_way() -> None:
+    """By the file, as any other setting; and as the box keeps all where the file says nothing any more."""
+    wish = Wish(Protection.COUNTER_TERRORISM, target_days=180, purpose="A building site")
+    changed = {"protection": Protection.COUNTER_TERRORISM, "target_days": 180, "purpose": "A building site"}
+    assert steps([replace(GATE, wish=wish)], [THERE]) == [Change("gate", changed)]
+    assert steps([GATE], [replace(THERE, floor_days=60)]) == [Change("gate", {"floor_days": None})]
 
 
 def test_camera_leaves_the_file() -> None:

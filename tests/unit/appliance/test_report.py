@@ -45,6 +45,15 @@ def test_status_names_the_sm2_key() -> None:
     assert status(bound, IDENTITY, "en").log.sm2_fingerprint == "ab"
 
 
+def test_days_held_stand_beside_those_required_and_meant() -> None:
+    """Each camera's own."""
+    (gate,) = FACTS.cameras
+    facts = replace(FACTS, cameras=[replace(gate, floor_days=90, target_days=120, days_held=12.5)])
+    (told,) = status(facts, IDENTITY, "en").cameras
+
+    assert (told.days_held, told.days_required, told.days_meant) == (12.5, 90, 120)
+
+
 def test_camera_signs_its_pictures() -> None:
     """Whose form its signatures have, until when, and since when there are none; nothing of one that never did."""
     (gate,) = FACTS.cameras

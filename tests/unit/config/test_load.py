@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.errors import ConfigInvalid, Fault
+from config.keeping import Protection, Wish
 from config.load import load
 from config.settings import CameraSettings, Settings
 
@@ -132,6 +133,52 @@ def test_a_target_below_the_floor_is_refused(tmp_path: Path) -> None:
     (fault,) = faults(tmp_path, "[retention]\nfloor_days = 90\ntarget_days = 60\n")
 
     assert "target_days" in fault.where
+
+
+def test_who_raises_the_floor_or_the_margin_means_the_target_too(tmp_path: Path) -> None:
+    """It lies as far above the floor as footage may be kept without a purpose, unless one is told."""
+    told = {"": (30, 31), "floor_days = 60": (60, 61), "margin_days = 5": (30, 35), "margin_days = 0": (30, 30)}
+    told |= {"floor_days = 60\nmargin_days = 7": (60, 67), "floor_days = 60\ntarget_days = 90": (60, 90)}
+    for text, days in told.items():
+        (tmp_path / "custos.toml").write_text(f"[retention]\n{text}\n")
+        retention = load(tmp_path / "custos.toml", {}).retention
+
+        assert (retention.floor_days, retention.target_days) == days, text
+    retention = load(None, {"CUSTOS_RETENTION__MARGIN_DAYS": "3"}).retention
+    assert (retention.target_days, retention.defaults.margin_days) == (33, 3)
+
+
+VAULT = '[[cameras]]\nid = "a"\nname = "A"\nurl = "rtsp://192.0.2.1/x"\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "setting"),
+    [
+        ('protection = "counter_terrorism"\nfloor_days = 60', "floor_days"),
+        ("floor_days = 29", "floor_days"),
+        ("floor_days = 60\ntarget_days = 45", "target_days"),
+        ('protection = "secret"', "protection"),
+        ('purpose = ""', "purpose"),
+    ],
+)
+def test_a_camera_that_cannot_be_kept_so_is_refused_by_the_setting_to_change(
+    tmp_path: Path, said: str, setting: str
+) -> None:
+    """What was expected stands there in both languages; a floor that the law forbids of its kind is found too."""
+    (fault,) = faults(tmp_path, VAULT + said + "\n")
+
+    assert setting in fault.where
+    assert fault.expected
+    assert fault.expected_zh
+
+
+def test_a_camera_of_the_file_is_kept_in_its_own_way(tmp_path: Path) -> None:
+    """What it says is its wish; what it does not say, the box's."""
+    said = 'protection = "counter_terrorism"\ntarget_days = 180\npurpose = "A building site"\n'
+    (tmp_path / "custos.toml").write_text(VAULT + said)
+    (camera,) = load(tmp_path / "custos.toml", {}).cameras
+
+    assert camera.wish == Wish(Protection.COUNTER_TERRORISM, None, 180, "A building site")
 
 
 def test_a_variable_that_is_no_setting_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from config.times import DAY_US, SECOND_US
 from recorder.causes import Cause
+from recorder.store.keeping import Rule, rules_hash
 from retention.evidence.completeness import (
     Judgement,
     Proven,
@@ -50,10 +51,11 @@ def judged(
     receipts: Sequence[Receipt] = (),
     holds: Sequence[ProvenHold] = (),
     minutes: int | None = None,
+    rules: Sequence[Rule] = (),
 ) -> Judgement:
     media = {one.n: one.sha256 for one in items if one.sha256 is not None and one.n not in missing}
     end_us = BEGIN_US + (len(items) if minutes is None else minutes) * STEP_US
-    proven = Proven(items, heads, receipts, holds, "gate")
+    proven = Proven(items, heads, receipts, holds, "gate", rules)
     return judge(proven, media, BEGIN_US, end_us, floor_days=30, zone=ZONE)
 
 
@@ -212,6 +214,36 @@ def test_the_floor_of_then_counts_where_it_was_higher() -> None:
     told = replace(receipt(40), floor_days=90)
 
     assert not judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[told]).is_complete
+
+
+@pytest.mark.parametrize(
+    ("rules", "days", "is_lawful"),
+    [
+        ([Rule(20, 90, 91)], 40, False),
+        ([Rule(20, 90, 91)], 92, True),
+        ([Rule(1, 90, 91), Rule(40, 30, 31)], 40, False),
+        ([Rule(1, 90, 91), Rule(5, 30, 31)], 40, True),
+        ([Rule(1, 30, 31), Rule(120, 90, 91)], 40, True),
+    ],
+    ids=["the first counts for before", "and lets it go", "lowered since", "recorded after that", "raised afterwards"],
+)
+def test_the_rules_of_the_camera_count(rules: list[Rule], days: int, is_lawful: bool) -> None:
+    """Item 1 stands at entry 10, its receipt at 100: of the rule in force at its entry, and of all between, the highest
+    floor."""
+    items = [replace(one, index=10) if one.n == 1 else one for one in chain("SSS")]
+    found = judged(items, ties(-1, 2), missing=[1], receipts=[receipt(days)], rules=rules)
+
+    assert (shape(found)[1][0] == "deleted_lawful") is is_lawful
+
+
+def test_a_rule_that_was_not_handed_over_is_missed() -> None:
+    """The receipt binds a hash over all that stood before it; one that came later is none of its business."""
+    rules = [Rule(1, 30, 31), Rule(5, 31, 32)]
+    told = replace(receipt(40), rules=rules_hash(rules))
+
+    for handed, is_complete in ((rules, True), ([*rules, Rule(120, 90, 91)], True), (rules[1:], False), ([], False)):
+        found = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[told], rules=handed)
+        assert found.is_complete is is_complete
 
 
 def test_footage_taken_away_is_not_covered_by_a_second_pass() -> None:

@@ -49,3 +49,40 @@ def test_a_head_vector_that_is_none(vector: object) -> None:
     """Numbers and hashes of last items, and nothing else."""
     assert not forms.head_vector(vector)
     assert forms.head_vector({"gate.main": [0, HASH]})
+
+
+RULE: dict[str, Any] = {"camera": "gate", "op": "rule", "floor_days": 90, "target_days": 91}
+DISCARD: dict[str, Any] = {
+    "stream": "gate.main",
+    "n0": 0,
+    "n1": 1,
+    "floor_days": 90,
+    "holds": HASH,
+    "rule": "target 91 days, floor 90 days",
+}
+
+
+def test_a_rule_tells_both_its_days() -> None:
+    """Other changes of a camera tell of none; a rule of ninety days and of two hundred years is one."""
+    forms.check("camera", 0, RULE)
+    forms.check("camera", 0, RULE | {"target_days": 73_000, "protection": "counter_terrorism", "record": HASH})
+    forms.check("camera", 0, {"camera": "gate", "op": "changed"})
+
+
+@pytest.mark.parametrize("name", ["floor_days", "target_days"])
+@pytest.mark.parametrize("value", [None, True, 0, -1, 73_001, 30.0, "30", []])
+def test_a_rule_whose_days_cannot_be_is_refused(name: str, value: object) -> None:
+    """By the name of the field, missing or of another kind."""
+    with pytest.raises(ValueError, match=name):
+        forms.check("camera", 0, RULE | {name: value})
+    with pytest.raises(ValueError, match=name):
+        forms.check("camera", 0, {key: one for key, one in RULE.items() if key != name})
+
+
+def test_a_discard_may_tell_by_which_rules_it_went() -> None:
+    """Those of older boxes do not; what stands there is a hash."""
+    forms.check("del", 0, DISCARD)
+    forms.check("del", 0, DISCARD | {"rules": HASH})
+    for value in (None, 5, "none", HASH[1:], [HASH]):
+        with pytest.raises(ValueError, match="rules"):
+            forms.check("del", 0, DISCARD | {"rules": value})
