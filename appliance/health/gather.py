@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts, KeyFacts, Sm2Facts
+from appliance.health.facts import AnchorFacts, CameraFacts, CameraState, Facts, HoldsFacts, KeyFacts, Sm2Facts
 from appliance.health.outcomes import Outcomes
 from appliance.health.survey import Survey
 from config.clock import Clock
@@ -45,12 +45,14 @@ class Gatherer:
         anchors: Callable[[], AnchorFacts] = AnchorFacts,
         sm2: Callable[[], Sm2Facts] = Sm2Facts,
         key: Callable[[], KeyFacts] = KeyFacts,
+        holds: Callable[[], HoldsFacts] = HoldsFacts,
     ) -> None:
         self._store = store
         self._workers = workers
         self._anchors = anchors
         self._sm2 = sm2
         self._key = key
+        self._holds = holds
         self._snapshot = snapshot
         self._survey = survey
         self._outcomes = outcomes
@@ -92,6 +94,7 @@ class Gatherer:
             anchors=self._anchors(),
             sm2=self._sm2(),
             key=self._key(),
+            holds=self._holds(),
             bytes_a_day=float(sum(rates.values())) if rates else None,
             days_to_full=days_to_full,
         )

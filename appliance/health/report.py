@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from api.schemas import (
     BoxStatus,
     CameraStatus,
+    HoldsStatus,
     LogStatus,
     ProblemOut,
     Readiness,
@@ -45,6 +46,7 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
         ],
         log=_log(facts, identity.origin),
         retention=_retention(facts),
+        holds=_holds(facts),
     )
 
 
@@ -97,6 +99,17 @@ def _retention(facts: Facts) -> RetentionStatus:
         when_full="overwrite" if facts.overwrite_asked else "stop",
         bytes_a_day=facts.bytes_a_day,
         days_to_full=facts.days_to_full,
+    )
+
+
+def _holds(facts: Facts) -> HoldsStatus:
+    held = facts.holds.in_force
+    reviews = [one.review_us for one in held if one.review_us is not None]
+    return HoldsStatus(
+        in_force=len(held),
+        bytes=facts.holds.bytes,
+        damaged_segments=sum(one.damaged for one in held),
+        next_review=_instant(min(reviews, default=None)),
     )
 
 

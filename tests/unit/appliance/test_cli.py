@@ -65,7 +65,15 @@ def test_box_is_made(run: Run, tmp_path: Path) -> None:
     """The new box's facts are printed once, and a second box is not made over it."""
     made = run("init", "--json")
     assert made.code == 0
-    assert set(json.loads(made.out)) == {"box", "origin", "fingerprint", "first_fingerprint", "token", "data_dir"}
+    assert set(json.loads(made.out)) == {
+        "box",
+        "origin",
+        "fingerprint",
+        "first_fingerprint",
+        "token",
+        "data_dir",
+        "release_codes",
+    }
     assert Path(json.loads(made.out)["data_dir"]) == tmp_path / "data"
     again = run("init")
     assert again.code == ExitCode.DATA_DIR
