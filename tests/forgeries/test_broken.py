@@ -480,6 +480,7 @@ HOLD = {
     "t1": "2026-03-01T00:00:50.000000Z",
     "record": "a" * 64,
 }
+RELEASE = {"at": HOLD["at"], "elapsed_us": 60_000_000, "type": "release", "v": 1, "hold": 9}
 HELD = hashlib.sha256(b"1 " + b"a" * 64 + b"\n").hexdigest()
 
 
@@ -522,6 +523,11 @@ FORGED: dict[str, Callable[[Facts], object]] = {
     "a hold on cameras that are a text": lambda facts: held(facts, cameras="gate"),
     "a hold on cameras in cameras": lambda facts: held(facts, cameras=[["gate"]]),
     "a hold of a month that there is not": lambda facts: held(facts, t0="2026-13-01T00:00:00.000000Z"),
+    "a hold of a padding that is a text": lambda facts: held(facts, padding_before_s="300"),
+    "a hold that was asked for in a month that there is not": lambda facts: held(facts, asked_t0="2026-13-01"),
+    "a hold on a basis of many words": lambda facts: held(facts, basis="internal and more"),
+    "a hold to be reviewed some day": lambda facts: held(facts, review="some day"),
+    "a hold released by names": lambda facts: facts.insert(0, RELEASE | {"by": ["Li", "Wang"]}),
     "sound with fields in fields": lambda facts: of(facts, "seg", 5).update(audio={"a": {"sha256": "0"}}),
 }
 

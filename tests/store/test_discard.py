@@ -15,6 +15,7 @@ from recorder.store.fsck import check
 from recorder.store.records import ExportState, MediaState, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
+from retention.custody import Custody
 from retention.sweep import sweep
 from tests.fakes.box import hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND
@@ -198,12 +199,12 @@ class Keeping(RuleBasedStateMachine):
         self.store.recover()
 
     @precondition(lambda self: self.born)
-    @rule(data=st.data())
-    def a_hold_is_placed(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), padding_s=st.sampled_from((0, 3, 86_400)))
+    def a_hold_is_placed(self, data: st.DataObject, padding_s: int) -> None:
         one = self.store.segment(data.draw(st.sampled_from(sorted(self.born))))
-        placed = hold(self.store, ["gate"], one.t0_us, one.t1_us)
-        if one.state is MediaState.PRESENT:
-            self.held[placed.id] = (one.t0_us, one.t1_us)
+        padding = {"padding_before_s": padding_s, "padding_after_s": padding_s}
+        placed = hold(self.store, ["gate"], one.t0_us, one.t1_us, **padding)
+        self.held[placed.id] = (placed.t0_us, placed.t1_us)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
@@ -211,6 +212,10 @@ class Keeping(RuleBasedStateMachine):
         hold_id = data.draw(st.sampled_from(sorted(self.held)))
         release(self.store, hold_id)
         del self.held[hold_id]
+
+    @rule()
+    def held_media_is_looked_after(self) -> None:
+        Custody(self.store, self.clock).run()
 
     @rule()
     def the_sweep_comes(self) -> None:

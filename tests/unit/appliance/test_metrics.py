@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance.health.facts import AnchorFacts, CameraFacts, Facts, WitnessFacts
+from appliance.health.facts import AnchorFacts, CameraFacts, Facts, HoldFacts, HoldsFacts, WitnessFacts
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcome
 from recorder.capture.fleet import WorkerFacts
@@ -98,3 +98,15 @@ def test_witnesses_are_scraped() -> None:
     assert ("custos_witness_age_seconds", south) not in seen
     assert seen["custos_witness_contradicts", north] == 0
     assert seen["custos_witness_contradicts", south] == 1
+
+
+def test_holds_are_scraped() -> None:
+    """How many, how much they keep, what is damaged, and how far off their review dates are."""
+    held = [HoldFacts(7, "c", 121_000_000, 3), HoldFacts(8, "c")]
+    seen = scrape(replace(FACTS, holds=HoldsFacts(held, 4096)))
+
+    assert (seen["custos_holds", ()], seen["custos_holds_bytes", ()]) == (2, 4096)
+    assert seen["custos_hold_damaged_segments", (("hold", "7"),)] == 3
+    assert seen["custos_hold_review_seconds", (("hold", "7"),)] == 60
+    assert ("custos_hold_review_seconds", (("hold", "8"),)) not in seen
+    assert ("custos_holds_bytes", ()) not in scrape(FACTS)
