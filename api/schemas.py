@@ -250,12 +250,15 @@ class CoverageOut(BaseModel):
     gap_s: float
 
 
-Padding = Annotated[int, Field(ge=0, le=PADDING_LIMIT_S, description="Seconds that are protected besides.")]
+Padding = Annotated[
+    int, Field(ge=0, le=PADDING_LIMIT_S, description="Seconds that are protected besides.", examples=[PADDING_S])
+]
 Review = Annotated[
     Instant,
     Field(
         description="When somebody is to look whether the hold is still needed: reminded of thirty, seven and one day "
-        "before, and then daily. It ends nothing."
+        "before, and then daily. It ends nothing.",
+        examples=["2027-03-01T00:00:00Z"],
     ),
 ]
 
@@ -270,12 +273,16 @@ class HoldNew(Body):
     case: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["2026-114"])]
     padding_before_s: Padding = PADDING_S
     padding_after_s: Padding = PADDING_S
-    basis: Annotated[HoldBasis, Field(description="What it rests on.")] = HoldBasis.INTERNAL
+    basis: Annotated[HoldBasis, Field(description="What it rests on.", examples=["order_168_29"])] = HoldBasis.INTERNAL
     reference: Annotated[
         str,
-        Field(max_length=NAME_LIMIT, description="Number of the letter; an authority's request has one."),
+        Field(
+            max_length=NAME_LIMIT, description="Number of the letter; an authority's request has one.", examples=["12"]
+        ),
     ] = ""
-    placed_by: Annotated[str, Field(max_length=NAME_LIMIT, description="Who places it; never part of the log.")] = ""
+    placed_by: Annotated[
+        str, Field(max_length=NAME_LIMIT, description="Who places it; never part of the log.", examples=["Li"])
+    ] = ""
     review: Review | None = None
 
 
@@ -284,7 +291,7 @@ class HoldReviewNew(Body):
 
     review: Annotated[Review | None, Field(description="null: nobody is reminded any more.")]
     reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["The trial goes on"])]
-    by: Annotated[str, Field(max_length=NAME_LIMIT, description="Who changes it.")] = ""
+    by: Annotated[str, Field(max_length=NAME_LIMIT, description="Who changes it.", examples=["Li"])] = ""
 
 
 class CredentialIn(Body):
@@ -300,7 +307,12 @@ class HoldRelease(Body):
     reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["Case closed"])]
     by: Annotated[
         list[CredentialIn],
-        Field(min_length=2, max_length=2, description="Two different holders, each with the release code of his own."),
+        Field(
+            min_length=2,
+            max_length=2,
+            description="Two different holders, each with the release code of his own.",
+            examples=[[{"holder": "holder-1", "code": "…"}, {"holder": "holder-2", "code": "…"}]],
+        ),
     ]
 
 

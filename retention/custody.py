@@ -64,7 +64,7 @@ def verified(media: HeldMedia) -> tuple[Damage | None, int]:
     except StorageError:
         return Damage.UNREADABLE, 0
     is_whole = found.sha256 == media.sha256 and found.sm3 == media.sm3
-    return (None if is_whole else Damage.ALTERED), path.stat().st_size
+    return (None if is_whole else Damage.ALTERED), media.bytes
 
 
 def held_bytes(store: Store, holds: Sequence[Hold]) -> int:
@@ -100,8 +100,8 @@ class Custody:
             self._store.holds.codes.tell()
         begun_us = self._clock.read().mono_us
         is_anew = self._lined_up_us is None or begun_us - self._lined_up_us >= ANEW_US
-        self._store.held.bring_in_line(anew=is_anew)
-        if is_anew:
+        fault = self._line_up(is_anew)
+        if is_anew and fault is None:
             self._lined_up_us = begun_us
         holds = self._store.holds.active()
         self._remind(holds)
@@ -113,6 +113,16 @@ class Custody:
         if has_more:
             took_s = (self._clock.read().mono_us - begun_us) / SECOND_US
             self._pause_s = min(PERIOD_S, max(BREATH_S, read_bytes / RATE_BYTES_S - took_s))
+        if fault is not None:
+            raise fault
+
+    def _line_up(self, is_anew: bool) -> StorageError | None:
+        """A disk that makes no second names keeps nobody from reading what it has."""
+        try:
+            self._store.held.bring_in_line(anew=is_anew)
+        except StorageError as err:
+            return err
+        return None
 
     def pause_s(self) -> float:
         """How long until the next turn: as the pace wants while something is being read."""

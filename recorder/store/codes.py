@@ -125,15 +125,25 @@ def make(layout: Layout, names: Sequence[str] = DEFAULT_NAMES, cost: int = COST)
     Raises:
         HolderInvalid, ReleaseCodesExist: as they say. StorageError: one of its kinds.
     """
-    told = [_name(one) for one in names]
-    if len(told) != HOLDERS or is_same(*told):
-        raise HolderInvalid
+    told = two_names(names)
     with files.translated(layout.release_codes):
         if layout.release_codes.exists():
             raise ReleaseCodesExist
     issued = [_issue(name, cost) for name in told]
     _write(layout, [kept for _, kept in issued])
     return tuple(code for code, _ in issued)
+
+
+def two_names(names: Sequence[str]) -> list[str]:
+    """The names of two holders, as they are kept.
+
+    Raises:
+        HolderInvalid: they are not those of two persons.
+    """
+    told = [_name(one) for one in names]
+    if len(told) != HOLDERS or is_same(*told):
+        raise HolderInvalid
+    return told
 
 
 def renew(layout: Layout, holder: str, vouching: Credential, name: str | None = None) -> IssuedCode:

@@ -340,24 +340,33 @@ def link(names: Mapping[Path, Path]) -> int:
         names: second name to file.
 
     Raises:
-        StorageError: one of its kinds; some may have theirs then. Another file has that name, or the file system
-            knows no second names.
+        StorageError: one of its kinds, of the first that could not have its name; the others have theirs. Another file
+            has that name, or the file system knows no second names.
     """
-    made = 0
+    made, faults = 0, list[StorageError]()
     for name, path in names.items():
-        with translated(path):
-            make_folders(name.parent)
-            try:
-                os.link(path, name)
-            except FileExistsError as err:
-                if not name.samefile(path):
-                    raise StorageError(f"A file named {name.name} stands already in {name.parent}.") from err
-            else:
-                made += 1
-    for folder in {name.parent for name in names}:  # those that were there may be so since a crash, and not durably
-        with translated(folder):
+        try:
+            made += _linked(path, name)
+        except StorageError as err:
+            faults.append(err)
+    for folder in {name.parent for name in names if name.parent.is_dir()}:
+        with translated(folder):  # names that were there may be so since a crash, and not durably
             sync_folder(folder)
+    if faults:
+        raise faults[0]
     return made
+
+
+def _linked(path: Path, name: Path) -> bool:
+    with translated(path):
+        make_folders(name.parent)
+        try:
+            os.link(path, name)
+        except FileExistsError as err:
+            if not name.samefile(path):
+                raise StorageError(f"A file named {name.name} stands already in {name.parent}.") from err
+            return False
+        return True
 
 
 def drop_second_name(name: Path, path: Path, *, is_kept: bool) -> bool:

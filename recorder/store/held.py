@@ -113,6 +113,8 @@ class HeldMediaStore:
         self._layout = layout
         self._database = database
         self._ledger = ledger
+        self._is_behind = False
+        """Whether a segment could not be given its second name when it was committed."""
         self._lock = threading.Lock()
         """Names of one hold are either made or taken away."""
 
@@ -128,22 +130,23 @@ class HeldMediaStore:
             with self._lock:
                 files.link(names)
         except StorageError as err:
+            self._is_behind = True
             log.warning("a held segment has no second name yet", path=path, code=err.code, why=str(err))
 
     def link_heads(self) -> None:
         """At start: the newest segment of each stream, where a crash came between its commit and its second name.
 
-        Raises:
-            StorageError: one of its kinds.
+        A fault keeps no box from recording: the duty makes the name, or says why it cannot.
         """
-        newest = select(_I.stream_id, func.max(_I.n).label("n")).where(_I.kind == "segment").group_by(_I.stream_id)
-        of = newest.subquery()
-        query = select(tables.items).join(of, and_(_I.stream_id == of.c.stream_id, _I.n == of.c.n))
         with self._database.read() as connection:
-            rows = connection.execute(query.where(_I.state == _PRESENT)).mappings().all()
-            held = [(row, holds_of(connection, row)) for row in rows]
-        for row, hold_ids in held:
-            self._link([(hold_id, row) for hold_id in hold_ids])
+            streams = connection.execute(select(tables.streams.c.id)).scalars().all()
+            newest = [row for one in streams if (row := _newest(connection, one)) is not None]
+            held = [(hold_id, row) for row in newest for hold_id in holds_of(connection, row)]
+        try:
+            self._link(held)
+        except StorageError as err:
+            self._is_behind = True
+            log.warning("the newest held segments have no second names yet", code=err.code, why=str(err))
 
     def bring_in_line(self, *, anew: bool) -> int:
         """What `hold/` must have it has, and nothing else; how many names were made or taken away.
@@ -163,8 +166,16 @@ class HeldMediaStore:
         if over:
             with self._database.write() as connection:
                 connection.execute(delete(tables.hold_work).where(_W.hold_id.in_(over)))
-        for hold_id in sorted(in_force if anew else in_force - linked):
-            done += self._link_all(hold_id)
+        was_behind, self._is_behind = self._is_behind, False  # before looking: what fails meanwhile sets it again
+        faults = []
+        for hold_id in sorted(in_force if anew or was_behind else in_force - linked):
+            try:
+                done += self._link_all(hold_id)
+            except StorageError as err:  # the names of the other holds do not wait for it
+                faults.append(err)
+        if faults:
+            self._is_behind = True
+            raise faults[0]
         return done
 
     def folders(self) -> list[Path]:
@@ -180,8 +191,14 @@ class HeldMediaStore:
 
     def _link_all(self, hold_id: int) -> int:
         made = 0
+        faults = []
         for rows in self._batches(hold_id):
-            made += self._link([(hold_id, row) for row in rows])
+            try:
+                made += self._link([(hold_id, row) for row in rows])
+            except StorageError as err:
+                faults.append(err)
+        if faults:
+            raise faults[0]
         with self._database.write() as connection:
             _remember(connection, hold_id, is_linked=True)
         return made
@@ -351,6 +368,13 @@ class HeldMediaStore:
             path=self._layout.volume(row["volume"]) / row["path"],
             held_path=self._layout.held(hold_id, row["path"], row["volume"]),
         )
+
+
+def _newest(connection: Connection, stream_id: str) -> RowMapping | None:
+    """The last segment of a stream, if it is here: by the key, from the end."""
+    query = select(tables.items).where(_I.stream_id == stream_id, _I.kind == "segment")
+    row = connection.execute(query.order_by(_I.n.desc()).limit(1)).mappings().one_or_none()
+    return row if row is not None and row["state"] == _PRESENT else None
 
 
 def state_of(connection: Connection, path: str) -> str | None:

@@ -42,6 +42,7 @@ def make(
         HolderInvalid: those are not two names. KeyUnavailable: the token cannot be asked.
         DataDirNotEmpty, DataDirUnwritable, DataDirReadOnly, StorageError: as they say.
     """
+    codes.two_names(holders)  # before anything is there
     layout = Layout(data_dir.absolute())
     datadir.claim(layout)
     box_id = secrets.token_hex(8)

@@ -251,3 +251,11 @@ def test_a_file_of_codes_that_is_none_releases_nothing(store: Store, body: str) 
         release(store, placed.id)
 
     assert store.holds.get(placed.id).released_us is None
+
+
+def test_a_box_is_not_begun_for_holders_that_are_not_two(tmp_path: Path, clock: FakeClock) -> None:
+    """Nothing is there afterwards, so the same command can be given again, and rightly."""
+    with pytest.raises(HolderInvalid):
+        Store.create(tmp_path / "data", "test", clock, "0", holders=("Li", " LI"))
+
+    assert not (tmp_path / "data").exists()

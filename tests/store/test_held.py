@@ -25,6 +25,9 @@ from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.power import PowerCut
 
+AHEAD_US = 2**52
+"""In 2112: a hold until then has all that these tests record."""
+
 
 def leaves(store: Store, kind: str, what: str) -> list[dict[str, object]]:
     found = [leaf for _, leaf in store.leaves(0, store.log_size) if leaf.type == kind]
@@ -52,7 +55,7 @@ def turned(store: Store, clock: FakeClock) -> Custody:
 
 def test_held_media_gets_a_second_name_for_each_hold_and_is_read(store: Store, clock: FakeClock) -> None:
     """The very file, under every hold on it; and an entry says what the reading came to."""
-    one, other = hold(store, ["gate"], 0, 2**50), hold(store, ["gate"], 0, 2**50)
+    one, other = hold(store, ["gate"], 0, AHEAD_US), hold(store, ["gate"], 0, AHEAD_US)
 
     duty = turned(store, clock)
 
@@ -127,7 +130,7 @@ def test_whoever_places_a_hold_is_told_what_came_too_late_and_what_just_in_time(
 
 def test_a_review_date_is_changed_by_an_entry_and_releases_nothing(store: Store, clock: FakeClock) -> None:
     """Long past it the hold is in force as before; who changed it and why stands in the side record."""
-    placed = hold(store, ["gate"], 0, 2**50, review_us=clock.utc_us + DAY_US)
+    placed = hold(store, ["gate"], 0, AHEAD_US, review_us=clock.utc_us + DAY_US)
     changed = desk.review(store, clock, placed.id, clock.utc_us + 2 * DAY_US, "the trial goes on", "Li")
     clock.advance(400 * 86400)
 
@@ -144,7 +147,7 @@ def test_a_review_date_is_changed_by_an_entry_and_releases_nothing(store: Store,
 
 def test_second_names_go_only_once_the_hold_is_released(store: Store, clock: FakeClock) -> None:
     """Those of the other hold stay; the files have their own names still."""
-    one, other = hold(store, ["gate"], 0, 2**50), hold(store, ["gate"], 0, 2**50)
+    one, other = hold(store, ["gate"], 0, AHEAD_US), hold(store, ["gate"], 0, AHEAD_US)
     turned(store, clock)
     release(store, one.id)
     assert check(store) == []
@@ -212,7 +215,7 @@ def test_no_way_leads_to_held_footage(
     """Sweep, direct discard, a retired camera, a lowered floor, a restart, clocks: complaints 1 to 3 of other
     recorders. The file is there, byte for byte, under both its names."""
     clock.advance(100 * 86400)
-    hold(store, ["gate"], 0, 2**50)
+    hold(store, ["gate"], 0, AHEAD_US)
     turned(store, clock)
     before = {store.media_path(one): store.media_path(one).read_bytes() for one in segments(store, clock)}
     names = second_names(store)
@@ -225,7 +228,7 @@ def test_no_way_leads_to_held_footage(
 
 def test_discarded_footage_leaves_no_second_name(store: Store, clock: FakeClock) -> None:
     """A hold that was just released: the sweep comes before the duty, and media of which a name is left is not gone."""
-    placed = hold(store, ["gate"], 0, 2**50)
+    placed = hold(store, ["gate"], 0, AHEAD_US)
     turned(store, clock)
     clock.advance(100 * 86400)
     release(store, placed.id)
@@ -245,7 +248,7 @@ def test_a_crash_between_commit_and_second_name_is_mended_at_start(
     def cut(*_: object) -> None:
         raise PowerCut
 
-    hold(store, ["gate"], 0, 2**50)
+    hold(store, ["gate"], 0, AHEAD_US)
     turned(store, clock)
     with monkeypatch.context() as patch:
         patch.setattr("recorder.store.held.HeldMediaStore.link_new", cut)
@@ -277,7 +280,7 @@ def test_a_crash_while_names_are_made_or_taken_away_is_mended(
 
         return call
 
-    placed = hold(store, ["gate"], 0, 2**50)
+    placed = hold(store, ["gate"], 0, AHEAD_US)
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", cut(os.link))
         try:
@@ -312,7 +315,7 @@ def test_a_disk_that_makes_no_names_keeps_no_commit(
     def refused(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    hold(store, ["gate"], 0, 2**50)
+    hold(store, ["gate"], 0, AHEAD_US)
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", refused)
         record(store, clock, SECOND * 2)
@@ -328,7 +331,7 @@ def test_a_disk_that_makes_no_names_keeps_no_commit(
 def test_another_file_of_that_name_is_not_overwritten(store: Store, clock: FakeClock) -> None:
     """It is told, by the duty and by fsck."""
     one = segments(store, clock)[0]
-    placed = hold(store, ["gate"], 0, 2**50)
+    placed = hold(store, ["gate"], 0, AHEAD_US)
     turned(store, clock)
     name = store.layout.held(placed.id, one.path)
     name.unlink()
@@ -376,7 +379,7 @@ def test_damage_is_told_once_and_removes_nothing(
     store: Store, clock: FakeClock, damage: Damage, harm: Callable[[Path], None]
 ) -> None:
     """A finding and the count of the pass; the next pass does not tell it anew. What is whole again is told too."""
-    placed, one = hold(store, ["gate"], 0, 2**50), segments(store, clock)[0]
+    placed, one = hold(store, ["gate"], 0, AHEAD_US), segments(store, clock)[0]
     turned(store, clock)
     path, name = store.media_path(one), store.layout.held(placed.id, one.path)
     whole = path.read_bytes()
@@ -406,7 +409,7 @@ def test_what_the_disk_cannot_read_is_told(store: Store, clock: FakeClock, monke
     def broken(*_: object, **__: object) -> None:
         raise StorageFailed
 
-    placed = hold(store, ["gate"], 0, 2**50)
+    placed = hold(store, ["gate"], 0, AHEAD_US)
     (media, _) = store.held.all_media(placed.id)
     with monkeypatch.context() as patch:
         patch.setattr("retention.custody.hashes_of", broken)
@@ -416,7 +419,7 @@ def test_what_the_disk_cannot_read_is_told(store: Store, clock: FakeClock, monke
 
 def test_a_file_that_somebody_removed_gets_its_name_back(store: Store, clock: FakeClock) -> None:
     """Past all rules, by hand: it is still there under its second name, is whole, and an entry says so."""
-    placed, one = hold(store, ["gate"], 0, 2**50), segments(store, clock)[0]
+    placed, one = hold(store, ["gate"], 0, AHEAD_US), segments(store, clock)[0]
     turned(store, clock)
     store.media_path(one).unlink()
     assert [found.invariant for found in check(store)] == [1]
@@ -440,7 +443,7 @@ def test_a_pass_goes_on_after_a_restart_at_a_bounded_pace(
     read: list[Path] = []
     real = custody.hashes_of
     monkeypatch.setattr(custody, "hashes_of", lambda path, **more: (read.append(path), real(path, **more))[1])
-    hold(store, ["gate"], 0, 2**50)
+    hold(store, ["gate"], 0, AHEAD_US)
     for turn in range(3):
         duty = Custody(store, clock)
         duty.run()
@@ -455,7 +458,7 @@ def test_a_pass_goes_on_after_a_restart_at_a_bounded_pace(
 
 def test_whoever_stops_the_box_does_not_wait_for_a_pass(store: Store, clock: FakeClock) -> None:
     """It ends behind the segment that it reads, and knows where it was."""
-    placed = hold(store, ["gate"], 0, 2**50)
+    placed = hold(store, ["gate"], 0, AHEAD_US)
     duty = Custody(store, clock)
     duty.stop()
     duty.run()
@@ -466,7 +469,7 @@ def test_whoever_stops_the_box_does_not_wait_for_a_pass(store: Store, clock: Fak
 
 def test_all_held_media_is_read_every_week(store: Store, clock: FakeClock) -> None:
     """Not sooner; at once where the clock was set back behind the last time."""
-    hold(store, ["gate"], 0, 2**50)
+    hold(store, ["gate"], 0, AHEAD_US)
     duty = turned(store, clock)
     clock.advance(RECHECK_US / 1e6 - 60)
     duty.run()
@@ -485,7 +488,7 @@ def test_holds_from_before_there_was_padding_are_read_as_they_are(tmp_path: Path
     store = new_store(tmp_path, clock, "gate")
     clock.advance(2)
     record(store, clock, SECOND * 4)
-    placed = hold(store, ["gate"], 0, 2**50)
+    placed = hold(store, ["gate"], 0, AHEAD_US)
     with store.database.write() as connection:
         names = ("asked_t0_us", "asked_t1_us", "padding_before_s", "padding_after_s", "basis")
         connection.exec_driver_sql(f"UPDATE holds SET {', '.join(f'{name} = NULL' for name in names)}")
@@ -495,6 +498,6 @@ def test_holds_from_before_there_was_padding_are_read_as_they_are(tmp_path: Path
     turned(store, clock)
 
     old = store.holds.get(placed.id)
-    assert (old.asked_t0_us, old.asked_t1_us, old.padding_before_s, old.basis) == (0, 2**50, 0, None)
+    assert (old.asked_t0_us, old.asked_t1_us, old.padding_before_s, old.basis) == (0, AHEAD_US, 0, None)
     assert second_names(store) == names_of(store, clock, placed.id)
     assert verify(store) == []

@@ -369,7 +369,7 @@ def test_held_media_is_damaged() -> None:
 
 
 def test_nobody_can_release_a_hold_or_somebody_wants_to_alone() -> None:
-    """No codes, codes that cannot be read, and one that was made anew: each with what to do, and none worse than that."""
+    """No codes, codes that cannot be read, and one that was made anew: each with what to do, and no worse."""
     for kind in ("missing", "damaged"):
         facts = replace(WELL, holds=HoldsFacts(codes=kind))
         assert (codes(facts), state_of(problems_of(facts))) == ([f"release_codes_{kind}"], "ok")
