@@ -59,6 +59,9 @@ CODE_LIMIT: Final = 200
 COST: Final = 2**15
 """The cost of scrypt (N), with blocks of `BLOCK` (r) and one lane (p): a tenth of a second and 32 MB a try."""
 
+COST_LIMIT: Final = 2**15
+"""What is kept of a code and would cost more to compare with is a damaged file, or somebody's wish to stall the box."""
+
 BLOCK: Final = 8
 MEMORY_LIMIT_BYTES: Final = 64 * 1024 * 1024
 SALT_BYTES: Final = 16
@@ -376,5 +379,5 @@ def _refuse_odd(one: _Kept) -> None:
     """
     sizes = (len(bytes.fromhex(one.salt)), len(bytes.fromhex(one.hash)))
     is_power = one.cost > 1 and one.cost & (one.cost - 1) == 0
-    if sizes != (SALT_BYTES, 64) or not is_power or one.cost > COST:
+    if sizes != (SALT_BYTES, 64) or not is_power or one.cost > COST_LIMIT:
         raise ValueError("not a hash of a code")
