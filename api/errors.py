@@ -24,6 +24,10 @@ from recorder.errors import (
     NoRoomForExport,
     PackageRemoved,
     Refused,
+    ReleaseBySamePerson,
+    ReleaseCodeNew,
+    ReleaseRefused,
+    ReleaseTooOften,
     SourceError,
     StorageError,
     StoreError,
@@ -97,6 +101,10 @@ STATUS: Mapping[type[CustosError], HTTPStatus] = {
     Unknown: HTTPStatus.NOT_FOUND,
     MediaGone: HTTPStatus.GONE,
     TooManyViews: HTTPStatus.TOO_MANY_REQUESTS,
+    ReleaseTooOften: HTTPStatus.TOO_MANY_REQUESTS,
+    ReleaseRefused: HTTPStatus.FORBIDDEN,
+    ReleaseBySamePerson: HTTPStatus.FORBIDDEN,
+    ReleaseCodeNew: HTTPStatus.FORBIDDEN,
     PackageRemoved: HTTPStatus.GONE,
     NoRoomForExport: HTTPStatus.INSUFFICIENT_STORAGE,
     Refused: HTTPStatus.CONFLICT,
@@ -147,7 +155,7 @@ async def answer(request: Request, error: Exception) -> JSONResponse:
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="custos"'
     if status is HTTPStatus.TOO_MANY_REQUESTS:
-        headers["Retry-After"] = str(RETRY_S)
+        headers["Retry-After"] = str(error.retry_s if isinstance(error, ReleaseTooOften) else RETRY_S)
     if isinstance(error, RangeRefused):
         headers["Content-Range"] = f"bytes */{error.size_bytes}"
     return problem(status, error.code, str(error), headers=headers)

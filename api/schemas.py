@@ -12,8 +12,9 @@ from config.keeping import DAYS_LIMIT, PURPOSE_LIMIT, Protection
 from config.settings import URL_LIMIT, URL_SCHEMES
 from config.terms import AudioName, TransportName
 from config.times import format_us
-from recorder.store.records import Damaged, ErasureRule
-from retention.evidence.holds import CAMERA_LIMIT, TEXT_LIMIT
+from recorder.store.codes import CODE_LIMIT
+from recorder.store.records import Damaged, ErasureRule, HoldBasis
+from retention.evidence.holds import CAMERA_LIMIT, NAME_LIMIT, PADDING_LIMIT_S, PADDING_S, TEXT_LIMIT
 
 LOCAL_SCHEMES = frozenset({"file", "v4l2"})
 """Only the configuration file names what lies on the machine itself: nobody reads its files by way of the network."""
@@ -328,20 +329,70 @@ class CoverageOut(BaseModel):
     gap_s: float
 
 
+Padding = Annotated[
+    int, Field(ge=0, le=PADDING_LIMIT_S, description="Seconds that are protected besides.", examples=[PADDING_S])
+]
+Review = Annotated[
+    Instant,
+    Field(
+        description="When somebody is to look whether the hold is still needed: reminded of thirty, seven and one day "
+        "before, and then daily. It ends nothing.",
+        examples=["2027-03-01T00:00:00Z"],
+    ),
+]
+
+
 class HoldNew(Body):
     """Footage that must not go."""
 
     cameras: Annotated[list[str], Field(min_length=1, max_length=CAMERA_LIMIT, examples=[["gate"]])]
     start: Instant
-    end: Instant
+    end: Annotated[Instant, Field(description="May lie ahead: what will be recorded until then is held too.")]
     reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["Theft at the gate"])]
     case: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["2026-114"])]
+    padding_before_s: Padding = PADDING_S
+    padding_after_s: Padding = PADDING_S
+    basis: Annotated[HoldBasis, Field(description="What it rests on.", examples=["order_168_29"])] = HoldBasis.INTERNAL
+    reference: Annotated[
+        str,
+        Field(
+            max_length=NAME_LIMIT, description="Number of the letter; an authority's request has one.", examples=["12"]
+        ),
+    ] = ""
+    placed_by: Annotated[
+        str, Field(max_length=NAME_LIMIT, description="Who places it; never part of the log.", examples=["Li"])
+    ] = ""
+    review: Review | None = None
+
+
+class HoldReviewNew(Body):
+    """Another review date."""
+
+    review: Annotated[Review | None, Field(description="null: nobody is reminded any more.")]
+    reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["The trial goes on"])]
+    by: Annotated[str, Field(max_length=NAME_LIMIT, description="Who changes it.", examples=["Li"])] = ""
+
+
+class CredentialIn(Body):
+    """What one holder of a release code gives."""
+
+    holder: Annotated[str, Field(max_length=NAME_LIMIT, examples=["holder-1"])]
+    code: Annotated[SecretStr, Field(max_length=CODE_LIMIT, examples=["…"])]
 
 
 class HoldRelease(Body):
-    """Why a hold ends."""
+    """Why a hold ends, and the two persons who end it."""
 
     reason: Annotated[str, Field(min_length=1, max_length=TEXT_LIMIT, examples=["Case closed"])]
+    by: Annotated[
+        list[CredentialIn],
+        Field(
+            min_length=2,
+            max_length=2,
+            description="Two different holders, each with the release code of his own.",
+            examples=[[{"holder": "holder-1", "code": "…"}, {"holder": "holder-2", "code": "…"}]],
+        ),
+    ]
 
 
 class CoveredOut(BaseModel):
@@ -352,23 +403,96 @@ class CoveredOut(BaseModel):
     already_gone: Annotated[int, Field(description="Segments discarded before the hold was placed.")]
 
 
+class GoneOut(BaseModel):
+    """What of a hold's interval one entry of the log announced to go."""
+
+    entry: Annotated[int, Field(description="Its index in the log.")]
+    camera: CameraId
+    first_n: Annotated[int, Field(description="Of items.")]
+    last_n: int
+    segments: int
+    start: Instant
+    end: Instant
+
+
+class OutlookOut(BaseModel):
+    """What comes of a hold, by what was known when it was placed."""
+
+    receipts: Annotated[list[GoneOut], Field(description="What had gone already, the first hundred entries.")]
+    soon_days: Annotated[int, Field(description="Within so many days,")]
+    soon_segments: Annotated[int, Field(description="so many segments would have gone by the rules,")]
+    soon_bytes: int
+    soon: Annotated[Instant | None, Field(description="the first of them then; null: none.")]
+    all_held_bytes: Annotated[int, Field(description="What all holds in force keep, each file once.")]
+    floor_fails: Annotated[
+        Instant | None,
+        Field(
+            description="About when the disk is full and nothing on it may go, by the rates of the last day: recording "
+            "stops. null: not within ten years."
+        ),
+    ]
+    floor_fails_without: Annotated[Instant | None, Field(description="When that would be without this hold.")]
+
+
+class CheckOut(BaseModel):
+    """A pass over the media of a hold, each file read and compared with its entry in the log."""
+
+    at: Instant
+    entry: Annotated[int, Field(description="In the log.")]
+    segments: int
+    bytes: int
+    damaged: int
+
+
+class HeldOut(BaseModel):
+    """How it stands with the media of a hold."""
+
+    is_linked: Annotated[bool, Field(description="Whether all of it had its second name under `hold/`.")]
+    is_checking: Annotated[bool, Field(description="Whether it is being read now.")]
+    damaged: Annotated[int, Field(description="Segments that are not as they were recorded, or not there.")]
+    checked: Annotated[CheckOut | None, Field(description="The last pass that ended; null: none has yet.")]
+
+
+class ReviewOut(BaseModel):
+    """A review date that was changed."""
+
+    at: Instant
+    entry: int
+    review: Instant | None
+    reason: str
+    by: str
+
+
 class HoldOut(BaseModel):
     """A hold."""
 
     id: int
     cameras: list[str]
-    start: Instant
+    start: Annotated[Instant, Field(description="As it was asked for.")]
     end: Instant
+    protected_start: Annotated[Instant, Field(description="With its padding: this decides, and stands in the log.")]
+    protected_end: Instant
+    padding_before_s: int
+    padding_after_s: int
+    basis: Annotated[HoldBasis | None, Field(description="null: placed before there were any.")]
+    basis_text: Annotated[str, Field(description="In words.")]
+    reference: str
     case: str
     reason: str
     placed: Instant
+    placed_by: str
+    review: Instant | None
     released: Instant | None
     release_reason: str | None
+    released_by: Annotated[list[str], Field(description="The two holders; empty while it is in force.")]
     covered: CoveredOut | None = None
+    outlook: Annotated[OutlookOut | None, Field(description="Answered when it is placed.")] = None
+    held: HeldOut | None = None
+    reviews: Annotated[list[ReviewOut] | None, Field(description="How its review date was changed.")] = None
 
 
 class HoldList(BaseModel):
-    """Every hold ever placed."""
+    """Every hold ever placed, or those in force."""
 
     holds: list[HoldOut]
 
@@ -743,6 +867,15 @@ class ScrubChecked(BaseModel):
     next: Annotated[int | None, Field(description="Ask again with this as `after`; null: that was all.")]
 
 
+class HoldsStatus(BaseModel):
+    """The holds in force."""
+
+    in_force: int = 0
+    bytes: Annotated[int | None, Field(description="What they keep, each file once; null: not counted yet.")] = None
+    damaged_segments: Annotated[int, Field(description="Held segments that are not as they were recorded.")] = 0
+    next_review: Annotated[Instant | None, Field(description="The earliest review date; null: there is none.")] = None
+
+
 class Status(BaseModel):
     """The whole box at a glance."""
 
@@ -754,6 +887,7 @@ class Status(BaseModel):
     log: LogStatus
     retention: RetentionStatus
     scrub: ScrubStatus = ScrubStatus()
+    holds: HoldsStatus = HoldsStatus()
 
 
 class Alive(BaseModel):

@@ -229,6 +229,65 @@ class HoldReleased(Refused):
     code = "hold_released"
 
 
+class ReleaseRefused(Refused):
+    """These are not the release codes of two holders; which one is wrong is not told."""
+
+    code = "release_refused"
+
+
+class ReleaseBySamePerson(Refused):
+    """A hold is released by two different persons: name both holders of release codes."""
+
+    code = "release_same_person"
+
+
+class ReleaseTooOften(Refused):
+    """Wrong release codes were given too often: wait, and ask both holders."""
+
+    code = "release_too_often"
+
+    def __init__(self, retry_s: int) -> None:
+        """`retry_s`: after so many seconds codes are looked at again."""
+        super().__init__(f"{self.sentence()} (Codes are looked at again in {retry_s} s.)")
+        self.retry_s = retry_s
+
+
+class ReleaseCodeNew(Refused):
+    """A release code that was made anew releases nothing yet, so that its other holder can object."""
+
+    code = "release_code_new"
+
+
+class ReleaseCodesMissing(Refused):
+    """This box has no release codes yet: run `custos hold codes` on it, with both holders there."""
+
+    code = "release_codes_missing"
+
+
+class ReleaseCodesExist(Refused):
+    """This box has its release codes already: renew one with `custos hold codes --renew HOLDER`."""
+
+    code = "release_codes_exist"
+
+
+class ReleaseCodesDamaged(Refused):
+    """The file of release codes cannot be used: restore keys/release-codes.json from a backup, mode 0600."""
+
+    code = "release_codes_damaged"
+
+
+class HolderInvalid(Refused):
+    """Two holders of release codes have two different names of 1 to 60 printable characters."""
+
+    code = "holder_invalid"
+
+
+class HolderUnknown(Unknown):
+    """Nobody of that name holds a release code."""
+
+    code = "holder_unknown"
+
+
 class BelowFloor(Refused):
     """That segment is younger than the law lets it be discarded."""
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from appliance.cli.client import Box
+from appliance.cli.holds import codes_told
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, answer, desk
 from appliance.cli.proof import reading
 from appliance.cli.words import KEY_LIES, count, local, size, span
@@ -31,22 +32,31 @@ PARTS: Final = ("av", "fastapi", "sqlalchemy", "cryptography", "uvicorn")
 
 
 def init(
+    holders: Annotated[
+        list[str] | None,
+        typer.Option("--holder", help="Given twice: the two persons who together release holds. 解除码持有人"),
+    ] = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a new box: its identity, its key, its log. The access token is shown this once. 初始化"""
+    """Make a new box: its identity, its key, its log. Access token and release codes are shown this once. 初始化"""
+    from recorder.store.codes import DEFAULT_NAMES
     from recorder.store.store import Store
 
     at = desk(config, data_dir, as_json)
     key_url = at.settings.proof.key
-    report = Store.create(at.data_dir, at.settings.box.name, at.clock, program_version(), key_url=key_url)
+    names = holders or DEFAULT_NAMES
+    report = Store.create(
+        at.data_dir, at.settings.box.name, at.clock, program_version(), key_url=key_url, holders=names
+    )
     body = {
         "box": report.box_id,
         "origin": report.origin,
         "fingerprint": report.fingerprint,
         "first_fingerprint": report.fingerprint,
         "token": report.token,
+        "release_codes": [{"holder": one.holder, "code": one.code} for one in report.release_codes],
         "data_dir": str(at.data_dir.absolute()),
     }
     if not at.answer(body):
@@ -141,6 +151,8 @@ def show_new_box(out: Console, at: Desk, report: InitReport) -> None:
         f"  access token, shown this once 访问令牌，仅显示一次  {report.token}",
         markup=False,
     )
+    issued = [(one.holder, one.code) for one in report.release_codes]
+    out.print("\n".join(f"  {line}" for line in codes_told(at, issued)), markup=False)
 
 
 def _show_up(out: Console, facts: UpFacts) -> None:
@@ -200,6 +212,8 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         read = f"{size(one['bytes'])} read again since {local(one['begun'], at.zone)}"
         out.print(f"scrub 巡检 {one['volume']}: {read}, oldest check {age} ago", markup=False)
     _show_sweep(at, body["retention"].get("sweep"))
+    if held := body.get("holds", {}).get("in_force"):
+        out.print(_holds_line(body["holds"], held, at), markup=False)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
     out.print(f"key: {KEY_LIES[log['key_kind']]}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)
@@ -210,3 +224,10 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
     for one in log.get("witnesses", []):
         had = f"{one['cosigned_size']} leaves, cosigned {local(one.get('cosigned_at'), at.zone)}"
         out.print(f"witness {one['name']}: {had}", markup=False)
+
+
+def _holds_line(holds: dict[str, Any], held: int, at: Desk) -> str:
+    kept = "" if holds["bytes"] is None else f", {size(holds['bytes'])}"
+    damaged = f", {count(holds['damaged_segments'], 'damaged segment')}" if holds["damaged_segments"] else ""
+    review = "" if holds["next_review"] is None else f", next review {local(holds['next_review'], at.zone)}"
+    return f"holds 证据保全: {held} in force{kept}{damaged}{review}"

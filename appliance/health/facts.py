@@ -175,6 +175,29 @@ class ScrubFacts:
 
 
 @dataclass(frozen=True)
+class HoldFacts:
+    """A hold in force."""
+
+    id: int
+    case: str
+    review_us: int | None = None
+    damaged: int = 0
+    """Segments of it that are not as they were recorded."""
+
+
+@dataclass(frozen=True)
+class HoldsFacts:
+    """How it stands with the holds, and with who may release them."""
+
+    in_force: Sequence[HoldFacts] = ()
+    bytes: int | None = None
+    """What they keep, each file once; None: not counted yet."""
+    codes: Literal["ok", "missing", "damaged"] = "ok"
+    codes_rest_days: int = 0
+    """For so many days a code that was made anew releases nothing yet."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """All that the judgement is made from."""
 
@@ -196,6 +219,7 @@ class Facts:
     sm2: Sm2Facts = Sm2Facts()
     key: KeyFacts = KeyFacts()
     scrub: ScrubFacts = ScrubFacts()
+    holds: HoldsFacts = HoldsFacts()
     bytes_a_day: float | None = None
     """What all cameras together need; None while that is not known."""
     days_to_full: float | None = None

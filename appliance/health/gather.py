@@ -10,6 +10,7 @@ from appliance.health.facts import (
     CameraFacts,
     CameraState,
     Facts,
+    HoldsFacts,
     KeyFacts,
     ScrubFacts,
     Sm2Facts,
@@ -55,6 +56,7 @@ class Gatherer:
         sm2: Callable[[], Sm2Facts] = Sm2Facts,
         key: Callable[[], KeyFacts] = KeyFacts,
         swept: Callable[[], Reconciliation | None] = lambda: None,
+        holds: Callable[[], HoldsFacts] = HoldsFacts,
     ) -> None:
         self._store = store
         self._workers = workers
@@ -62,6 +64,7 @@ class Gatherer:
         self._sm2 = sm2
         self._key = key
         self._swept = swept
+        self._holds = holds
         self._snapshot = snapshot
         self._survey = survey
         self._outcomes = outcomes
@@ -106,6 +109,7 @@ class Gatherer:
             outlook=outlook,
             sweep=self._swept(),
             zone=self._store.zone,
+            holds=self._holds(),
         )
 
     def _camera(

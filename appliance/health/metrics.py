@@ -95,6 +95,7 @@ class BoxCollector(Collector):
         yield from _of_forecast(facts)
         yield from _of_sweep(facts)
         yield from _of_cameras(facts)
+        yield from _of_holds(facts)
         yield from _of_duties(facts)
 
     def describe(self) -> Iterable[Metric]:
@@ -259,6 +260,22 @@ def _of_cameras(facts: Facts) -> Iterable[Metric]:
         for cause, seconds in sorted(one.gap_seconds.items()):
             gaps.add_metric([one.id, cause], seconds)
     yield gaps
+
+
+def _of_holds(facts: Facts) -> Iterable[Metric]:
+    yield _gauge("custos_holds", "Holds in force.", len(facts.holds.in_force))
+    yield _gauge("custos_holds_bytes", "What they keep, each file once.", facts.holds.bytes)
+    damaged = GaugeMetricFamily(
+        "custos_hold_damaged_segments", "Held segments that are not as they were recorded.", labels=["hold"]
+    )
+    review = GaugeMetricFamily(
+        "custos_hold_review_seconds", "Until the hold is to be reviewed; below 0 since.", labels=["hold"]
+    )
+    for hold in facts.holds.in_force:
+        damaged.add_metric([str(hold.id)], hold.damaged)
+        if hold.review_us is not None:
+            review.add_metric([str(hold.id)], (hold.review_us - facts.now_us) / 1e6)
+    yield from (damaged, review)
 
 
 def _of_duties(facts: Facts) -> Iterable[Metric]:

@@ -23,6 +23,7 @@ from recorder.errors import SourceError, StorageError
 from recorder.store.log.errors import KeyUnavailable, Sm2Error
 from retention.evidence.cosigning import WitnessError
 from retention.evidence.timestamp import AuthorityError
+from retention.holding import reminder
 
 MEDIA_LATE_S: Final = 15.0
 """A camera without a picture for longer is a problem. Reconnecting takes a few seconds and is none."""
@@ -73,6 +74,7 @@ def problems_of(facts: Facts, language: str = "en") -> list[Problem]:
         *_of_cameras(facts, chinese),
         *_of_keeping(facts, chinese),
         *_of_scrub(facts, chinese),
+        *_of_holds(facts, chinese),
     ]
     return sorted(found, key=lambda problem: -problem.weight)
 
@@ -221,6 +223,25 @@ def _english(code: str) -> str:
     return next((one.sentence() for one in kinds if one.code == code), code)
 
 
+def _of_holds(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    for hold in facts.holds.in_force:
+        if hold.damaged:
+            text = _HELD_DAMAGED[chinese].format(hold=hold.id, case=hold.case, count=hold.damaged)
+            yield Problem("hold_media_damaged", text, Weight.DEGRADED)
+        found = reminder(hold.review_us, facts.now_us)
+        if found is not None and found.days > 0:
+            text = _REVIEW_DUE[chinese].format(hold=hold.id, case=hold.case, days=found.days)
+            yield Problem("hold_review_due", text, Weight.NOTICE)
+        elif found is not None:
+            text = _REVIEW_OVER[chinese].format(hold=hold.id, case=hold.case, days=-found.days)
+            yield Problem("hold_review_over", text, Weight.DEGRADED)
+    if facts.holds.codes != "ok":
+        yield Problem(f"release_codes_{facts.holds.codes}", _CODES[facts.holds.codes][chinese], Weight.NOTICE)
+    elif facts.holds.codes_rest_days:
+        text = _CODES_NEW[chinese].format(days=facts.holds.codes_rest_days)
+        yield Problem("release_code_new", text, Weight.NOTICE)
+
+
 def _reason(code: str, text: str, chinese: bool) -> str:
     """Why, in the language asked for; what has no Chinese sentence is told in English rather than not at all."""
     return CHINESE.get(code, text) if chinese else text
@@ -319,6 +340,11 @@ _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
         Weight.DEGRADED,
         "Stored footage could not be checked: {why} It goes on as soon as it can.",
         "已存录像无法巡检：{why}恢复后自动继续。",
+    ),
+    "holds": (
+        Weight.DEGRADED,
+        "Held footage could not be linked or checked: {why} It stays protected from discards; tried again in a minute.",
+        "保全录像无法建立链接或核验：{why}保全仍然有效，录像不会被删除；一分钟后重试。",
     ),
     "cameras": (
         Weight.FAILING,
@@ -419,6 +445,42 @@ _OVERWRITE: Final = (
     "when_full is “overwrite”, but this version discards no footage younger than floor_days, even on a full disk: "
     "free space or add a disk.",
     "when_full 设为“overwrite”，但本版本即使磁盘写满也不会删除未满 floor_days 的录像：请清理空间或增加磁盘。",
+)
+
+_HELD_DAMAGED: Final = (
+    "Of hold {hold} (case {case}) {count} segments are not on the disk as they were recorded: `custos log show` names "
+    "them (finding). Look for another copy, check the disk, and tell whoever asked for the hold. Nothing was removed.",
+    "保全 {hold}（案件 {case}）有 {count} 个录像段与记录不符或不在磁盘上：`custos log show` 列出详情（finding）。"
+    "请查找其他副本、检查磁盘，并告知保全申请方。未删除任何内容。",
+)
+_REVIEW_DUE: Final = (
+    "Hold {hold} (case {case}) is to be reviewed within {days} days: decide whether it is still needed, then set "
+    "another date (`custos hold review`) or have it released by two persons. It stays in force either way.",
+    "保全 {hold}（案件 {case}）将在 {days} 天内到复核日期：请确定是否仍需保全，然后另定日期（`custos hold review`）"
+    "或由两人解除。在此之前保全继续有效。",
+)
+_REVIEW_OVER: Final = (
+    "The review date of hold {hold} (case {case}) was {days} days ago: decide whether it is still needed, then set "
+    "another date (`custos hold review`) or have it released by two persons. It stays in force.",
+    "保全 {hold}（案件 {case}）的复核日期已过 {days} 天：请确定是否仍需保全，然后另定日期（`custos hold review`）"
+    "或由两人解除。保全继续有效。",
+)
+_CODES: Final[Mapping[str, tuple[str, str]]] = {
+    "missing": (
+        "This box has no release codes, so no hold can be released: run `custos hold codes` on it, with both holders "
+        "there.",
+        "本机没有解除码，任何保全都无法解除：请由两位持有人到场，在本机运行 `custos hold codes`。",
+    ),
+    "damaged": (
+        "The file of release codes cannot be used, so no hold can be released: restore keys/release-codes.json from a "
+        "backup, mode 0600.",
+        "解除码文件无法使用，任何保全都无法解除：请从备份恢复 keys/release-codes.json，权限 0600。",
+    ),
+}
+_CODES_NEW: Final = (
+    "A release code was made anew, and releases nothing for {days} more days of running. Its holder of before should "
+    "know of it: if not, somebody wants to release holds alone.",
+    "有解除码已更换，本机再运行 {days} 天后方可使用。原持有人应当知情：否则可能有人企图单独解除保全。",
 )
 
 CHINESE: Final[Mapping[str, str]] = {

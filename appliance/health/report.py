@@ -13,6 +13,7 @@ from api.schemas import (
     CameraStatus,
     DamagedOut,
     ForecastOut,
+    HoldsStatus,
     LogStatus,
     ProblemOut,
     Readiness,
@@ -70,6 +71,7 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
         log=_log(facts, identity.origin),
         retention=_retention(facts),
         scrub=_scrub(facts),
+        holds=_holds(facts),
     )
 
 
@@ -237,6 +239,17 @@ def _date(facts: Facts, days: float | None) -> str | None:
 
 def _on(now_us: int, zone: ZoneInfo, days: float | None) -> str | None:
     return None if days is None else date_of(now_us, days, zone).isoformat()
+
+
+def _holds(facts: Facts) -> HoldsStatus:
+    held = facts.holds.in_force
+    reviews = [one.review_us for one in held if one.review_us is not None]
+    return HoldsStatus(
+        in_force=len(held),
+        bytes=facts.holds.bytes,
+        damaged_segments=sum(one.damaged for one in held),
+        next_review=_instant(min(reviews, default=None)),
+    )
 
 
 def _camera(one: CameraFacts, facts: Facts) -> CameraStatus:

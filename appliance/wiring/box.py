@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -30,7 +30,7 @@ from api.app import create_app
 from api.auth import is_loopback
 from api.deps import Ports
 from appliance.health.admitting import Admissions
-from appliance.health.facts import AnchorFacts, KeyFacts, Sm2Facts, WitnessFacts
+from appliance.health.facts import AnchorFacts, HoldFacts, HoldsFacts, KeyFacts, Sm2Facts, WitnessFacts
 from appliance.health.gather import Gatherer, Terms
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
@@ -51,12 +51,12 @@ from config.clock import Clock, Reading, step_us
 from config.errors import ConfigInvalid, CustosError
 from config.logs import register_secret
 from config.settings import CameraSettings, ProofSettings, Settings
-from config.times import SECOND_US, format_us
+from config.times import DAY_US, SECOND_US, format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.capture.fleet import Fleet
 from recorder.capture.source import WantedCamera
 from recorder.causes import Cause
-from recorder.errors import DataDirMissing, StorageError
+from recorder.errors import DataDirMissing, ReleaseCodesDamaged, ReleaseCodesMissing, StorageError
 from recorder.store import files
 from recorder.store.log import sm2
 from recorder.store.log.errors import KeyUnavailable
@@ -64,6 +64,7 @@ from recorder.store.log.keys import fingerprint
 from recorder.store.making import InitReport
 from recorder.store.records import Camera, ManagedBy
 from recorder.store.store import Store
+from retention.custody import Custody
 from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.cosigning import WitnessContradicts
 from retention.evidence.jobs import Exporter
@@ -235,8 +236,10 @@ class RecordingBox:
         self._wake_anchors = Wake()
         self._wake_witnesses = Wake()
         self._wake_watch = Wake()
+        self._wake_holds = Wake()
         proof = settings.proof
         self._anchorer = Anchorer(store, clock, Authorities(proof.tsa_urls, proof.tsa_ca_file, proof.anchor_minutes))
+        self._custody = Custody(store, clock)
         self._exporter = Exporter(store, clock, version(), self._anchorer)
         self._witnesses = _made_witnesses(proof, store, clock)
         pace = Pace(settings.scrub.rate_bytes_s, settings.scrub.every_days)
@@ -263,6 +266,7 @@ class RecordingBox:
             self._sm2_facts,
             self._key_facts,
             lambda: self._swept,
+            self._hold_facts,
         )
 
     def _ports(self) -> Ports:
@@ -279,7 +283,7 @@ class RecordingBox:
             still=self._stills.newest,
             ready=lambda: readiness(facts(), self._begun),
             exports_changed=self._export_asked,
-            holds_changed=lambda: self._ask_for_stamp("hold"),
+            holds_changed=self._hold_changed,
             cameras_changed=self._wake_cameras.call,
             token_needed=not is_loopback(settings.http.host),
             program=version(),
@@ -347,6 +351,7 @@ class RecordingBox:
             Duty("anchors", self._anchor, lambda: ANCHOR_LOOK_S, self._wake_anchors),
             Duty("witnesses", self._ask_witnesses, lambda: ANCHOR_LOOK_S, self._wake_witnesses),
             Duty("exports", self._export, lambda: EXPORTS_S, self._wake_exports),
+            Duty("holds", self._keep_held, self._custody.pause_s, self._wake_holds),
             Duty("sweep", self._sweep, self._sweep_period_s, self._wake_sweep),
             Duty("scrub", self._scrub, lambda: SCRUB_IDLE_S if self._scrubber.is_through else SCRUB_S),
             Duty("heap", self._give_back, lambda: heap.PERIOD_S),
@@ -384,6 +389,7 @@ class RecordingBox:
         """For good: no duty that is still under way may start a camera again."""
         self._exporter.stop()
         self._scrubber.stop()
+        self._custody.stop()
         with self._fleet_lock:
             self._stopping = True
             if not self._fleet.stop():
@@ -465,6 +471,32 @@ class RecordingBox:
         for witness in self._witnesses:
             witness.want(reason)
         self._wake_witnesses.call()
+
+    def _hold_changed(self) -> None:
+        self._ask_for_stamp("hold")
+        self._wake_holds.call()
+
+    def _keep_held(self) -> None:
+        """Held media has its second names, and is read when it is due."""
+        if self._begun:
+            self._custody.run()
+
+    def _hold_facts(self) -> HoldsFacts:
+        """By the last turn of that duty, so that a scrape walks no rows."""
+        codes: Literal["ok", "missing", "damaged"] = "ok"
+        rest_us = 0
+        try:
+            rest_us = self._store.holds.codes.resting_us()
+        except ReleaseCodesMissing:
+            codes = "missing"
+        except ReleaseCodesDamaged:
+            codes = "damaged"
+        states = self._custody.states()
+        held = [
+            HoldFacts(one.id, one.case, one.review_us, states[one.id].damaged if one.id in states else 0)
+            for one in self._store.holds.active()
+        ]
+        return HoldsFacts(held, self._custody.held_bytes(), codes, -(-rest_us // DAY_US))
 
     def _export_asked(self) -> None:
         self._ask_for_stamp("export")

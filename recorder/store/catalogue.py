@@ -25,10 +25,12 @@ from recorder.store.records import (
     MediaState,
     Page,
     Reach,
+    ReceiptSpan,
     Recorded,
     Sample,
     Segment,
     Signing,
+    Stock,
     camera_of,
     segment_id_of,
 )
@@ -211,6 +213,25 @@ class Catalogue:
                 first = behind
             return None if first is None else Reach(first["t0_us"], first["leaf_index"])
 
+    def stock(self, stream_id: str, start_us: int, end_us: int) -> Stock:
+        """How much of an interval is here, and how much went: counted where the rows are, for it may be years."""
+        with self._database.read() as connection:
+            return _stock(connection, _overlapping(stream_id, start_us, end_us))
+
+    def due(self, stream_id: str, start_us: int, end_us: int, before_us: int, entries: range) -> Stock:
+        """The same of what ended before an instant, and is told by some of the entries of the log."""
+        chosen = _overlapping(stream_id, start_us, end_us).where(_I.t1_us <= before_us)
+        with self._database.read() as connection:
+            return _stock(connection, chosen.where(_I.leaf_index >= entries.start, _I.leaf_index < entries.stop))
+
+    def announced(self, stream_id: str, start_us: int, end_us: int, limit: int) -> list[ReceiptSpan]:
+        """The entries that announced what of an interval went, in order; `limit` of them at most."""
+        gone = _overlapping(stream_id, start_us, end_us).where(_I.del_leaf.is_not(None)).subquery().c
+        span = (func.min(gone.n), func.max(gone.n), func.count(), func.min(gone.t0_us), func.max(gone.t1_us))
+        query = select(gone.del_leaf, *span).group_by(gone.del_leaf).order_by(gone.del_leaf).limit(limit)
+        with self._database.read() as connection:
+            return [ReceiptSpan(row[0], stream_id, *row[1:]) for row in connection.execute(query).all()]
+
     def gap_seconds(self, stream_id: str) -> dict[Cause, float]:
         """Seconds not recorded, by cause, since the camera was registered."""
         query = select(_I.cause, func.sum(_I.t1_us - _I.t0_us)).where(
@@ -256,6 +277,15 @@ def _overlapping(stream_id: str, start_us: int, end_us: int) -> Select[Any]:
         _I.t0_us < end_us,
         _I.t1_us > start_us,
     )
+
+
+def _stock(connection: Connection, chosen: Select[Any]) -> Stock:
+    rows = chosen.where(_I.kind == "segment").subquery().c
+    is_here = rows.state == MediaState.PRESENT.value
+    here = (func.count(), func.coalesce(func.sum(rows.bytes), 0), func.min(rows.t1_us))
+    segments, size, first_us = connection.execute(select(*here).where(is_here)).one()
+    gone = connection.execute(select(func.count()).select_from(rows.n.table).where(~is_here)).scalar_one()
+    return Stock(int(segments), int(size), int(gone), first_us)
 
 
 def _behind(connection: Connection, stream_id: str, n: int) -> Any:

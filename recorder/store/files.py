@@ -8,6 +8,7 @@ survives a power cut, on a file system and a disk that honour fsync. The order o
     begin              mkdir -p, fsync of each new folder's parent | open(part, O_EXCL)
     seal               fsync(part) | rename(part, name) | fsync(folder)
     unlink             unlink(name) | fsync(folder)
+    link               mkdir -p, fsync of each new folder's parent | link(file, name) … | fsync of each folder
 
 The foreign errors of the kernel are translated here, in `translated`, and nowhere else: a full disk, a read-only
 file system, an I/O error and a missing volume are four errors with four names, never one.
@@ -390,6 +391,82 @@ def unlink(path: Path) -> None:
             sync_folder(path.parent)
 
 
+def link(names: Mapping[Path, Path]) -> int:
+    """Give files second names, durably; how many were new. One that has its name already keeps it.
+
+    Args:
+        names: second name to file.
+
+    Raises:
+        StorageError: one of its kinds, of the first that could not have its name; the others have theirs. Another file
+            has that name, or the file system knows no second names.
+    """
+    made, faults = 0, list[StorageError]()
+    for name, path in names.items():
+        try:
+            made += _linked(path, name)
+        except StorageError as err:
+            faults.append(err)
+    for folder in {name.parent for name in names if name.parent.is_dir()}:
+        with translated(folder):  # names that were there may be so since a crash, and not durably
+            sync_folder(folder)
+    if faults:
+        raise faults[0]
+    return made
+
+
+def _linked(path: Path, name: Path) -> bool:
+    with translated(path):
+        make_folders(name.parent)
+        try:
+            os.link(path, name)
+        except FileExistsError as err:
+            if not name.samefile(path):
+                raise StorageError(f"A file named {name.name} stands already in {name.parent}.") from err
+            return False
+        return True
+
+
+def drop_second_name(name: Path, path: Path, *, is_kept: bool) -> bool:
+    """Take a second name from a file; false: a file that is kept has no other, and gets its first one back, durably.
+
+    Args:
+        name: the second name. Gone already is gone.
+        path: the first.
+        is_kept: whether the file is to be there; else its last name goes too, for it was discarded.
+
+    Raises:
+        StorageError: one of its kinds.
+    """
+    with translated(name):
+        if not name.exists():
+            return True
+        if path.exists() or not is_kept:
+            name.unlink()
+            return True
+        make_folders(path.parent)
+        name.rename(path)
+        sync_folder(path.parent)
+        sync_folder(name.parent)
+        return False
+
+
+def drop_empty(folder: Path) -> bool:
+    """Remove a folder and those in it, as long as there is no file in them; whether it is gone, durably.
+
+    Raises:
+        StorageError: one of its kinds.
+    """
+    with translated(folder):
+        if not folder.is_dir() or folder.is_symlink():
+            return not folder.exists()
+        left = [one for one in folder.iterdir() if not drop_empty(one)]
+        if not left:
+            folder.rmdir()
+            sync_folder(folder.parent)
+        return not left
+
+
 def replace(path: Path, name: Path) -> None:
     """Give a file another name, durably, in place of what has that name; what is there is overwritten first.
 
@@ -402,7 +479,7 @@ def replace(path: Path, name: Path) -> None:
         sync_folder(name.parent)
 
 
-def link(path: Path, name: Path) -> None:
+def second_name(path: Path, name: Path) -> None:
     """Have a file lie under a second name too, durably; a file system without hard links gets a copy.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Checks the invariants of docs/storage.md, by number: 1 to 9 and 11 here, 10 in `verify`. Reads only.
+"""Checks the invariants of docs/storage.md, by number: 1 to 9, 11 and 12 here, 10 in `verify`. Reads only.
 
 A finding names the invariant, the place and what is wrong there. Nothing is mended: who mends evidence, makes it.
 One damaged place never hides another: every check goes on behind what it found.
@@ -23,6 +23,8 @@ from recorder.errors import CatalogueCorrupt
 from recorder.store import files, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
+from recorder.store.held import HeldMedia
+from recorder.store.holds import active
 from recorder.store.keeping import Rule, floor_of, rules_hash
 from recorder.store.layout import PART, REPLACED, VOLUME, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
@@ -33,7 +35,7 @@ from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.note import Checkpoint, body_of, read_body, signatures_by
 from recorder.store.log.succession import LEAF
 from recorder.store.log.tree import Frontier, leaf_hash, restore
-from recorder.store.records import AnchorKind, MediaState, Outsider, camera_of, segment_id_of
+from recorder.store.records import AnchorKind, MediaState, Outsider, Segment, camera_of, segment_id_of
 from recorder.store.rotation import check_chain
 from recorder.store.rules import rules_of
 from recorder.store.segments import LEGAL_FLOOR_DAYS
@@ -56,7 +58,7 @@ Check = Callable[[Store, Connection], Iterator[Finding]]
 
 
 def check(store: Store) -> list[Finding]:
-    """All findings of invariants 1 to 9 and 11, in order of their numbers."""
+    """All findings of invariants 1 to 9, 11 and 12, in order of their numbers."""
     try:
         store.database.quick_check()
     except CatalogueCorrupt as err:
@@ -85,7 +87,7 @@ def rows_have_files(store: Store, connection: Connection) -> Iterator[Finding]:
 def files_have_rows(store: Store, connection: Connection) -> Iterator[Finding]:
     """2: every media file has a row, or is that of its stream's next segment, which has none yet."""
     expected = _next_files(connection)
-    for path in _media_files(store.layout.volume()):
+    for path in _media_files(store.layout.volume(), store.layout.hold_tree()):
         relative = str(path.relative_to(store.layout.volume()))
         if relative in expected or _state_of(connection, relative) in _HAS_FILE:
             continue
@@ -362,12 +364,56 @@ def records_are_whole(store: Store, connection: Connection) -> Iterator[Finding]
             yield Finding(11, f"{name} {number}", "its side record is not there")
 
 
+def holds_have_names(store: Store, connection: Connection) -> Iterator[Finding]:
+    """12: every segment that is here and held has its second name for each hold, and that is of the very file.
+
+    Those of a hold that was just placed are still being made, and so may be that of a stream's newest segment.
+    """
+    for hold in active(connection):
+        if not store.held.work(hold.id).is_linked:
+            continue
+        for media in store.held.all_media(hold.id):
+            if not media.path.exists():
+                continue  # invariant 1 speaks of it
+            what = None
+            if not media.held_path.exists():
+                what = f"hold {hold.id} has no second name of it"
+            elif not media.held_path.samefile(media.path):
+                what = f"its second name for hold {hold.id} is of another file"
+            if what is not None and not _may_be_new(store, hold.id, media):
+                yield Finding(12, media.id, what)
+
+
+def _may_be_new(store: Store, hold_id: int, media: HeldMedia) -> bool:
+    """Committed this moment by a box that runs, or discarded since, or of a hold that was released since."""
+    with store.database.read() as now:
+        query = select(tables.streams.c.next_n).where(tables.streams.c.id == media.stream_id)
+        newest = now.execute(query).scalar_one() - 1
+        in_force = {one.id for one in active(now)}
+    last = [one.n for one in store.numbered(media.stream_id, media.n + 1, newest) if isinstance(one, Segment)]
+    return not last or hold_id not in in_force or not is_present(store, media.stream_id, media.n)
+
+
+def names_have_holds(store: Store, _older: Connection) -> Iterator[Finding]:
+    """12: there is no second name without a hold on that segment."""
+    for folder in store.held.folders():
+        for path in sorted(one for one in folder.rglob("*") if not one.is_dir()):
+            relative = str(path.relative_to(folder))
+            with store.database.read() as now:
+                held = store.held.held_by(now, relative)
+                is_ending = not folder.name.isdigit() or store.held.is_ending(now, int(folder.name))
+            if folder.name in map(str, held) or not path.exists() or is_ending:
+                continue
+            yield Finding(12, f"hold/{folder.name}/{relative}", "no such hold lies on a segment of this name")
+
+
 _RECORDS = (
     ("view", tables.views.c.id, tables.views.c.record),
     ("hold", tables.holds.c.id, tables.holds.c.record),
     ("release of hold", tables.holds.c.id, tables.holds.c.release_record),
     ("export", tables.exports.c.id, tables.exports.c.record),
     ("rule", tables.rules.c.leaf_index, tables.rules.c.record),
+    ("review of hold, entry", tables.hold_reviews.c.leaf_index, tables.hold_reviews.c.record),
 )
 
 _CHECKS: tuple[Check, ...] = (
@@ -382,6 +428,8 @@ _CHECKS: tuple[Check, ...] = (
     deletions_are_told,
     anchors_verify,
     records_are_whole,
+    holds_have_names,
+    names_have_holds,
 )
 
 
@@ -427,9 +475,12 @@ def _next_files(connection: Connection) -> set[str]:
     return {name for path in paths for name in (path, path + PART)}
 
 
-def _media_files(volume: Path) -> Iterator[Path]:
+def _media_files(volume: Path, tree: Path) -> Iterator[Path]:
+    """Without the second names that held media has: invariant 12 is theirs."""
     for path in sorted(volume.rglob("*")):
-        if path.is_file() and path.name != "volume.json" and path.relative_to(volume).parts[0] != REPLACED:
+        if not path.is_file() or path.name == "volume.json" or path.is_relative_to(tree):
+            continue
+        if path.relative_to(volume).parts[0] != REPLACED:
             yield path
 
 

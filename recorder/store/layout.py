@@ -33,6 +33,7 @@ class Layout:
         self.public_key = self.keys / "log.pub.pem"
         self.refused_pin = self.keys / "refused-pin.json"
         self.token = self.keys / "token.sha256"
+        self.release_codes = self.keys / "release-codes.json"
         self.passwords = self.keys / "cameras"
         self.log = root / "log"
         self.media = root / "media"
@@ -51,6 +52,14 @@ class Layout:
     def volume(self, name: str = VOLUME) -> Path:
         """The folder of a volume."""
         return self.media / name
+
+    def hold_tree(self, name: str = VOLUME) -> Path:
+        """Where second names of held media lie, by hold: no stream is of that name, for it has no dot."""
+        return self.volume(name) / "hold"
+
+    def held(self, hold_id: int, path: str, name: str = VOLUME) -> Path:
+        """The second name of a segment's file for one hold."""
+        return self.hold_tree(name) / str(hold_id) / path
 
     def volume_file(self, name: str = VOLUME) -> Path:
         """What says which volume is mounted here."""

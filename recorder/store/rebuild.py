@@ -358,7 +358,7 @@ def _put_aside(layout: Layout, clock: Clock) -> Path | None:
             break
         folder = wanted.with_name(f"{wanted.name}.{count}")
     for path in there:
-        files.link(path, folder / path.name)
+        files.second_name(path, folder / path.name)
     return folder
 
 

@@ -262,6 +262,89 @@ class Signing:
     """How much was recorded without any since then."""
 
 
+class HoldBasis(StrEnum):
+    """What a hold rests on: order 168 of Wuxi, order 799 of the State Council, or nobody but the site itself."""
+
+    ORDER_168_29 = "order_168_29"
+    ORDER_168_23 = "order_168_23"
+    ORDER_799_20 = "order_799_20"
+    ORDER_799_21 = "order_799_21"
+    INTERNAL = "internal"
+
+    def sentence(self, language: str = "en") -> str:
+        """In words, in ``en`` or ``zh-CN``."""
+        return _BASES[self][1 if language.startswith("zh") else 0]
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether a letter comes with it, whose number belongs to the hold (order 168, article 24: 单位介绍信函)."""
+        return self in (HoldBasis.ORDER_168_23, HoldBasis.ORDER_799_20)
+
+
+_BASES: dict[HoldBasis, tuple[str, str]] = {
+    HoldBasis.ORDER_168_29: (
+        "evidence of an offence, to be preserved (Wuxi order 168, article 29)",
+        "涉及违法犯罪证据的信息保全（无锡市政府令第168号第二十九条）",
+    ),
+    HoldBasis.ORDER_168_23: (
+        "asked for by an authority (Wuxi order 168, article 23)",
+        "有关机关依法查阅、调取、复制（无锡市政府令第168号第二十三条）",
+    ),
+    HoldBasis.ORDER_799_20: (
+        "asked for by a state body (State Council order 799, article 20)",
+        "国家机关依法查阅、调取（国务院令第799号第二十条）",
+    ),
+    HoldBasis.ORDER_799_21: (
+        "asked for by a person concerned (State Council order 799, article 21)",
+        "本人、近亲属或监护人查阅（国务院令第799号第二十一条）",
+    ),
+    HoldBasis.INTERNAL: ("an order of the site itself", "单位内部决定"),
+}
+
+
+@dataclass(frozen=True)
+class HoldPlan:
+    """A hold that is to be placed. Who, why and which papers stand in its side record, never in its leaf."""
+
+    cameras: tuple[str, ...]
+    t0_us: int
+    t1_us: int
+    """As asked for; what is protected begins and ends so much earlier and later:"""
+    case: str
+    reason: str
+    padding_before_s: int = 0
+    padding_after_s: int = 0
+    basis: HoldBasis = HoldBasis.INTERNAL
+    reference: str = ""
+    """Number of the letter, or of whatever else it rests on."""
+    placed_by: str = ""
+    review_us: int | None = None
+    """When somebody is to look whether it is still needed; None: nobody is reminded. It never ends by that."""
+
+
+@dataclass(frozen=True)
+class HoldReview:
+    """A review date that was changed."""
+
+    leaf_index: int
+    changed_us: int
+    review_us: int | None
+    reason: str
+    changed_by: str
+
+
+@dataclass(frozen=True)
+class HoldCheck:
+    """A pass over the media of a hold, each file read and compared with its entry."""
+
+    leaf_index: int
+    checked_us: int
+    segments: int
+    bytes: int
+    damaged: int
+    """Not what was recorded, not to be read, or not there."""
+
+
 @dataclass(frozen=True)
 class Hold:
     """An order that named footage must not go, whatever its age, until it is released."""
@@ -270,11 +353,25 @@ class Hold:
     cameras: tuple[str, ...]
     t0_us: int
     t1_us: int
+    """What is protected: the interval that was asked for, with its padding."""
     case: str
     reason: str
     placed_us: int
     released_us: int | None
     release_reason: str | None
+    asked_t0_us: int
+    asked_t1_us: int
+    padding_before_s: int = 0
+    padding_after_s: int = 0
+    basis: HoldBasis | None = None
+    """None: of a hold from before there were bases."""
+    reference: str = ""
+    placed_by: str = ""
+    review_us: int | None = None
+    """As it was changed last."""
+    released_by: tuple[str, ...] = ()
+    """The two holders, by name; empty where it is not released, or the record was erased."""
+    leaf_index: int = 0
 
 
 class ViewKind(StrEnum):
@@ -619,6 +716,31 @@ class RecoveryReport:
     discards_finished: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     """Begun files that held no frame yet, and no evidence."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """How much of an interval is here, and how much went."""
+
+    segments: int = 0
+    bytes: int = 0
+    gone: int = 0
+    """Segments whose media was discarded, or is going."""
+    first_us: int | None = None
+    """Where the first that is here ends."""
+
+
+@dataclass(frozen=True)
+class ReceiptSpan:
+    """What of an interval one entry announced to go."""
+
+    leaf_index: int
+    stream_id: str
+    first_n: int
+    last_n: int
+    segments: int
+    t0_us: int
+    t1_us: int
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ from recorder.store.camsig import stored_signatures
 from recorder.store.database import Database
 from recorder.store.daycount import may_go_us, offset_s, recorded_offset_s, trusted_now_us
 from recorder.store.exports import PENDING
+from recorder.store.held import HeldMediaStore
 from recorder.store.keeping import Rule, floor_of, rules_hash
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
@@ -140,10 +141,13 @@ class Segments:
         zone: ZoneInfo,
         floor_days: int,
         checkpoint: Callable[[], object],
+        held: HeldMediaStore,
         *,
         with_sm3: bool = False,
     ) -> None:
         """`checkpoint` signs the log as it stands: `discard` unlinks nothing before its leaf is signed.
+
+        `held`: keeps the second names of held media.
 
         `with_sm3`: segments are hashed with SM3 too; those that recovery finds as well.
         """
@@ -156,6 +160,7 @@ class Segments:
         self._zone = zone
         self._floor_days = floor_days
         self._checkpoint = checkpoint
+        self._held = held
         self._with_sm3 = with_sm3
         self._parts = Parts(layout, with_sm3=with_sm3)
 
@@ -301,6 +306,9 @@ class Segments:
     def _unlinked(self, row: Mapping[Any, Any]) -> StorageError | None:
         """Remove the file of a row; why it could not be."""
         try:
+            # Of a hold that was just released: media of which a name is left would not be gone.
+            for name in self._held.second_names(row["volume"], row["path"]):
+                files.unlink(name)
             files.unlink(self._layout.volume(row["volume"]) / row["path"])
         except StorageError as err:
             return err
@@ -320,7 +328,11 @@ class Segments:
             connection.execute(insert(tables.items).values(**row))
             _extend_run(connection, header, facts.t1_us)
             _note_signing(connection, header, facts)
-            return _advance(connection, head, entry, facts.t1_us)
+            held = holds_on(connection, header.camera, header.t0_us, facts.t1_us)
+            after = _advance(connection, head, entry, facts.t1_us)
+        if held:
+            self._held.link_new(held, VOLUME, str(segment_path(header.stream, header.n, header.t0_us)))
+        return after
 
     def _recover(self, head: Head, found: Path, final: Path) -> tuple[Head, Leftover]:
         try:

@@ -26,10 +26,12 @@ from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
 from recorder.store.checkpoints import Checkpoints
+from recorder.store.codes import DEFAULT_NAMES, ReleaseCodes
 from recorder.store.database import Database
 from recorder.store.datadir import BoxFacts
 from recorder.store.erasures import Erasures
 from recorder.store.exports import Exports
+from recorder.store.held import HeldMediaStore
 from recorder.store.holds import Holds
 from recorder.store.keyring import KeyRing
 from recorder.store.layout import Layout
@@ -48,6 +50,7 @@ from recorder.store.records import (
     Item,
     Page,
     Reach,
+    ReceiptSpan,
     Recorded,
     RecoveryReport,
     Sample,
@@ -55,6 +58,7 @@ from recorder.store.records import (
     SegmentFacts,
     SegmentHeader,
     Signing,
+    Stock,
     VolumeState,
     camera_of,
 )
@@ -113,7 +117,9 @@ class Store:
         )
         signed_if_possible = self._checkpoints.sign_if_possible
         self.cameras = Cameras(layout, self.database, self.ledger, clock, keeping)
-        self.holds = Holds(self.database, self.ledger, signed_if_possible)
+        codes = ReleaseCodes(layout, self.database, self.ledger)
+        self.holds = Holds(self.database, self.ledger, signed_if_possible, codes)
+        self.held = HeldMediaStore(layout, self.database, self.ledger)
         self.catalogue = Catalogue(self.database)
         self.exports = Exports(self.database, self.ledger, clock, signed_if_possible)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
@@ -123,22 +129,40 @@ class Store:
         self.receipts = Receipts(self.database, self.ledger)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
         self._segments = Segments(
-            layout, self.database, self.ledger, clock, zone, keeping.floor_days, self._checkpoints.sign, with_sm3=sm
+            layout,
+            self.database,
+            self.ledger,
+            clock,
+            zone,
+            keeping.floor_days,
+            self._checkpoints.sign,
+            self.held,
+            with_sm3=sm,
         )
 
     # -- opening and closing
 
     @staticmethod
-    def create(data_dir: Path, name: str, clock: Clock, version: str, *, key_url: str | None = None) -> InitReport:
-        """Make a new box in an empty or missing folder: identity, key, catalogue, genesis, first checkpoint.
+    def create(
+        data_dir: Path,
+        name: str,
+        clock: Clock,
+        version: str,
+        *,
+        key_url: str | None = None,
+        holders: Sequence[str] = DEFAULT_NAMES,
+    ) -> InitReport:
+        """Make a new box in an empty or missing folder: identity, key, codes, catalogue, genesis, first checkpoint.
 
-        `key_url`: of a token (RFC 7512) in which its key is to lie; None: in a file.
+        `key_url`: of a token (RFC 7512) in which its key is to lie; None: in a file. `holders`: who holds the release
+        codes.
 
         Raises:
+            HolderInvalid: those are not two names.
             KeyUnavailable: the token cannot be asked.
             DataDirNotEmpty, DataDirUnwritable, DataDirReadOnly, StorageError: as they say.
         """
-        return make(data_dir, name, clock, version, key_url)
+        return make(data_dir, name, clock, version, key_url, holders)
 
     @staticmethod
     def open(
@@ -231,6 +255,7 @@ class Store:
             else:
                 cause = Cause.BOX_DOWN if camera.enabled else Cause.OPERATOR
                 self.commit_gap_until_now(camera.stream_id, cause)
+        self.held.link_heads()
         report = RecoveryReport(
             recovered=tuple(one.recovered for one in leftovers if one.recovered),
             damaged=tuple(str(one.damaged) for one in leftovers if one.damaged),
@@ -496,6 +521,18 @@ class Store:
     def reach(self, stream_id: str, from_us: int, held: Sequence[tuple[int, int]] = ()) -> Reach | None:
         """How far back footage reaches without a hole."""
         return self.catalogue.reach(stream_id, from_us, held)
+
+    def stock(self, stream_id: str, start_us: int, end_us: int) -> Stock:
+        """How much of an interval is here, and how much went."""
+        return self.catalogue.stock(stream_id, start_us, end_us)
+
+    def announced(self, stream_id: str, start_us: int, end_us: int, limit: int) -> list[ReceiptSpan]:
+        """The entries that announced what of an interval went."""
+        return self.catalogue.announced(stream_id, start_us, end_us, limit)
+
+    def due(self, stream_id: str, start_us: int, end_us: int, before_us: int, entries: range) -> Stock:
+        """How much of an interval is here and ended before an instant."""
+        return self.catalogue.due(stream_id, start_us, end_us, before_us, entries)
 
     def signing(self, stream_id: str) -> Signing | None:
         """How it stands with the signatures of a stream's camera."""

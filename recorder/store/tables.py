@@ -253,6 +253,78 @@ holds = Table(
     Column("released_us", BigInteger),
     Column("release_record", String),
     Column("release_leaf", BigInteger),
+    Column("asked_t0_us", BigInteger),  # `t0_us` to `t1_us` is what is protected; NULL: the same, from before padding
+    Column("asked_t1_us", BigInteger),
+    Column("padding_before_s", Integer),
+    Column("padding_after_s", Integer),
+    Column("basis", String),  # NULL: from before there were bases
+    Column("review_us", BigInteger),  # as it was placed; `hold_reviews` has what came after
+)
+
+hold_reviews = Table(
+    "hold_reviews",
+    metadata,
+    # Review dates that were changed: an index of `audit` leaves, `hold_review`.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hold_id", Integer, ForeignKey("holds.id"), nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("review_us", BigInteger),
+    Column("record", String, nullable=False),  # who, and why
+    Index("hold_reviews_of", "hold_id", "leaf_index"),
+)
+
+hold_checks = Table(
+    "hold_checks",
+    metadata,
+    # Passes over held media that came to their end: an index of `audit` leaves, `hold_checked`.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("hold_id", Integer, ForeignKey("holds.id"), nullable=False),
+    Column("checked_us", BigInteger, nullable=False),
+    Column("segments", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("damaged", BigInteger, nullable=False),
+    Index("hold_checks_of", "hold_id", "leaf_index"),
+)
+
+hold_damage = Table(
+    "hold_damage",
+    metadata,
+    # Held media that is not as it was recorded: an index of `finding` leaves, `held_damaged`, that none took back.
+    Column("stream_id", String, ForeignKey("streams.id"), primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("why", String, nullable=False),  # altered | unreadable | missing
+    Column("leaf_index", BigInteger, nullable=False),
+)
+
+hold_work = Table(
+    "hold_work",
+    metadata,
+    # What the box has still to do for a hold. No row: all of it, or, of a released one, nothing. Not in the log.
+    Column("hold_id", Integer, ForeignKey("holds.id"), primary_key=True),
+    Column("is_linked", Boolean, nullable=False),  # whether all that is here had its link under `hold/` once
+    # How far a pass over its media has come: behind this item; NULL: none is under way.
+    Column("stream_id", String),
+    Column("n", BigInteger),
+    Column("segments", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("damaged", BigInteger, nullable=False),
+)
+
+release_holders = Table(
+    "release_holders",
+    metadata,
+    # Release codes that the log tells of, by the hash over what is kept of each: genesis, or `audit` `release_code`.
+    Column("id", String, primary_key=True),
+    Column("leaf_index", BigInteger, nullable=False),
+    Column("ripe_us", BigInteger, nullable=False),  # in box time: before, it releases nothing
+)
+
+release_refusals = Table(
+    "release_refusals",
+    metadata,
+    # Wrong release codes: an index of `audit` leaves, `release_refused`. In the catalogue, so that no restart forgets.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("elapsed_us", BigInteger, nullable=False),
 )
 
 hold_cameras = Table(

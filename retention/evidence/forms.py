@@ -49,6 +49,10 @@ def _hash(value: object) -> bool:
     return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
+def _hashes(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_hash, value))
+
+
 def _camera(value: object) -> bool:
     return isinstance(value, str) and _CAMERA.fullmatch(value) is not None
 
@@ -115,6 +119,16 @@ MAY: Final[Mapping[str, Mapping[str, Kind]]] = {
     "seg": {"sm3": _hash, "clock_offset_us": _or_nothing(_integer), "clock_drift_ppb": _integer},
     "beat": {"holds": _hash, "sm2": _hash},
     "del": {"rules": _hash},
+    "hold": {
+        "asked_t0": _moment,
+        "asked_t1": _moment,
+        "padding_before_s": _number,
+        "padding_after_s": _number,
+        "basis": _word,
+        "review": _moment,
+    },
+    "release": {"by": _hashes},
+    "genesis": {"release_codes": _hashes},
 }
 """What it may tell, and then must tell so."""
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from config.times import SECOND_US
 from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
+from recorder.store.codes import Credential
+from recorder.store.making import InitReport
 from recorder.store.parts import FinishedPart
-from recorder.store.records import CodecName, Head, Segment, SegmentFacts
+from recorder.store.records import CodecName, Head, Hold, HoldPlan, Segment, SegmentFacts
 from recorder.store.store import Store
 from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
@@ -19,12 +23,45 @@ SEGMENT_US = 2 * SECOND_US
 
 
 def new_store(tmp_path: Path, clock: FakeClock, *cameras: str, sm: bool = False) -> Store:
-    """A new box with these cameras registered."""
-    Store.create(tmp_path / "data", "test", clock, "0.0.0")
+    """A new box with these cameras registered; whoever holds its release codes is known to `credentials`."""
+    made = Store.create(tmp_path / "data", "test", clock, "0.0.0")
+    remember(made)
     store = Store.open(tmp_path / "data", clock, sm=sm)
     for camera_id in cameras:
         store.cameras.add(camera_id, camera_id.title(), "rtsp://127.0.0.1:554/main")
     return store
+
+
+_ISSUED: dict[str, tuple[Credential, Credential]] = {}
+
+
+def remember(made: InitReport) -> None:
+    """Keep the codes of a box that was just made, as its two holders do."""
+    first, second = (Credential(one.holder, one.code) for one in made.release_codes)
+    _ISSUED[made.box_id] = (first, second)
+
+
+def credentials(store: Store) -> tuple[Credential, Credential]:
+    """What the two holders of a box's release codes give."""
+    return _ISSUED[store.box_id]
+
+
+def hold(
+    store: Store,
+    cameras: Sequence[str],
+    t0_us: int,
+    t1_us: int,
+    case: str = "case",
+    reason: str = "reason",
+    **more: Any,
+) -> Hold:
+    """Place a hold without padding, unless it is named."""
+    return store.holds.place(HoldPlan(tuple(cameras), t0_us, t1_us, case, reason, **more))
+
+
+def release(store: Store, hold_id: int, reason: str = "done") -> Hold:
+    """Both holders release a hold."""
+    return store.holds.release(hold_id, reason, *credentials(store))
 
 
 def filled(tmp_path: Path, clock: FakeClock, *cameras: str, seconds: int) -> Store:

@@ -32,12 +32,12 @@ from recorder.store.log.note import Checkpoint, body_of, origin_of, sign_checkpo
 from recorder.store.log.tree import leaf_hash, root_of
 from recorder.store.store import Store
 from recorder.store.witnessed import WitnessNameInvalid, WitnessRecord
-from retention.evidence import holds, package
+from retention.evidence import package
 from retention.evidence.export import Wanted, export
 from retention.evidence.timestamp import question
 from retention.evidence.unpacking import verify_archive
 from tests.fakes.authority import authority
-from tests.fakes.box import new_store, record
+from tests.fakes.box import hold, new_store, record
 from tests.fakes.clock import FakeClock
 from tests.forgeries.packages import (
     Cosigned,
@@ -131,7 +131,7 @@ def test_a_discard_that_nobody_outside_saw(tmp_path: Path, verifier: Verifier) -
     shutil.copytree(tmp_path / "data", tmp_path / "kept")
     true = Store.open(tmp_path / "data", clock)
     clock.advance(3600)
-    holds.place(true, ["gate"], begun_us, end_us, "case 1", "not to be discarded")
+    hold(true, ["gate"], begun_us, end_us, "case 1", "not to be discarded")
     cosigned(true, clock)
     true.close()
     anew = Store.open(tmp_path / "kept", clock)
@@ -480,6 +480,7 @@ HOLD = {
     "t1": "2026-03-01T00:00:50.000000Z",
     "record": "a" * 64,
 }
+RELEASE = {"at": HOLD["at"], "elapsed_us": 60_000_000, "type": "release", "v": 1, "hold": 9}
 HELD = hashlib.sha256(b"1 " + b"a" * 64 + b"\n").hexdigest()
 
 
@@ -522,6 +523,11 @@ FORGED: dict[str, Callable[[Facts], object]] = {
     "a hold on cameras that are a text": lambda facts: held(facts, cameras="gate"),
     "a hold on cameras in cameras": lambda facts: held(facts, cameras=[["gate"]]),
     "a hold of a month that there is not": lambda facts: held(facts, t0="2026-13-01T00:00:00.000000Z"),
+    "a hold of a padding that is a text": lambda facts: held(facts, padding_before_s="300"),
+    "a hold that was asked for in a month that there is not": lambda facts: held(facts, asked_t0="2026-13-01"),
+    "a hold on a basis of many words": lambda facts: held(facts, basis="internal and more"),
+    "a hold to be reviewed some day": lambda facts: held(facts, review="some day"),
+    "a hold released by names": lambda facts: facts.insert(0, RELEASE | {"by": ["Li", "Wang"]}),
     "sound with fields in fields": lambda facts: of(facts, "seg", 5).update(audio={"a": {"sha256": "0"}}),
 }
 
@@ -599,7 +605,7 @@ def discarded_under_a_hold(place: Path, monkeypatch: pytest.MonkeyPatch, told: s
     record(store, clock, SECOND * 6)
     store.checkpoint()
     begun_us, end_us = store.cameras.get("gate").registered_us, store.ends_us("gate.main")
-    holds.place(store, ["gate"], begun_us, end_us, "case 1", "not to be discarded")
+    hold(store, ["gate"], begun_us, end_us, "case 1", "not to be discarded")
     clock.advance(40 * DAY_US / 1e6)
     append = store.ledger.append
     monkeypatch.setattr("recorder.store.segments.holds_on", lambda *_: [])

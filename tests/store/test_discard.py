@@ -15,8 +15,9 @@ from recorder.store.fsck import check
 from recorder.store.records import ExportState, MediaState, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
+from retention.custody import Custody
 from retention.sweep import sweep
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.power import PowerCut
@@ -63,12 +64,12 @@ def test_held_footage_is_refused_until_every_hold_is_released(tmp_path: Path) ->
     store, clock = box(tmp_path)
     clock.advance(100 * 86400)
     one = segments(store, clock)[1]
-    holds = [store.holds.place(["gate"], one.t0_us, one.t0_us + 1, "c", "r") for _ in range(2)]
+    holds = [hold(store, ["gate"], one.t0_us, one.t0_us + 1) for _ in range(2)]
 
     before = store.discard([one.id], "target")
-    store.holds.release(holds[0].id, "done")
+    release(store, holds[0].id)
     between = store.discard([one.id], "target")
-    store.holds.release(holds[1].id, "done")
+    release(store, holds[1].id)
     after = store.discard([one.id], "target")
 
     assert [type(error) for _, error in (*before.refused, *between.refused)] == [UnderHold, UnderHold]
@@ -198,19 +199,23 @@ class Keeping(RuleBasedStateMachine):
         self.store.recover()
 
     @precondition(lambda self: self.born)
-    @rule(data=st.data())
-    def a_hold_is_placed(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), padding_s=st.sampled_from((0, 3, 86_400)))
+    def a_hold_is_placed(self, data: st.DataObject, padding_s: int) -> None:
         one = self.store.segment(data.draw(st.sampled_from(sorted(self.born))))
-        hold = self.store.holds.place(["gate"], one.t0_us, one.t1_us, "case", "reason")
-        if one.state is MediaState.PRESENT:
-            self.held[hold.id] = (one.t0_us, one.t1_us)
+        padding = {"padding_before_s": padding_s, "padding_after_s": padding_s}
+        placed = hold(self.store, ["gate"], one.t0_us, one.t1_us, **padding)
+        self.held[placed.id] = (placed.t0_us, placed.t1_us)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def a_hold_is_released(self, data: st.DataObject) -> None:
         hold_id = data.draw(st.sampled_from(sorted(self.held)))
-        self.store.holds.release(hold_id, "done")
+        release(self.store, hold_id)
         del self.held[hold_id]
+
+    @rule()
+    def held_media_is_looked_after(self) -> None:
+        Custody(self.store, self.clock).run()
 
     @rule()
     def the_sweep_comes(self) -> None:
@@ -232,7 +237,7 @@ class Keeping(RuleBasedStateMachine):
         assert self.clock.utc_us >= free_us, f"{one.id} went before {format_us(free_us)}"
         seen_us = self.clock.mono_total - self.born[one.id]
         assert seen_us >= free_us - one.t1_us - 5_000_000, "the box has not seen that time pass"
-        overlapping = [hold for hold, (t0, t1) in self.held.items() if t0 < one.t1_us and t1 > one.t0_us]
+        overlapping = [number for number, (t0, t1) in self.held.items() if t0 < one.t1_us and t1 > one.t0_us]
         assert not overlapping, f"{one.id} went under holds {overlapping}"
 
     @invariant()

@@ -25,7 +25,7 @@ from recorder.store.verify import verify
 from retention.evidence import package
 from retention.evidence.export import Wanted, export
 from retention.evidence.reading import verify_package
-from tests.fakes.box import filled, segments
+from tests.fakes.box import filled, hold, release, segments
 from tests.fakes.clock import FakeClock
 
 RULE = ErasureRule.TIME_OVER
@@ -147,18 +147,18 @@ def test_a_hold_keeps_its_record_and_those_of_who_had_its_footage(store: Store, 
     """Until it is released; then each may be erased, and the box shows that they were."""
     viewed(store, clock, names(1))
     end_us = clock.read().utc_us
-    hold = store.holds.place(["gate"], 0, end_us, "case of 王小明", "theft")
+    held = hold(store, ["gate"], 0, end_us, "case of 王小明", "theft", placed_by="王小明")
     clock.advance(YEARS_S)
-    for which in (f"hold:{hold.id}", "view:1"):
+    for which in (f"hold:{held.id}", "view:1"):
         with pytest.raises(RecordKept) as refused:
             store.erasures.erase(which, RULE, "over")
-        assert f"hold {hold.id}" in str(refused.value).lower()
-    store.holds.release(hold.id, "closed by 李四")
+        assert f"hold {held.id}" in str(refused.value).lower()
+    release(store, held.id, "closed by 李四")
 
-    for which in (f"hold:{hold.id}", f"release:{hold.id}", "view:1"):
+    for which in (f"hold:{held.id}", f"release:{held.id}", "view:1"):
         store.erasures.erase(which, RULE, "over")
 
-    again = store.holds.get(hold.id)
+    again = store.holds.get(held.id)
     assert (again.case, again.reason, again.release_reason or "") == ("", "", "")
     assert not any(files_with(store.layout.root, word.encode()) for word in ("王小明", "李四"))
     assert check(store) == []

@@ -532,10 +532,10 @@ def test_a_file_system_without_hard_links_gets_a_copy(tmp_path: Path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "hardlink_to", none)
-        files.link(one, two)
+        files.second_name(one, two)
     assert two.read_text() == "x"
     with pytest.raises(files.StorageError):
-        files.link(one, two)
+        files.second_name(one, two)
 
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])

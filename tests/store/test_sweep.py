@@ -7,14 +7,14 @@ import pytest
 from config.times import DAY_US, HOUR_US
 from recorder.errors import CameraUnknown, HoldReleased, HoldUnknown, StorageFailed
 from recorder.store import files
-from recorder.store.records import MediaState
+from recorder.store.records import HoldPlan, MediaState
 from recorder.store.verify import verify
 from retention.evidence import holds as desk
 from retention.evidence.holds import HoldInvalid
 from retention.policy import Reason
 from retention.reconcile import RETRY_FIRST_US, Because, Retries
 from retention.sweep import sweep
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import credentials, hold, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 
@@ -26,7 +26,7 @@ def test_a_pass_says_what_should_have_gone_and_what_went(tmp_path: Path) -> None
     clock.advance(1)
     record(store, clock, SECOND * 6)
     old = segments(store, clock)
-    desk.place(store, ["gate"], old[1].t0_us, old[1].t1_us, "case", "reason")
+    hold(store, ["gate"], old[1].t0_us, old[1].t1_us)
     clock.advance(40 * 86400)
     record(store, clock, SECOND * 4)
 
@@ -49,11 +49,12 @@ def test_a_hold_says_what_it_covers_and_what_is_gone(tmp_path: Path) -> None:
     clock.advance(40 * 86400)
     store.discard([found[0].id], "target")
 
-    hold, covered = desk.place(store, ["gate"], found[0].t0_us, found[-1].t1_us, " 2026-114 ", "theft")
+    plan = HoldPlan(("gate",), found[0].t0_us, found[-1].t1_us, " 2026-114 ", "theft")
+    placed, covered, _ = desk.place(store, clock, plan)
 
     assert (covered.segments, covered.already_gone) == (2, 1)
     assert covered.bytes == sum(one.bytes for one in found[1:])
-    assert hold.case == "2026-114"
+    assert placed.case == "2026-114"
     assert store.segment(found[1].id).held
 
 
@@ -77,7 +78,7 @@ def test_a_hold_that_names_too_little_is_refused(
     size = store.log_size
 
     with pytest.raises(HoldInvalid):
-        desk.place(store, cameras, t0, t1, case, reason)
+        desk.place(store, FakeClock(), HoldPlan(tuple(cameras), t0, t1, case, reason))
 
     assert store.log_size == size
 
@@ -86,15 +87,16 @@ def test_a_hold_on_an_unknown_camera_and_a_second_release_are_refused(tmp_path: 
     """Each with its own error."""
     store = new_store(tmp_path, FakeClock(), "gate")
     with pytest.raises(CameraUnknown):
-        desk.place(store, ["gate", "nobody"], 0, 1, "c", "r")
-    hold, _ = desk.place(store, ["gate"], 0, 1, "c", "r")
-    desk.release(store, hold.id, "done")
+        hold(store, ["gate", "nobody"], 0, 1)
+    placed = hold(store, ["gate"], 0, 1)
+    both = credentials(store)
+    desk.release(store, placed.id, "done", *both)
 
     with pytest.raises(HoldReleased):
-        desk.release(store, hold.id, "done")
+        desk.release(store, placed.id, "done", *both)
     with pytest.raises(HoldUnknown):
-        desk.release(store, 99, "done")
-    assert store.holds.get(hold.id).release_reason == "done"
+        desk.release(store, 99, "done", *both)
+    assert store.holds.get(placed.id).release_reason == "done"
     assert store.holds.active() == []
 
 
@@ -102,14 +104,13 @@ def test_what_lies_behind_much_held_footage_goes_all_the_same(tmp_path: Path, mo
     """Held footage is the oldest: however much of it there is, a pass comes to the rest, and every hold is counted."""
     monkeypatch.setattr("retention.sweep.SWEEP_BATCH", 1)
     monkeypatch.setattr("retention.sweep.SWEEP_LIMIT", 2)
-    monkeypatch.setattr("retention.evidence.holds.PAGE_LIMIT", 1)
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     clock.advance(1)
     record(store, clock, SECOND * 12)
     old = segments(store, clock)
     assert len(old) == 6
-    _, covered = desk.place(store, ["gate"], old[0].t0_us, old[2].t1_us, "case", "reason")
+    covered = desk.covered(store, hold(store, ["gate"], old[0].t0_us, old[2].t1_us))
     clock.advance(40 * 86400)
 
     first = sweep(store, clock)

@@ -35,7 +35,7 @@ from recorder.store.store import Store
 from recorder.store.verify import verify
 from retention.evidence.export import Wanted, export
 from retention.evidence.reading import verify_package
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import hold, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.softhsm import LABEL, PIN, SO_PIN, SoftToken, soft_token
@@ -336,9 +336,9 @@ def test_recording_goes_on_while_the_token_is_away(token: SoftToken, tmp_path: P
     store.recover()
     before = len(segments(store, clock))
     record(store, clock, SECOND * 3)
-    hold = store.holds.place(["gate"], 0, clock.read().utc_us, "case", "reason")
+    placed = hold(store, ["gate"], 0, clock.read().utc_us)
     assert len(segments(store, clock)) > before
-    assert [one.id for one in store.holds.all()] == [hold.id]
+    assert [one.id for one in store.holds.all()] == [placed.id]
     assert verify(store) == []
     with pytest.raises(KeyUnavailable):
         store.checkpoint()

@@ -107,6 +107,7 @@ def test_camera_is_switched_off_and_on(machine: Machine) -> None:
 def test_people_use_the_command_line(machine: Machine, tmp_path: Path) -> None:
     """Add, hold, release and retire a camera of a running box; the same commands answer when it does not run."""
     with demo_cameras("yard") as urls:
+        codes = machine.command("init", "--json").json["release_codes"]
         machine.start()
         added = machine.command("camera", "add", urls["yard"], "--id", "yard", "--name", "Yard", "--json")
         assert (added.code, added.json["name"], added.json["managed_by"]) == (0, "Yard", "api")
@@ -117,8 +118,23 @@ def test_people_use_the_command_line(machine: Machine, tmp_path: Path) -> None:
         held = machine.command("hold", "place", "yard", "--start", "1h", "--case", "7", "--reason", "theft", "--json")
         assert held.code == 0
         assert all(one["held"] for one in machine.command("segments", "yard", "--json").json["segments"][:1])
-        released = machine.command("hold", "release", str(held.json["id"]), "--reason", "closed", "--json")
+        number = str(held.json["id"])
+        names = machine.data_dir / "media" / "main" / "hold" / number
+
+        def looked_after() -> bool:
+            """Read, and under a second name for as long as it is held; what is recorded within the padding too."""
+            media = machine.command("hold", "show", number, "--json").json["held"]
+            return bool(media["checked"]) and media["is_linked"] and len(list(names.rglob("*.mp4"))) > 1
+
+        until("its media is linked and read", looked_after, 30)
+        by = [word for one in codes for word in ("--by", one["holder"])]
+        typed = "".join(f"{one['code']}\n" for one in codes)
+        one_alone = machine.command("hold", "release", number, "--reason", "r", *by, "--codes-stdin", stdin="x\nx\n")
+        assert one_alone.code == ExitCode.REFUSED
+        ending = ("--reason", "closed", *by, "--codes-stdin", "--json")
+        released = machine.command("hold", "release", number, *ending, stdin=typed)
         assert parse_us(released.json["released"]) > parse_us(held.json["placed"])
+        until("its second names are gone", lambda: not names.exists(), 30)
         assert machine.command("camera", "retire", "yard").code == 0
         until("it is retired", lambda: machine.status_of("yard")["state"] == "retired", 10)
 

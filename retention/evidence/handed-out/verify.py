@@ -412,6 +412,10 @@ def is_cameras(value):
     return isinstance(value, list) and bool(value) and all(map(like(CAMERA), value))
 
 
+def is_hashes(value):
+    return isinstance(value, list) and bool(value) and all(map(like("[0-9a-f]{64}"), value))
+
+
 def is_moment(value):
     if not is_text(value) or not MOMENT.fullmatch(value):
         return False
@@ -461,6 +465,16 @@ MAY = {
     },
     "beat": {"holds": IS_HASH, "sm2": IS_HASH},
     "del": {"rules": IS_HASH},
+    "hold": {
+        "asked_t0": is_moment,
+        "asked_t1": is_moment,
+        "padding_before_s": is_number,
+        "padding_after_s": is_number,
+        "basis": IS_WORD,
+        "review": is_moment,
+    },
+    "release": {"by": is_hashes},
+    "genesis": {"release_codes": is_hashes},
 }
 
 

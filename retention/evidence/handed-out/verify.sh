@@ -424,12 +424,15 @@ function moment(name,    t) {
     must(name, "\"" time "\""); t = text(name)
     if (!is_time(t)) wrong_form = name
 }
-function form(    hash, number_, camera_, stream_) { # an entry has the fields that it is judged by, of their kinds
+function form(    hash, hashes, number_, camera_, stream_) { # an entry has the fields that it is judged by, of their kinds
     wrong_form = ""
     hash = "\"" sixtyfour "\""; number_ = "(0|[1-9][0-9]*)"; camera_ = "[a-z0-9][a-z0-9_-]*"
     stream_ = "\"" camera_ "\\.[a-z]+\""
     must("v", "1"); moment("at"); count_of("elapsed_us", 15)
-    if (type == "genesis") { must("box", string); must("key", hash); must("origin", string) }
+    hashes = "\\[" hash "(," hash ")*\\]"
+    if (type == "genesis") {
+        must("box", string); must("key", hash); must("origin", string); may("release_codes", hashes)
+    }
     if (type == "camera") { must("camera", "\"" camera_ "\""); must("op", "\"[a-z0-9_]+\"") }
     if (type == "camera" && text("op") == "rule") { rule_days_of("floor_days"); rule_days_of("target_days") }
     if (type == "seg" || type == "gap") {
@@ -451,9 +454,14 @@ function form(    hash, number_, camera_, stream_) { # an entry has the fields t
     }
     if (type == "hold") {
         count_of("hold", 15); must("cameras", "\\[\"" camera_ "\"(,\"" camera_ "\")*\\]"); moment("t0"); moment("t1")
-        must("record", hash)
+        must("record", hash); may("basis", "\"[a-z0-9_]+\"")
+        if (index(entry, "\"asked_t0\":")) moment("asked_t0")
+        if (index(entry, "\"asked_t1\":")) moment("asked_t1")
+        if (index(entry, "\"review\":")) moment("review")
+        if (index(entry, "\"padding_before_s\":")) count_of("padding_before_s", 15)
+        if (index(entry, "\"padding_after_s\":")) count_of("padding_after_s", 15)
     }
-    if (type == "release") count_of("hold", 15)
+    if (type == "release") { count_of("hold", 15); may("by", hashes) }
     if (type == "view" || type == "export") must("stream", stream_)
     if (type == "beat") { must("heads", hash); may("holds", hash); may("sm2", hash) }
     if (type == "anchor") { must("kind", "\"[a-z0-9_]+\""); count_of("size", 15); must("token", hash) }

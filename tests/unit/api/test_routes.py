@@ -34,11 +34,13 @@ from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from retention.evidence import room
 from retention.evidence.jobs import Exporter
-from tests.fakes.box import SEGMENT_US, new_store, record, segments
+from tests.fakes.box import SEGMENT_US, credentials, hold, new_store, record, segments
 from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
 from tests.fakes.serving import serving
+
+NOBODY = [{"holder": "holder-1", "code": "planted"}, {"holder": "holder-2", "code": "planted"}]
 
 PAGES = (cameras, exports, footage, forecast, health, holds, log, media, scrub, views)
 
@@ -283,7 +285,10 @@ async def test_a_readable_password_is_allowed_where_somebody_says_so(box: Box) -
         ("PATCH", "/api/v1/cameras/nobody", {"name": "x"}, 404, "camera_unknown"),
         ("DELETE", "/api/v1/cameras/nobody", None, 404, "camera_unknown"),
         ("GET", "/api/v1/holds/99", None, 404, "hold_unknown"),
-        ("POST", "/api/v1/holds/99/release", {"reason": "x"}, 404, "hold_unknown"),
+        ("POST", "/api/v1/holds/99/release", {"reason": "x", "by": NOBODY}, 404, "hold_unknown"),
+        ("POST", "/api/v1/holds/99/review", {"reason": "x", "review": None}, 404, "hold_unknown"),
+        ("POST", "/api/v1/holds/99/release", {"reason": "x"}, 422, "invalid_request"),
+        ("POST", "/api/v1/holds/99/release", {"reason": "x", "by": NOBODY[:1]}, 422, "invalid_request"),
     ],
 )
 async def test_what_cannot_be_answered_is_a_problem(
@@ -443,21 +448,77 @@ async def test_a_hold_is_placed_shown_and_released(box: Box) -> None:
     one = segments(box.store, box.clock)[0]
     body = {
         "cameras": ["gate"], "start": format_us(one.t0_us), "end": format_us(one.t0_us + 1), "reason": "theft",
-        "case": "2026-114",
+        "case": "2026-114", "padding_before_s": 0, "padding_after_s": 0,
     }  # fmt: skip
+    why = {"reason": "done", "by": [{"holder": x.holder, "code": x.code} for x in credentials(box.store)]}
 
     placed = (await box.ask("POST", "/api/v1/holds", json=body)).json()
     held = (await box.ask("GET", f"/api/v1/segments/{one.id}")).json()["held"]
-    released = (await box.ask("POST", f"/api/v1/holds/{placed['id']}/release", json={"reason": "done"})).json()
-    again = await box.ask("POST", f"/api/v1/holds/{placed['id']}/release", json={"reason": "done"})
+    released = (await box.ask("POST", f"/api/v1/holds/{placed['id']}/release", json=why)).json()
+    again = await box.ask("POST", f"/api/v1/holds/{placed['id']}/release", json=why)
 
     assert placed["covered"] == {"segments": 1, "bytes": one.bytes, "already_gone": 0}
     assert held is True
-    assert released["release_reason"] == "done"
+    assert (released["release_reason"], released["released_by"]) == ("done", ["holder-1", "holder-2"])
     is_problem(again, 409, "hold_released")
     assert (await box.ask("GET", f"/api/v1/segments/{one.id}")).json()["held"] is False
     assert len((await box.ask("GET", "/api/v1/holds")).json()["holds"]) == 1
+    assert (await box.ask("GET", "/api/v1/holds?in_force=true")).json()["holds"] == []
     assert (await box.ask("GET", f"/api/v1/holds/{placed['id']}")).json()["released"] is not None
+
+
+async def test_a_hold_tells_what_it_rests_on_and_what_comes_of_it(box: Box) -> None:
+    """In the language that is asked for; what is protected is what was asked for with its padding."""
+    now_us = box.clock.utc_us
+    body = {
+        "cameras": ["gate"], "start": format_us(now_us - 10**7), "end": format_us(now_us + 10**9), "reason": "theft",
+        "case": "2026-114", "basis": "order_168_23", "reference": "12", "placed_by": "Li", "padding_before_s": 60,
+        "review": format_us(now_us + 10**13),
+    }  # fmt: skip
+
+    unlettered = await box.ask("POST", "/api/v1/holds", json={**body, "reference": ""})
+    past = await box.ask("POST", "/api/v1/holds", json={**body, "review": format_us(now_us)})
+    placed = (await box.ask("POST", "/api/v1/holds", json=body, headers={"Accept-Language": "zh-CN"})).json()
+    changed = await box.ask(
+        "POST",
+        f"/api/v1/holds/{placed['id']}/review",
+        json={"review": None, "reason": "the trial goes on", "by": "Wang"},
+    )
+    found = (await box.ask("GET", f"/api/v1/holds/{placed['id']}")).json()
+
+    is_problem(unlettered, 409, "hold_invalid")
+    is_problem(past, 409, "hold_invalid")
+    assert (placed["start"], placed["end"]) == (body["start"], body["end"])
+    assert placed["protected_start"] == format_us(now_us - 10**7 - 60 * 10**6)
+    assert placed["protected_end"] == format_us(now_us + 10**9 + 300 * 10**6)
+    assert "第二十三条" in placed["basis_text"]
+    assert set(placed["outlook"]) >= {"receipts", "soon_segments", "floor_fails", "all_held_bytes"}
+    assert changed.json()["review"] is None
+    assert (found["placed_by"], found["reviews"][0]["by"], found["held"]["checked"]) == ("Li", "Wang", None)
+
+
+async def test_wrong_release_codes_are_refused_and_soon_not_looked_at(box: Box) -> None:
+    """Whichever is wrong, the answer is the same, and no code stands in it; then it says when to come back."""
+    one, other = ({"holder": x.holder, "code": x.code} for x in credentials(box.store))
+    placed = hold(box.store, ["gate"], 0, 10**15)
+    wrong = {"holder": other["holder"], "code": one["code"]}
+
+    async def released(*by: dict[str, str]) -> httpx.Response:
+        return await box.ask("POST", f"/api/v1/holds/{placed.id}/release", json={"reason": "r", "by": list(by)})
+
+    is_problem(await released(one, one), 403, "release_same_person")
+    answers = [await released(one, wrong), await released({**one, "code": "planted"}, other)]
+    answers += [await released({"holder": "nobody", "code": "planted"}, other) for _ in range(3)]
+    late = await released(one, other)
+    box.clock.advance(15 * 60 + 1)
+    right = await released(other, one)
+
+    assert len({one.text for one in answers}) == 1
+    is_problem(answers[0], 403, "release_refused")
+    is_problem(late, 429, "release_too_often")
+    assert int(late.headers["retry-after"]) > 800
+    assert "planted" not in answers[1].text
+    assert right.status_code == 200
 
 
 async def test_a_stranger_reads_the_log_and_finds_the_signed_root(box: Box) -> None:

@@ -26,6 +26,7 @@ from config.clock import SystemClock
 from config.errors import ExitCode
 from config.times import format_us
 from config.verifier_keys import ED25519, parse_verifier_key
+from recorder.errors import ReleaseRefused
 from recorder.store.erasures import REGISTER_DAYS
 from recorder.store.log.errors import TokenMissing
 from recorder.store.records import Asker, ViewKind, stream_of
@@ -68,7 +69,15 @@ def test_box_is_made(run: Run, tmp_path: Path) -> None:
     """The new box's facts are printed once, and a second box is not made over it."""
     made = run("init", "--json")
     assert made.code == 0
-    assert set(json.loads(made.out)) == {"box", "origin", "fingerprint", "first_fingerprint", "token", "data_dir"}
+    assert set(json.loads(made.out)) == {
+        "box",
+        "origin",
+        "fingerprint",
+        "first_fingerprint",
+        "token",
+        "data_dir",
+        "release_codes",
+    }
     assert Path(json.loads(made.out)["data_dir"]) == tmp_path / "data"
     again = run("init")
     assert again.code == ExitCode.DATA_DIR
@@ -613,3 +622,61 @@ def test_a_hold_is_placed_while_the_token_is_away(run: Run, tmp_path: Path, monk
 
     assert placed.code == 0, placed.err
     assert len(json.loads(run("hold", "list", "--json").out)["holds"]) == 1
+
+
+def test_two_persons_release_a_hold_on_the_command_line(run: Run, tmp_path: Path) -> None:
+    """Codes are read from standard input, one a line, in the order of the names; what is placed, shown and reviewed
+    before tells in the language of the terminal what it rests on."""
+    made = json.loads(run("init", "--json", "--holder", "Li", "--holder", "Wang").out)["release_codes"]
+    assert [one["holder"] for one in made] == ["Li", "Wang"]
+    store = Store.open(tmp_path / "data", SystemClock())
+    store.cameras.add("gate", "Gate", "rtsp://127.0.0.1:554/main")
+    store.close()
+    span = ("gate", "--start", "2h", "--end", "1h", "--case", "7", "--reason", "letter", "--padding-before", "0")
+    placed = run("hold", "place", *span, "--basis", "order_168_29", "--review", "2099-01-01")
+    shown = run("hold", "show", "1")
+    reviewed = run("hold", "review", "1", "--none", "--reason", "not needed")
+    codes = "".join(f"{one['code']}\n" for one in made).encode()
+    wrong = run("hold", "release", "1", "--reason", "r", "--by", "Wang", "--by", "Li", "--codes-stdin", typed=codes)
+    right = run("hold", "release", "1", "--reason", "r", "--by", "Li", "--by", "Wang", "--codes-stdin", typed=codes)
+
+    assert "Hold 1 is in force" in placed.out
+    assert "article 29" in shown.out
+    assert "stays in force" in reviewed.out
+    assert (wrong.code, wrong.err) == (ExitCode.REFUSED, f"custos: {ReleaseRefused.sentence()}\n")
+    assert "released" in right.out
+    assert json.loads(run("hold", "list", "--in-force", "--json").out)["holds"] == []
+    assert not any(one["code"] in seen.out + seen.err for one in made for seen in (placed, shown, wrong, right))
+
+
+def test_release_codes_are_made_for_a_box_from_before_there_were_any(run: Run, tmp_path: Path) -> None:
+    """Once; then one is renewed with the word of the other holder, and told again in the language of the terminal."""
+    run("init", "--json")
+    (tmp_path / "data/keys/release-codes.json").unlink()
+    made = json.loads(run("hold", "codes", "--json").out)["release_codes"]
+    again = run("hold", "codes")
+    word = made[0]["code"].encode()
+    renewed = run("hold", "codes", "--renew", "holder-2", "--name", "Li", "--codes-stdin", typed=word)
+    refused = run("hold", "codes", "--renew", "Li", "--codes-stdin", typed=b"wrong\n")
+
+    assert "already" in again.err
+    assert again.code == ExitCode.REFUSED
+    assert re.search(r"Li  [0-9A-Z]{4}-", renewed.out)
+    assert refused.code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("place", "gate", "--start", "1h", "--case", "7", "--reason", "r", "--basis", "none"),
+        ("review", "1", "--reason", "r"),
+        ("review", "1", "--reason", "r", "--none", "--date", "2099-01-01"),
+        ("release", "1", "--reason", "r", "--by", "Li"),
+        ("release", "1", "--reason", "r", "--codes-stdin"),
+        ("codes", "--name", "Li"),
+        ("codes", "--renew", "Li", "--holder", "Li", "--holder", "Wang"),
+    ],
+)
+def test_a_hold_command_that_says_too_little_or_too_much(run: Run, arguments: tuple[str, ...]) -> None:
+    """Wrong use, before anything is asked or done."""
+    assert run("hold", *arguments).code == ExitCode.USAGE

@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from appliance.health.facts import AnchorFacts, CameraFacts, Facts, ScrubFacts, VolumeScrub, WitnessFacts
+from appliance.health.facts import (
+    AnchorFacts,
+    CameraFacts,
+    Facts,
+    HoldFacts,
+    HoldsFacts,
+    ScrubFacts,
+    VolumeScrub,
+    WitnessFacts,
+)
 from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcome
 from recorder.capture.fleet import WorkerFacts
@@ -154,3 +163,15 @@ def test_monitor_sees_the_scrub() -> None:
     assert ("custos_scrub_oldest_seconds", main) not in scrape(
         replace(FACTS, scrub=ScrubFacts([replace(volume, oldest_age_s=None)]))
     )
+
+
+def test_holds_are_scraped() -> None:
+    """How many, how much they keep, what is damaged, and how far off their review dates are."""
+    held = [HoldFacts(7, "c", 121_000_000, 3), HoldFacts(8, "c")]
+    seen = scrape(replace(FACTS, holds=HoldsFacts(held, 4096)))
+
+    assert (seen["custos_holds", ()], seen["custos_holds_bytes", ()]) == (2, 4096)
+    assert seen["custos_hold_damaged_segments", (("hold", "7"),)] == 3
+    assert seen["custos_hold_review_seconds", (("hold", "7"),)] == 60
+    assert ("custos_hold_review_seconds", (("hold", "8"),)) not in seen
+    assert ("custos_holds_bytes", ()) not in scrape(FACTS)

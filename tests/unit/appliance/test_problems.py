@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.health.facts import AnchorFacts, CameraFacts, Facts, KeyFacts, ScrubFacts, Sm2Facts, WitnessFacts
+from appliance.health.facts import (
+    AnchorFacts,
+    CameraFacts,
+    Facts,
+    HoldFacts,
+    HoldsFacts,
+    KeyFacts,
+    ScrubFacts,
+    Sm2Facts,
+    WitnessFacts,
+)
 from appliance.health.outcomes import Outcome, Outcomes
 from appliance.health.problems import (
     CHINESE,
@@ -19,6 +29,7 @@ from appliance.health.problems import (
     problems_of,
     state_of,
 )
+from config.times import DAY_US
 from recorder.capture.fleet import WorkerFacts
 from recorder.errors import SourceBasicOnly
 from recorder.store.log.errors import TokenMissing
@@ -347,3 +358,45 @@ def test_an_authority_that_does_not_do_its_work() -> None:
     assert "time stamp: 3." in problems_of(late)[0].text
     assert "It is silent." in problems_of(late)[0].text
     assert "时间戳服务没有应答" in problems_of(late, "zh-CN")[0].text
+
+
+@pytest.mark.parametrize(
+    ("days", "expected", "state"),
+    [
+        (31, [], "ok"),
+        (30, ["hold_review_due"], "ok"),
+        (1, ["hold_review_due"], "ok"),
+        (0, ["hold_review_over"], "degraded"),
+        (-400, ["hold_review_over"], "degraded"),
+    ],
+)
+def test_a_hold_is_to_be_reviewed(days: int, expected: list[str], state: str) -> None:
+    """Told from thirty days before, and heavier once the date is over; in both languages it says that it stays."""
+    now_us = 1000 * DAY_US
+    facts = replace(WELL, now_us=now_us, holds=HoldsFacts([HoldFacts(7, "2026-114", now_us + days * DAY_US)]))
+    problems = problems_of(facts)
+
+    assert ([one.code for one in problems], state_of(problems)) == (expected, state)
+    for one in (*problems, *problems_of(facts, "zh-CN")):
+        assert "2026-114" in one.text
+        assert "stays in force" in one.text or "继续有效" in one.text
+
+
+def test_held_media_is_damaged() -> None:
+    """An alarm that says how much, and that nothing was removed."""
+    facts = replace(WELL, holds=HoldsFacts([HoldFacts(7, "c", None, 2), HoldFacts(8, "c")]))
+
+    assert codes(facts) == ["hold_media_damaged"]
+    assert "Nothing was removed" in problems_of(facts)[0].text
+    assert "未删除" in problems_of(facts, "zh-CN")[0].text
+
+
+def test_nobody_can_release_a_hold_or_somebody_wants_to_alone() -> None:
+    """No codes, codes that cannot be read, and one that was made anew: each with what to do, and no worse."""
+    for kind in ("missing", "damaged"):
+        facts = replace(WELL, holds=HoldsFacts(codes=kind))
+        assert (codes(facts), state_of(problems_of(facts))) == ([f"release_codes_{kind}"], "ok")
+        assert "解除码" in problems_of(facts, "zh-CN")[0].text
+    facts = replace(WELL, holds=HoldsFacts(codes_rest_days=6))
+    assert codes(facts) == ["release_code_new"]
+    assert "6" in problems_of(facts, "zh-CN")[0].text

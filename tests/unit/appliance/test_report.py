@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from appliance.health.facts import CameraFacts, Facts, KeyFacts, Sm2Facts
+from appliance.health.facts import CameraFacts, Facts, HoldFacts, HoldsFacts, KeyFacts, Sm2Facts
 from appliance.health.outcomes import Outcome
 from appliance.health.report import Identity, readiness, status
 from appliance.wiring.camera import DEMO_ID, DEMO_URL, demo_is_due, is_demo
@@ -93,3 +93,12 @@ def test_real_camera_is_called_demo() -> None:
     """Somebody's own camera of that name is recorded from its own URL."""
     assert is_demo(DEMO)
     assert not is_demo(replace(DEMO, url="rtsp://192.0.2.1/demo"))
+
+
+def test_holds_are_in_the_status() -> None:
+    """How many, what they keep, and the earliest date on which somebody is to look at one."""
+    held = [HoldFacts(7, "c", 121_000_000, 3), HoldFacts(8, "c", 99_000_000, 1), HoldFacts(9, "c")]
+    seen = status(replace(FACTS, cameras=[], holds=HoldsFacts(held, 4096)), IDENTITY, "en").holds
+
+    assert (seen.in_force, seen.bytes, seen.damaged_segments) == (3, 4096, 4)
+    assert seen.next_review == "1970-01-01T00:01:39.000000Z"

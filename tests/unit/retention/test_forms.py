@@ -86,3 +86,30 @@ def test_a_discard_may_tell_by_which_rules_it_went() -> None:
     for value in (None, 5, "none", HASH[1:], [HASH]):
         with pytest.raises(ValueError, match="rules"):
             forms.check("del", 0, DISCARD | {"rules": value})
+
+
+HOLD: dict[str, Any] = {
+    "hold": 1,
+    "cameras": ["gate"],
+    "t0": GAP["t0"],
+    "t1": GAP["t1"],
+    "record": HASH,
+    "asked_t0": GAP["t0"],
+    "asked_t1": GAP["t1"],
+    "padding_before_s": 300,
+    "padding_after_s": 0,
+    "basis": "order_168_29",
+    "review": GAP["t1"],
+}
+
+
+@pytest.mark.parametrize("name", ["asked_t0", "asked_t1", "basis", "padding_after_s", "padding_before_s", "review"])
+def test_a_hold_may_tell_more_than_it_must_and_then_in_its_form(name: str) -> None:
+    """One of an older program tells none of it; who released it is told by hashes."""
+    forms.check("hold", 0, HOLD)
+    forms.check("hold", 0, {key: value for key, value in HOLD.items() if key != name})
+    with pytest.raises(ValueError, match=name):
+        forms.check("hold", 0, {**HOLD, name: ["x"]})
+    forms.check("release", 0, {"hold": 1, "by": [HASH, HASH]})
+    with pytest.raises(ValueError, match="by"):
+        forms.check("release", 0, {"hold": 1, "by": ["Li"]})
