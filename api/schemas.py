@@ -119,6 +119,16 @@ AllowBasic = Annotated[
 ]
 
 
+VolumeName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$",
+        description="The volume that its footage goes to as long as that takes it; null: where most is free.",
+        examples=["disk2"],
+    ),
+]
+
+
 class CameraNew(Body):
     """A camera to be registered."""
 
@@ -134,6 +144,7 @@ class CameraNew(Body):
     floor_days: FloorDays | None = None
     target_days: TargetDays | None = None
     purpose: Purpose | None = None
+    volume: VolumeName | None = None
 
 
 class CameraChange(Body):
@@ -150,6 +161,7 @@ class CameraChange(Body):
     floor_days: FloorDays | None = None
     target_days: TargetDays | None = None
     purpose: Purpose | None = None
+    volume: VolumeName | None = None
     enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
 
 
@@ -171,6 +183,7 @@ class CameraOut(BaseModel):
     floor_days: Annotated[int, Field(description="For how many days its footage must be kept from now on.")]
     target_days: Annotated[int, Field(description="After which it goes.")]
     purpose: Annotated[str | None, Field(description="What it is kept for, for longer than the law wants.")]
+    volume: VolumeName | None
 
 
 class CameraList(BaseModel):
@@ -452,9 +465,13 @@ class VolumeStatus(BaseModel):
     """A volume."""
 
     name: str
-    state: Annotated[str, Field(description="ok, low, full, read_only, io_error or missing.")]
+    state: Annotated[
+        str, Field(description="ok, low, critical, full, read_only, io_error, missing, or foreign: another disk.")
+    ]
     free_bytes: int
     total_bytes: int
+    reserve_bytes: Annotated[int, Field(description="What recording leaves free.")]
+    is_written: Annotated[bool, Field(description="False: the settings do not name it any more; it is only read.")]
 
 
 class WitnessStatus(BaseModel):

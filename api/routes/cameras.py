@@ -36,6 +36,7 @@ def camera(camera_id: str, box: Box) -> CameraOut:
 @router.post("", summary="Register a camera", status_code=201)
 def add(body: CameraNew, box: Box) -> CameraOut:
     """It is recorded from now on. Ids are never used twice; the password is never shown again."""
+    box.store.disks.refuse_unknown(body.volume)
     made = box.store.cameras.add(
         body.id,
         body.name,
@@ -50,6 +51,7 @@ def add(body: CameraNew, box: Box) -> CameraOut:
         floor_days=body.floor_days,
         target_days=body.target_days,
         purpose=body.purpose,
+        volume=body.volume,
     )
     box.cameras_changed()
     return _shown(box, made)
@@ -58,6 +60,7 @@ def add(body: CameraNew, box: Box) -> CameraOut:
 @router.patch("/{camera_id}", summary="Change a camera")
 def change(camera_id: str, body: CameraChange, box: Box) -> CameraOut:
     """What is left out stays. A camera managed by the configuration file is changed there."""
+    box.store.disks.refuse_unknown(body.volume)
     changes = {
         key: value
         for key, value in body.model_dump(exclude_unset=True, exclude={"password"}).items()
@@ -129,6 +132,7 @@ def shown(camera: Camera, terms: Terms) -> CameraOut:
         floor_days=terms.floor_days,
         target_days=terms.target_days,
         purpose=terms.purpose,
+        volume=camera.volume,
     )
 
 
@@ -137,4 +141,4 @@ def _meant(key: str, value: object) -> bool:
     return value is not None or key in _MAY_BE_WITHOUT
 
 
-_MAY_BE_WITHOUT = frozenset({"username", "floor_days", "target_days", "purpose"})
+_MAY_BE_WITHOUT = frozenset({"username", "floor_days", "target_days", "purpose", "volume"})

@@ -13,7 +13,8 @@ from config.keeping import Terms as KeepingTerms
 from config.times import DAY_US
 from recorder.capture.fleet import WorkerFacts
 from recorder.capture.session import SessionStatus
-from recorder.store.records import Camera
+from recorder.store.pressure import WRITABLE
+from recorder.store.records import Camera, VolumeState
 from recorder.store.store import Store
 from retention.forecast import days_held, forecast
 
@@ -69,7 +70,7 @@ class Gatherer:
         sessions, keeping = self._snapshot(), self._store.cameras.all_keeping()
         volumes = self._store.volumes()
         rates = {camera: round(rate) for camera, rate in self._survey.bytes_a_day().items()}
-        days_to_full = forecast(rates, DAY_US, sum(volume.free_bytes for volume in volumes)).days_to_full
+        days_to_full = forecast(rates, DAY_US, _free_bytes(volumes)).days_to_full
         # The disk is shared, so one number holds for every camera: what is held already, and what still fits.
         held = days_held(self._survey.oldest_us(), now_us) or 0.0
         days_fit = None if days_to_full is None else held + days_to_full
@@ -115,6 +116,13 @@ class Gatherer:
             audio_wanted=camera.audio == "on",
         )
         return facts if session is None else _with_session(facts, session, now_us)
+
+
+def _free_bytes(volumes: Sequence[VolumeState]) -> int:
+    """What new footage may still fill: volumes of one file system share its space."""
+    taking = [one for one in volumes if one.is_written and one.state in WRITABLE]
+    by_device = {one.name if one.device is None else one.device: one.free_bytes for one in taking}
+    return sum(by_device.values())
 
 
 def _kept(facts: CameraFacts, terms: KeepingTerms | None) -> CameraFacts:

@@ -40,7 +40,14 @@ def status(facts: Facts, identity: Identity, language: str) -> Status:
         problems=[ProblemOut(code=one.code, text=one.text, camera=one.camera) for one in problems],
         cameras=[_camera(one) for one in facts.cameras],
         storage=[
-            VolumeStatus(name=one.name, state=one.state, free_bytes=one.free_bytes, total_bytes=one.total_bytes)
+            VolumeStatus(
+                name=one.name,
+                state=one.state,
+                free_bytes=one.free_bytes,
+                total_bytes=one.total_bytes,
+                reserve_bytes=one.reserve_bytes,
+                is_written=one.is_written,
+            )
             for one in facts.volumes
         ],
         log=_log(facts, identity.origin),

@@ -49,6 +49,7 @@ from config.logs import register_secret
 from config.settings import CameraSettings, ProofSettings, Settings
 from config.times import SECOND_US, format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
+from recorder.capture.book import Shelves
 from recorder.capture.fleet import Fleet
 from recorder.capture.source import WantedCamera
 from recorder.causes import Cause
@@ -58,7 +59,8 @@ from recorder.store.log import sm2
 from recorder.store.log.errors import KeyUnavailable
 from recorder.store.log.keys import fingerprint
 from recorder.store.making import InitReport
-from recorder.store.records import Camera, ManagedBy
+from recorder.store.pressure import PRESSED
+from recorder.store.records import Camera, Condition, ManagedBy
 from recorder.store.store import Store
 from retention.evidence.anchoring import Anchorer, Authorities
 from retention.evidence.cosigning import WitnessContradicts
@@ -89,6 +91,12 @@ ANCHOR_LOOK_S: Final = 60.0
 
 EXPORTS_S: Final = 60.0
 """Who asks for one calls; this is for what an earlier run left unfinished."""
+
+VOLUMES_LOOK_S: Final = 2.0
+"""How often it is looked how it stands with the disks, and capture processes are told where to write."""
+
+SWEEP_REST_S: Final = 30.0
+"""Between two sweeps that a full disk calls for: when nothing may go, the next finds nothing that may."""
 
 SWEEP_PRESSED_S: Final = 300.0
 """While a volume is low or full: what is past its target should go soon, but a disk under pressure needs its rest."""
@@ -201,6 +209,7 @@ class RecordingBox:
         self._wake_anchors = Wake()
         self._wake_witnesses = Wake()
         self._wake_watch = Wake()
+        self._swept_us: int | None = None
         proof = settings.proof
         self._anchorer = Anchorer(store, clock, Authorities(proof.tsa_urls, proof.tsa_ca_file, proof.anchor_minutes))
         self._exporter = Exporter(store, clock, version(), self._anchorer)
@@ -301,6 +310,7 @@ class RecordingBox:
             Duty("capture", self._fleet.watch, lambda: WATCH_S, self._wake_watch),
             Duty("beat", self._beat, lambda: BEAT_S),
             Duty("sync", self._sync, lambda: sync_s),
+            Duty("volumes", self._tend_volumes, lambda: VOLUMES_LOOK_S),
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
             Duty("survey", self._look_around, lambda: SURVEY_S),
             Duty("anchors", self._anchor, lambda: ANCHOR_LOOK_S, self._wake_anchors),
@@ -420,6 +430,22 @@ class RecordingBox:
     def _sync(self) -> None:
         self._store.sync()
 
+    def _tend_volumes(self) -> None:
+        """Say where to write; have what may go discarded where that is nowhere; look after disks that are back."""
+        states = self._store.volumes()
+        self._fleet.tell_volumes(self._shelves())
+        if any(one.state in PRESSED and one.is_written for one in states) and self._has_rested():
+            self._wake_sweep.call()
+        if self._begun:
+            self._store.tend()
+
+    def _has_rested(self) -> bool:
+        swept_us = self._swept_us
+        return swept_us is None or self._clock.read().mono_us - swept_us >= SWEEP_REST_S * SECOND_US
+
+    def _shelves(self) -> Shelves:
+        return Shelves(tuple(self._store.disks.places()), self._store.cameras.pins())
+
     def _note_step(self, before: Reading, after: Reading) -> None:
         """The clock was set: the log says from when to when."""
         step = step_us(before, after)
@@ -444,6 +470,7 @@ class RecordingBox:
         """Only once the record has begun: what an earlier run left must be finished before anything is judged."""
         if not self._begun:
             return
+        self._swept_us = self._clock.read().mono_us
         report = sweep(self._store, self._clock)
         if report.should or report.refused:
             log.info("swept", what=report.sentence, bytes=report.bytes)
@@ -452,7 +479,8 @@ class RecordingBox:
         return SWEEP_PRESSED_S if self._is_pressed() else SWEEP_S
 
     def _is_pressed(self) -> bool:
-        return any(volume.state in ("low", "full") for volume in self._store.volumes())
+        scarce = (Condition.LOW, *PRESSED)
+        return any(volume.state in scarce and volume.is_written for volume in self._store.volumes())
 
     # -- cameras
 
@@ -511,7 +539,8 @@ class RecordingBox:
         segment_us = round(settings.recording.segment_s * SECOND_US)
         data_dir = Path(settings.box.data_dir).absolute()
         sm = settings.proof.sm
-        terms = CaptureTerms(data_dir, store.box_id, segment_us, store.lock_descriptor, with_sm3=sm)
+        held = store.lock_descriptor
+        terms = CaptureTerms(data_dir, store.box_id, segment_us, held, self._shelves, with_sm3=sm)
         return Fleet(
             store,
             spawner(terms),
@@ -567,6 +596,7 @@ def _open(settings: Settings, clock: Clock) -> Store:
         keeping=settings.retention.defaults,
         sm=settings.proof.sm,
         key_url=settings.proof.key,
+        volumes=settings.wishes,
     )
 
 
@@ -620,6 +650,7 @@ def _file_camera(camera: CameraSettings) -> FileCamera:
         audio=camera.audio,
         allow_basic=camera.allow_basic,
         wish=camera.wish,
+        volume=camera.volume,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from config.errors import CustosError
 from config.times import format_us
@@ -24,7 +24,7 @@ from recorder.store import files, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
 from recorder.store.keeping import floor_of
-from recorder.store.layout import PART, VOLUME, segment_path
+from recorder.store.layout import PART, SPOOL, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
 from recorder.store.log import sm2
 from recorder.store.log.cosignature import cosigned_at_s
@@ -33,6 +33,7 @@ from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.note import Checkpoint, body_of, read_body, signatures_by
 from recorder.store.log.succession import LEAF
 from recorder.store.log.tree import Frontier, leaf_hash, restore
+from recorder.store.places import IDENTITY, MAY_LIE_THERE
 from recorder.store.records import AnchorKind, MediaState, Outsider, camera_of, segment_id_of
 from recorder.store.rotation import check_chain
 from recorder.store.rules import rules_of
@@ -71,8 +72,13 @@ def check(store: Store) -> list[Finding]:
 
 def rows_have_files(store: Store, connection: Connection) -> Iterator[Finding]:
     """1: every row `present` has its file, with that size."""
+    away = _away(store, connection)
+    for volume, count in sorted(away.items()):
+        yield Finding(1, f"volume {volume}", f"it is not there, nor is what lies on it: {count} segments")
     query = select(tables.items).where(tables.items.c.state == MediaState.PRESENT.value)
     for row in connection.execute(query).mappings():
+        if row["volume"] in away:
+            continue
         path = store.layout.volume(row["volume"]) / row["path"]
         name = segment_id_of(row["stream_id"], row["n"])
         if not path.is_file():
@@ -84,18 +90,31 @@ def rows_have_files(store: Store, connection: Connection) -> Iterator[Finding]:
 
 def files_have_rows(store: Store, connection: Connection) -> Iterator[Finding]:
     """2: every media file has a row, or is that of its stream's next segment, which has none yet."""
-    expected = _next_files(connection)
-    for path in _media_files(store.layout.volume()):
-        relative = str(path.relative_to(store.layout.volume()))
-        if relative in expected or _state_of(connection, relative) in _HAS_FILE:
+    for volume in store.disks.here():
+        yield from _files_of(store, connection, volume)
+
+
+def _files_of(store: Store, connection: Connection, volume: str) -> Iterator[Finding]:
+    expected, root = _next_files(connection), store.layout.volume(volume)
+    for path in _media_files(root):
+        relative = str(path.relative_to(root))
+        if relative in expected or _state_of(connection, volume, relative) in _HAS_FILE:
             continue
         # A running box may have begun, sealed or discarded it since this view was taken.
         with store.database.read() as now:
-            state, begun = _state_of(now, relative), relative in _next_files(now)
+            state, begun = _state_of(now, volume, relative), relative in _next_files(now)
         if begun or state in _HAS_FILE or not path.exists():
             continue
         what = "no row knows this media file" if state is None else "its row says that this media was discarded"
         yield Finding(2, relative, what)
+
+
+def _away(store: Store, connection: Connection) -> dict[str, int]:
+    """Volumes that are not there, each with how many segments of it were not discarded."""
+    here = store.disks.here()
+    present = tables.items.c.state == MediaState.PRESENT.value
+    query = select(tables.items.c.volume, func.count()).where(present).group_by(tables.items.c.volume)
+    return {volume: count for volume, count in connection.execute(query).all() if volume not in here}
 
 
 def items_are_chained(store: Store, connection: Connection) -> Iterator[Finding]:
@@ -394,13 +413,14 @@ def _items(connection: Connection, stream_id: str) -> Iterable[Mapping[Any, Any]
 _HAS_FILE = (MediaState.PRESENT.value, MediaState.GOING.value)
 
 
-def _state_of(connection: Connection, relative: str) -> str | None:
+def _state_of(connection: Connection, volume: str, relative: str) -> str | None:
     """What the row of a media file says; None: no row knows it."""
     path = Path(relative)
     known = select(tables.items.c.state).where(
         tables.items.c.stream_id == path.parts[0],
         tables.items.c.n == _number(path),
         tables.items.c.path == relative,
+        tables.items.c.volume == volume,
     )
     return connection.execute(known).scalar()
 
@@ -421,7 +441,9 @@ def _next_files(connection: Connection) -> set[str]:
 
 def _media_files(volume: Path) -> Iterator[Path]:
     for path in sorted(volume.rglob("*")):
-        if path.is_file() and path.name != "volume.json":
+        if path.name == IDENTITY or path.relative_to(volume).parts[0] in (SPOOL, *MAY_LIE_THERE):
+            continue
+        if path.is_file():
             yield path
 
 
@@ -510,7 +532,7 @@ def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
         "recovered",
     )
     expected = str(segment_path(row["stream_id"], row["n"], row["t0_us"]))
-    place = {} if (row["path"], row["volume"]) == (expected, VOLUME) else {"path": row["path"]}
+    place = {} if row["path"] == expected else {"path": row["path"]}
     audio = None if row["audio"] is None else json.loads(row["audio"])
     camsig = None if row["camsig"] is None else row["camsig"].split()
     return {**common, **{name: row[name] for name in names}, "audio": audio, "camsig": camsig, **place}

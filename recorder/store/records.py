@@ -103,6 +103,8 @@ class Camera:
     """What it was told of its keeping; None: as the box keeps all. What came of it its rules tell (`Rules`)."""
     target_days: int | None = None
     purpose: str | None = None
+    volume: str | None = None
+    """Where its footage goes before any other place; None: where most is free."""
 
     @property
     def wish(self) -> Wish:
@@ -449,6 +451,25 @@ class CheckpointRecord:
     at_us: int
 
 
+class Condition(StrEnum):
+    """How it stands with a volume; the rule is `pressure.condition`."""
+
+    OK = "ok"
+    LOW = "low"
+    """There is still time to act."""
+    CRITICAL = "critical"
+    """It will be full within hours; what may go goes now."""
+    FULL = "full"
+    """Only its reserve is left."""
+    READ_ONLY = "read_only"
+    IO_ERROR = "io_error"
+    """It answered with an input/output error, or did within the last minute."""
+    MISSING = "missing"
+    """Nothing is mounted there."""
+    FOREIGN = "foreign"
+    """Another disk is."""
+
+
 @dataclass(frozen=True)
 class VolumeState:
     """One volume, as the kernel tells it."""
@@ -458,7 +479,13 @@ class VolumeState:
     free_bytes: int
     total_bytes: int
     state: str
-    """`ok`, `low`, `full`, `read_only`, `io_error` or `missing`."""
+    """A `Condition`."""
+    is_written: bool = True
+    """Whether new footage may go there: not to one that the settings do not name any more."""
+    reserve_bytes: int = 0
+    """What recording leaves free."""
+    device: int | None = None
+    """Of the file system, as the kernel numbers it: volumes of one share its space; None: it is not there."""
 
 
 @dataclass(frozen=True)

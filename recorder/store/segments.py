@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from config.clock import Clock
 from config.keeping import Protection
@@ -28,8 +28,12 @@ from recorder.errors import (
     NotPresent,
     Refused,
     SegmentUnknown,
+    StorageError,
+    StorageFailed,
+    StorageReadOnly,
     UnderExport,
     UnderHold,
+    VolumeAway,
 )
 from recorder.store import files, tables
 from recorder.store.boxes import (
@@ -47,10 +51,11 @@ from recorder.store.database import Database
 from recorder.store.daycount import may_go_us, offset_s, recorded_offset_s, trusted_now_us
 from recorder.store.exports import PENDING
 from recorder.store.keeping import Rule, floor_of, rules_hash
-from recorder.store.layout import PART, VOLUME, Layout, segment_path
+from recorder.store.layout import PART, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, Parts
+from recorder.store.pressure import ERASABLE, HERE, WRITABLE
 from recorder.store.records import (
     AudioCodec,
     AudioFacts,
@@ -63,6 +68,7 @@ from recorder.store.records import (
     segment_id_of,
 )
 from recorder.store.rules import rules_of
+from recorder.store.volumes import Volumes
 
 LEGAL_FLOOR_DAYS = Protection.ORDINARY.least_days
 """Wuxi order 168, article 28; State Council order 799, article 17. No setting goes below it."""
@@ -78,6 +84,8 @@ class Leftover:
     recovered: str | None = None
     damaged: Path | None = None
     empty: Path | None = None
+    carried: str | None = None
+    """Recovered from a volume that takes no writes, to this one."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class _Marked:
 class _Sealed:
     """A finished file, whoever found it out: the recording side, or recovery by reading it."""
 
-    path: Path
+    volume: str
     bytes: int
     init_bytes: int
     init_sha256: str
@@ -123,12 +131,24 @@ class Segments:
         zone: ZoneInfo,
         floor_days: int,
         checkpoint: Callable[[], object],
+        volumes: Volumes,
+        pinned: Callable[[str], str | None],
         *,
         with_sm3: bool = False,
     ) -> None:
-        """`checkpoint` signs the log as it stands: `discard` unlinks nothing before its leaf is signed.
+        """What it works with besides.
 
-        `with_sm3`: segments are hashed with SM3 too; those that recovery finds as well.
+        Args:
+            layout: of the data directory.
+            database: its catalogue.
+            ledger: its log.
+            clock: time.
+            zone: by whose midnights days are counted.
+            floor_days: below which nothing goes.
+            checkpoint: signs the log as it stands: `discard` unlinks nothing before its leaf is signed.
+            volumes: the disks.
+            pinned: which of them a camera's footage goes to first.
+            with_sm3: whether segments are hashed with SM3 too; those that recovery finds as well.
         """
         if floor_days < LEGAL_FLOOR_DAYS:
             raise ValueError(f"a floor of {floor_days} days is below the legal one of {LEGAL_FLOOR_DAYS}")
@@ -140,7 +160,16 @@ class Segments:
         self._floor_days = floor_days
         self._checkpoint = checkpoint
         self._with_sm3 = with_sm3
-        self._parts = Parts(layout, with_sm3=with_sm3)
+        self._volumes = volumes
+        self._missed: set[tuple[str, int, str]] = set()
+        """Of which it stands written that they may lie on a volume that is away."""
+        self._parts = Parts(
+            layout,
+            lambda camera: volumes.places(pinned(camera)),
+            with_sm3=with_sm3,
+            mono_us=lambda: clock.read().mono_us,
+            failed=volumes.failed,
+        )
 
     # -- recording
 
@@ -174,12 +203,13 @@ class Segments:
         _must_follow(head, part.header.n, part.header.prev, part.header.t0_us)
         if facts.t1_us <= part.header.t0_us:
             raise ChainBroken(f"Segment {segment_id_of(head.stream_id, head.next_n)} would end before it starts.")
-        final, begun = self._parts.place(part.header), self._parts.part_place(part.header)
+        final = self._parts.place(part.header, part.volume)
+        begun = self._parts.part_place(part.header, part.volume)
         with files.translated(begun), begun.open("rb") as stream:
             beginning = stream.read(64 * 1024)
         init = init_of(beginning)
         sealed = _Sealed(
-            path=final,
+            volume=part.volume,
             bytes=part.bytes,
             init_bytes=outline(beginning).init_bytes,
             init_sha256=hashlib.sha256(init).hexdigest(),
@@ -211,18 +241,95 @@ class Segments:
     def resume(self, stream_id: str) -> tuple[Head, Leftover]:
         """Finish what an earlier run of this stream left, and say where the chain stands then.
 
-        Items touch, so a leftover can only lie where the next segment starting at the head's end would: nothing
-        needs to be searched. It is cut to its last whole fragment, hashed and committed; one that cannot be read
-        is kept under `spool/damaged`.
+        Items touch, so a leftover can only lie where the next segment starting at the head's end would, on one of the
+        volumes: nothing needs to be searched. It is cut to its last whole fragment, hashed and committed; one that
+        cannot be read is kept under `spool/damaged`. One on a volume that takes no writes any more is carried to
+        another. One on a volume that is away is left behind: `tidy` looks for it once that is back.
         """
         head = self.head(stream_id)
-        final = self._layout.volume() / segment_path(stream_id, head.next_n, head.t1_us)
-        part = final.with_name(final.name + PART)
-        with files.translated(final):
-            found = next((path for path in (final, part) if path.exists()), None)
-        if found is None:
-            return head, Leftover()
-        return self._recover(head, found, final)
+        place = segment_path(stream_id, head.next_n, head.t1_us)
+        states = self._volumes.states()
+        for one in states:
+            if one.is_written and one.state not in HERE:
+                self._miss(head, one.name, str(place))
+        left = self._left(head, [one.name for one in states if one.state in HERE], place)
+        for volume, found in left:
+            try:
+                after = self._recover(head, found, self._layout.volume(volume) / place, volume)
+            except StorageError as err:
+                self._volumes.failed(volume, err)
+                if not any(one.name != volume and one.state in WRITABLE for one in states):
+                    raise
+                self._miss(head, volume, str(place))
+            else:
+                for other, _ in left:
+                    if other != volume:  # a copy that was carried over, and not written down before a crash
+                        self._miss(head, other, str(place))
+                return after
+        return head, Leftover()
+
+    def _left(self, head: Head, volumes: Sequence[str], place: PurePosixPath) -> list[tuple[str, Path]]:
+        """What lies where a stream's next segment would, on any volume: whole files before those that were growing."""
+        whole, growing = [], []
+        for volume in volumes:
+            final = self._layout.volume(volume) / place
+            part = final.with_name(final.name + PART)
+            try:
+                with files.translated(final):
+                    if final.exists():
+                        whole.append((volume, final))
+                    elif part.exists():
+                        growing.append((volume, part))
+            except StorageError as err:
+                self._volumes.failed(volume, err)
+                if len(volumes) == 1:
+                    raise
+                self._miss(head, volume, str(place))
+        return whole + growing
+
+    def _miss(self, head: Head, volume: str, path: str) -> None:
+        """What may lie there cannot be finished now, and recording does not wait for a disk to come back."""
+        key = (head.stream_id, head.next_n, volume)
+        if key in self._missed:
+            return
+        row = {"volume": volume, "path": path, "stream_id": head.stream_id, "n": head.next_n}
+        chosen = (tables.left_behind.c.volume == volume) & (tables.left_behind.c.path == path)
+        with self._database.write() as connection:
+            if connection.execute(select(tables.left_behind.c.n).where(chosen)).scalar() is None:
+                connection.execute(insert(tables.left_behind).values(**row))
+        self._missed.add(key)
+
+    def tidy(self) -> tuple[Path, ...]:
+        """Put away what was left behind on volumes that are back: its time is told by a gap, so it is no item.
+
+        Raises:
+            StorageError, CatalogueError: the rest is tried again.
+        """
+        there = [one.name for one in self._volumes.states() if one.state in ERASABLE]
+        query = select(tables.left_behind, tables.streams.c.next_n).join(
+            tables.streams, tables.streams.c.id == tables.left_behind.c.stream_id
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(tables.left_behind.c.volume.in_(there))).mappings().all()
+        put: list[Path] = []
+        for row in rows:
+            if row["n"] >= row["next_n"]:
+                continue  # `resume` finds it, if it is there
+            final = self._layout.volume(row["volume"]) / row["path"]
+            for path in (final, final.with_name(final.name + PART)):
+                if path.exists() and not self._is_footage(row):
+                    put.append(files.put_away(path, self._layout.damaged_on(row["volume"])))
+            with self._database.write() as connection:
+                chosen = (tables.left_behind.c.volume == row["volume"]) & (tables.left_behind.c.path == row["path"])
+                connection.execute(delete(tables.left_behind).where(chosen))
+        self._missed.clear()
+        return tuple(put)
+
+    def _is_footage(self, row: Mapping[Any, Any]) -> bool:
+        """Whether an item's media lies there after all."""
+        with self._database.read() as connection:
+            found = _item(connection, row["stream_id"], row["n"])
+        return found is not None and (found["volume"], found["path"]) == (row["volume"], row["path"])
 
     # -- discarding
 
@@ -234,11 +341,12 @@ class Segments:
         """
         marked: list[_Marked] = []
         refused: list[tuple[str, Refused]] = []
+        there = self._erasable()
         with self._database.write() as connection:
             now_us = self._clock.read().utc_us
             for segment_id in segment_ids[:DISCARD_BATCH]:
                 try:
-                    marked.append(self._checked(connection, segment_id, now_us))
+                    marked.append(self._checked(connection, segment_id, now_us, there))
                 except Refused as err:
                     refused.append((segment_id, err))
             going = self._announce(connection, marked, rule, now_us) if marked else 0
@@ -249,15 +357,40 @@ class Segments:
         return DiscardReport(names, tuple(refused), going)
 
     def finish_discards(self) -> tuple[str, ...]:
-        """Steps 3 and 4 for every segment that is `going`: after a crash, too."""
+        """Steps 3 and 4 for every segment that is `going`: after a crash, too.
+
+        What lies on a volume that is away, or takes no writes, stays `going`: that its file is not to be seen does not
+        mean that it is gone. A volume that fails meanwhile keeps no other from being finished.
+
+        Raises:
+            StorageError: one volume at least did not do it; what the others did is written down.
+        """
+        query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
         with self._database.read() as connection:
-            query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
             rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()
+        there = self._erasable() if rows else set()
+        gone: list[tuple[str, int]] = []
+        problem: StorageError | None = None
         for row in rows:
-            files.unlink(self._layout.volume(row["volume"]) / row["path"])
-        if rows:
-            self._report_gone([(row["stream_id"], row["n"]) for row in rows])
-        return tuple(segment_id_of(row["stream_id"], row["n"]) for row in rows)
+            if row["volume"] not in there:
+                continue
+            try:
+                files.unlink(self._layout.volume(row["volume"]) / row["path"])
+            except StorageError as err:
+                self._volumes.failed(row["volume"], err)
+                there.remove(row["volume"])
+                problem = problem or err
+            else:
+                gone.append((row["stream_id"], row["n"]))
+        if gone:
+            self._report_gone(gone)
+        if problem is not None:
+            raise problem
+        return tuple(segment_id_of(*one) for one in gone)
+
+    def _erasable(self) -> set[str]:
+        """Volumes that are there, and take writes."""
+        return {one.name for one in self._volumes.states() if one.state in ERASABLE}
 
     # -- inside
 
@@ -268,26 +401,56 @@ class Segments:
             _must_follow(head, header.n, header.prev, header.t0_us)
             fields = {**_item_fields(head, header.t0_us, facts.t1_us), **told, **_leaf_alone(facts)}
             entry = self._ledger.append(connection, "seg", fields)
-            row = {**_item_row(head, "segment", header.t0_us, facts.t1_us, entry), **told, **_row_alone(header, facts)}
+            row = {
+                **_item_row(head, "segment", header.t0_us, facts.t1_us, entry),
+                **told,
+                **_row_alone(header, facts, sealed),
+            }
             connection.execute(insert(tables.items).values(**row))
             _extend_run(connection, header, facts.t1_us)
             _note_signing(connection, header, facts)
             return _advance(connection, head, entry, facts.t1_us)
 
-    def _recover(self, head: Head, found: Path, final: Path) -> tuple[Head, Leftover]:
+    def _recover(self, head: Head, found: Path, final: Path, volume: str) -> tuple[Head, Leftover]:
         try:
-            seen, facts, sealed = self._examine(head, found, final)
+            seen, facts, sealed = self._examine(head, found, volume)
         except (BoxesDamaged, ChainBroken):
-            return head, Leftover(damaged=files.put_away(found, self._layout.damaged))
+            return head, Leftover(damaged=files.put_away(found, self._layout.damaged_on(volume)))
         if facts is None:
-            return head, Leftover(empty=files.put_away(found, self._layout.empty))
-        files.cut(found, sealed.bytes)
-        if found != final:
-            files.seal(found, final)
+            return head, Leftover(empty=files.put_away(found, self._layout.empty_on(volume)))
+        carried = None
+        try:
+            files.cut(found, sealed.bytes)
+            if found != final:
+                files.seal(found, final)
+        except (StorageReadOnly, StorageFailed) as err:
+            self._volumes.failed(volume, err)
+            carried = self._carry(seen.header, found, sealed)
+            sealed = replace(sealed, volume=carried)
+            self._miss(head, volume, str(segment_path(head.stream_id, head.next_n, head.t1_us)))
         after = self._write_down(seen.header, facts, sealed)
-        return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n))
+        return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n), carried=carried)
 
-    def _examine(self, head: Head, found: Path, final: Path) -> tuple[Outline, SegmentFacts | None, _Sealed]:
+    def _carry(self, header: SegmentHeader, found: Path, sealed: _Sealed) -> str:
+        """Copy the whole fragments of a leftover to another volume, and seal them there; which one.
+
+        Raises:
+            StorageError: there is none that takes them, or what was read is not what was hashed.
+        """
+        part = self._parts.begin(header, without=sealed.volume)
+        try:
+            with files.mapped(found) as data, data[: sealed.bytes] as whole:
+                part.append(whole)
+            if part.finish().sha256 != sealed.sha256:
+                raise StorageFailed(f"{found} cannot be read twice alike.")
+            files.seal(part.path, self._parts.place(header, part.volume))
+        except StorageError:
+            part.close()
+            files.remove_copy(part.path)  # half of it would be taken for all that there was
+            raise
+        return part.volume
+
+    def _examine(self, head: Head, found: Path, volume: str) -> tuple[Outline, SegmentFacts | None, _Sealed]:
         """What a leftover holds up to its last whole fragment; no facts: it has none.
 
         Raises:
@@ -302,7 +465,7 @@ class Segments:
                 digest = hashlib.sha256(whole).hexdigest()
                 of_sm3 = sm3(whole).hexdigest() if self._with_sm3 else None
         sealed = _Sealed(
-            path=final,
+            volume=volume,
             bytes=seen.end,
             init_bytes=seen.init_bytes,
             init_sha256=hashlib.sha256(init).hexdigest(),
@@ -312,7 +475,7 @@ class Segments:
         )
         return seen, facts, sealed
 
-    def _checked(self, connection: Connection, segment_id: str, now_us: int) -> _Marked:
+    def _checked(self, connection: Connection, segment_id: str, now_us: int, there: Set[str]) -> _Marked:
         """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
         stream_id, n = parse_segment_id(segment_id)
         row = _item(connection, stream_id, n)
@@ -320,6 +483,8 @@ class Segments:
             raise NotPresent(f"There is no segment {segment_id}.")
         if row["state"] != MediaState.PRESENT.value:
             raise NotPresent(f"{NotPresent.sentence()} ({segment_id})")
+        if row["volume"] not in there:
+            raise VolumeAway(f"{VolumeAway.sentence()} ({segment_id}, volume {row['volume']})")
         elapsed_us = self._ledger.elapsed_us(connection)
         trusted_us = trusted_now_us(row["t1_us"], row["elapsed_us"], now_us, elapsed_us)
         camera_id = camera_of(stream_id)
@@ -505,12 +670,12 @@ def _leaf_alone(facts: SegmentFacts) -> dict[str, object]:
     return {**audio, **camsig}
 
 
-def _row_alone(header: SegmentHeader, facts: SegmentFacts) -> dict[str, object]:
+def _row_alone(header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed) -> dict[str, object]:
     """The same as a row has it, and what only a row has: where the media lies."""
     return {
         "audio": None if facts.audio is None else json.dumps(audio_fields(facts.audio)),
         "camsig": None if facts.camsig is None else " ".join(one.value for one in facts.camsig),
-        "volume": VOLUME,
+        "volume": sealed.volume,
         "path": str(segment_path(header.stream, header.n, header.t0_us)),
         "state": MediaState.PRESENT.value,
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.clock import Clock
 from config.keeping import AS_THE_LAW, Defaults
+from config.volumes import VolumeWish
 from recorder.causes import Cause
-from recorder.errors import CatalogueCorrupt
-from recorder.store import access, datadir, files, volumes
+from recorder.errors import CatalogueCorrupt, StorageError
+from recorder.store import access, datadir, files
 from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
@@ -38,6 +39,8 @@ from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.sm3 import sm3
 from recorder.store.making import InitReport, make
 from recorder.store.parts import FinishedPart, PartFile
+from recorder.store.places import Place
+from recorder.store.pressure import ERASABLE
 from recorder.store.proofs import Proof, Proofs
 from recorder.store.records import (
     CheckpointRecord,
@@ -57,6 +60,7 @@ from recorder.store.segments import DiscardReport, Leftover, Segments
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
 from recorder.store.views import Views
+from recorder.store.volumes import Volumes
 
 LAST_PICTURE_US = 2_000_000
 """The last picture is on the record for as long as it was to be shown, which may end a little after now."""
@@ -78,6 +82,7 @@ class Store:
         *,
         key_url: str | None = None,
         sm: bool = False,
+        volumes: Sequence[VolumeWish] = (),
     ) -> None:
         """Use `Store.open`: it checks the directory and takes the lock."""
         self.layout = layout
@@ -110,8 +115,18 @@ class Store:
         self._proofs = Proofs(self.ledger, self.anchors, self.keys)
         self.views = Views(self.database, self.ledger, clock)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
+        self.disks = Volumes(layout, self.database, self.ledger, clock, facts.box_id, volumes)
         self._segments = Segments(
-            layout, self.database, self.ledger, clock, zone, keeping.floor_days, self._checkpoints.sign, with_sm3=sm
+            layout,
+            self.database,
+            self.ledger,
+            clock,
+            zone,
+            keeping.floor_days,
+            self._checkpoints.sign,
+            self.disks,
+            self.cameras.pin,
+            with_sm3=sm,
         )
 
     # -- opening and closing
@@ -138,12 +153,14 @@ class Store:
         exclusive: bool = True,
         sm: bool = False,
         key_url: str | None = None,
+        volumes: Sequence[VolumeWish] = (),
     ) -> Store:
         """Open a box; `exclusive` takes the lock and is needed for everything that writes.
 
         `keeping`: how footage is kept of which nothing else is said; in force with `Cameras.bring_rules_in_force`.
         `sm`: segments are hashed with SM3 too, and checkpoints signed with SM2 too (docs/proof.md).
         `key_url`: where its key is to lie (`[proof] key`). A token is not asked before there is something to sign.
+        `volumes`: where new footage may go; none: into the data directory. Those that are new are made by `tend`.
 
         Raises:
             Sm3Unavailable: they cannot be.
@@ -160,10 +177,11 @@ class Store:
         try:
             if exclusive:
                 datadir.probe_writing(layout)
-            store = Store(layout, facts, clock, ZoneInfo(time_zone), keeping, key_url=key_url, sm=sm)
+            store = Store(layout, facts, clock, ZoneInfo(time_zone), keeping, key_url=key_url, sm=sm, volumes=volumes)
             if exclusive:
                 store.database.prepare()
                 store._checkpoints.begin()
+            store.disks.read()
         except BaseException:
             if held is not None:
                 os.close(held)
@@ -181,6 +199,7 @@ class Store:
 
     def recover(self) -> RecoveryReport:
         """What a recording box does before its cameras start: finish discards, leftovers, and say it was down."""
+        self.disks.make()
         finished = self._segments.finish_discards()
         leftovers: list[Leftover] = []
         for camera in self.cameras.all():
@@ -291,9 +310,23 @@ class Store:
         self.cameras.describe(camera_id, description)
 
     def sync(self) -> float:
-        """Make everything written so far durable; how many seconds that took."""
+        """Make everything written so far durable, on every volume that is there; how many seconds that took.
+
+        Raises:
+            StorageError: of the first that did not do it; the others have.
+        """
         started = time.monotonic()
-        files.sync_volume(self.layout.volume())
+        problem: StorageError | None = None
+        for one in self.volumes():
+            if one.state not in ERASABLE:
+                continue
+            try:
+                files.sync_volume(Path(one.path))
+            except StorageError as err:
+                self.disks.failed(one.name, err)
+                problem = problem or err
+        if problem is not None:
+            raise problem
         return time.monotonic() - started
 
     # -- the log
@@ -393,6 +426,15 @@ class Store:
         """Where a segment's file lies."""
         return self.layout.volume(segment.volume) / segment.path
 
+    def refuse_away(self, segments: Iterable[Segment]) -> None:
+        """Whether the disks that segments lie on are there: a file that is not to be seen may be no less kept.
+
+        Raises:
+            VolumeMissing, VolumeForeign: one is not.
+        """
+        for name in sorted({one.volume for one in segments}):
+            self.disks.refuse_away(name)
+
     def page(self, stream_id: str, start_us: int, end_us: int, limit: int, after_n: int | None = None) -> Page:
         """A page of segments."""
         self.cameras.get(camera_of(stream_id))
@@ -439,7 +481,25 @@ class Store:
 
     def volumes(self) -> list[VolumeState]:
         """The volumes, as the kernel tells them."""
-        return [volumes.state_of(self.layout.volume())]
+        return self.disks.states()
+
+    def places(self, camera_id: str) -> list[Place]:
+        """Where the next segment of a camera may go, the best first."""
+        return self.disks.places(self.cameras.pin(camera_id))
+
+    def volume_failed(self, name: str, error: StorageError) -> None:
+        """A process that writes was told by a volume that it cannot."""
+        self.disks.failed(name, error)
+
+    def tend(self) -> None:
+        """Make volumes that are new, and put away what was left behind on those that are back.
+
+        Raises:
+            StorageError, CatalogueError: the rest is tried again.
+        """
+        self.disks.make()
+        for path in self._segments.tidy():
+            self.note("finding", {"what": "left_behind", "file": path.name})
 
     # -- keeping
 

@@ -811,8 +811,8 @@ def test_recording_leaves_room_for_the_catalogue(tmp_path: Path, monkeypatch: py
     """No segment is begun on a volume that has only its reserve left: somebody must be able to say that it is full."""
     store = new_store(tmp_path, FakeClock(), "gate")
     head = store.head("gate.main")
-    monkeypatch.setattr("recorder.store.parts.RESERVE_BYTES", 1 << 62)
-    monkeypatch.setattr("recorder.store.parts.RESERVE_SHARE", 1)
+    monkeypatch.setattr("recorder.store.pressure.RESERVE_BYTES", 1 << 62)
+    monkeypatch.setattr("recorder.store.pressure.RESERVE_SHARE", 1)
 
     with pytest.raises(StorageFull):
         store.begin(header(store, 0, head.prev, head.t1_us))

@@ -27,7 +27,7 @@ from recorder.store.log.errors import KeyInForce, TokenMissing
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
-from recorder.store.parts import Space
+from recorder.store.places import Space
 from recorder.store.records import CodecName, ExportState
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
