@@ -301,6 +301,28 @@ class HoldOut(BaseModel):
     covered: CoveredOut | None = None
 
 
+class BreachOut(BaseModel):
+    """Footage that was discarded below its floor, because its disk was full."""
+
+    leaf: Annotated[int, Field(description="Index of the entry of the log that admits it.")]
+    stream: str
+    first: Annotated[int, Field(description="Number of the first item.")]
+    last: Annotated[int, Field(description="Of the last one.")]
+    at: Instant
+    floor_days: Annotated[int, Field(description="For how many days it had to be kept.")]
+    too_early_s: Annotated[float, Field(description="By how much too early the newest of it went.")]
+    bytes: int
+    volume: str
+
+
+class BreachList(BaseModel):
+    """The newest breaches, and all together."""
+
+    breaches: list[BreachOut]
+    segments: Annotated[int, Field(description="So many segments, ever.")]
+    bytes: int
+
+
 class HoldList(BaseModel):
     """Every hold ever placed."""
 

@@ -133,7 +133,8 @@ class RetentionSettings(Section):
     purpose: Annotated[str, Field(min_length=1, max_length=PURPOSE_LIMIT)] | None = None
     """What footage is kept for, for longer than floor and margin: it is written down."""
     when_full: Literal["stop", "overwrite"] = "stop"
-    """On a disk that is full of footage which must stay: stop recording and say so, or (not yet) break the floor."""
+    """On a disk that is full of footage which must stay: stop recording and say so, or break the floor, oldest first,
+    which is written down each time, and told as an alarm. Never a hold."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,7 +1,9 @@
 """One pass of carrying out the retention plan; says what should have gone, what went, and why the rest did not.
 
-Only footage past its target goes, and only through the store's guarded `discard`. `when_full = "overwrite"` does not
-yet break the floor (docs/adr): whoever asked for it is told so in the status.
+Footage past its target goes, and only through the store's guarded `discard`. Where a disk is full all the same, and
+its owner has said that it may be overwritten, the oldest footage on it goes that is under no hold, until recording can
+go on (ADR 28): each breach of the floor is an entry of the log, and an alarm. There is nothing before that which could
+go: no derived file lies on a disk, and packages are copies that somebody asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +14,11 @@ from dataclasses import dataclass
 
 from config.clock import Clock
 from config.times import DAY_US
+from recorder.errors import StorageError
 from recorder.store.keeping import epochs
+from recorder.store.overwriting import Overwrite
+from recorder.store.pressure import PRESSED, to_free_bytes
+from recorder.store.records import Segment
 from recorder.store.store import Store
 from retention.policy import Now, Policy, Reason, plan
 
@@ -34,12 +40,15 @@ class SweepReport:
     kept: Mapping[Reason, int]
     refused: Mapping[str, int]
     """By code of the store's refusal: the plan and the guard disagreed, which is worth knowing."""
+    broken: int = 0
+    """Segments that went before they might, because a disk was full, and its owner had wished it so."""
 
     @property
     def sentence(self) -> str:
         """For the log and for people."""
         why = ", ".join(f"{count} {code}" for code, count in sorted(self.refused.items()))
-        return f"should have discarded {self.should}, discarded {self.did}" + (f", because {why}" if why else "")
+        said = f"should have discarded {self.should}, discarded {self.did}" + (f", because {why}" if why else "")
+        return said + (f"; overwrote {self.broken} below the floor" if self.broken else "")
 
 
 def sweep(store: Store, clock: Clock) -> SweepReport:
@@ -47,16 +56,32 @@ def sweep(store: Store, clock: Clock) -> SweepReport:
     is not asked again in this pass.
 
     Raises:
-        StorageError, CatalogueError: the pass ends; what was begun is finished at the next start or sweep.
+        StorageError: a disk did not do it; the others have. It is tried again in the next pass.
+        CatalogueError: the pass ends; what was begun is finished at the next start or sweep.
     """
-    store.finish_discards()
+    problem = _finished(store)
     now = Now(clock.read().utc_us, store.elapsed_us())
     tally = _Tally()
     for camera in store.cameras.all():
         policy = Policy(tuple(store.cameras.rules(camera.id)), store.zone)
         for entries, target_days in epochs(policy.rules, store.log_size):
             tally.sweep(store, camera.stream_id, entries, now.wall_us - target_days * DAY_US, policy, now)
+    for volume in store.volumes():
+        leave = store.overwriting.on(volume.name) if volume.is_written and volume.state in PRESSED else None
+        if leave is not None:
+            tally.overwrite(store, leave, to_free_bytes(volume))
+    if problem is not None:
+        raise problem
     return tally.report()
+
+
+def _finished(store: Store) -> StorageError | None:
+    """What of earlier passes a disk does not finish keeps this one from nothing."""
+    try:
+        store.finish_discards()
+    except StorageError as err:
+        return err
+    return None
 
 
 class _Tally:
@@ -65,7 +90,7 @@ class _Tally:
     def __init__(self) -> None:
         self._kept: Counter[Reason] = Counter()
         self._refused: Counter[str] = Counter()
-        self._should = self._did = self._bytes = 0
+        self._should = self._did = self._bytes = self._broken = 0
 
     def sweep(self, store: Store, stream_id: str, entries: range, before_us: int, policy: Policy, now: Now) -> None:
         """What of a stream is told by these entries, and ended before that instant."""
@@ -86,6 +111,34 @@ class _Tally:
             self._did, self._bytes = self._did + len(report.discarded), self._bytes + report.bytes
             self._refused.update(error.code for _, error in report.refused)
 
+    def overwrite(self, store: Store, leave: Overwrite, wanted_bytes: int) -> None:
+        """Take the oldest of a full disk, of all cameras, until so much is free; what is held is passed over."""
+        after: tuple[int, str, int] | None = None
+        while wanted_bytes > 0 and (found := store.oldest_on(leave.volume, SWEEP_BATCH, after)):
+            after = (found[-1].t1_us, found[-1].stream_id, found[-1].n)
+            free = [one for one in found if not one.held]
+            self._kept[Reason.HELD] += len(found) - len(free)
+            going = _enough(free, wanted_bytes)
+            if going:
+                report = store.discard([one.id for one in going], "a full disk is overwritten", leave)
+                self._broken, self._bytes = self._broken + len(report.discarded), self._bytes + report.bytes
+                self._refused.update(error.code for _, error in report.refused)
+                wanted_bytes -= report.bytes
+                if len(going) < len(free):  # what was not asked for comes next, should that not have been enough
+                    after = (going[-1].t1_us, going[-1].stream_id, going[-1].n)
+
     def report(self) -> SweepReport:
         """The whole."""
-        return SweepReport(self._should, self._did, self._bytes, dict(self._kept), dict(self._refused))
+        kept, refused = dict(self._kept), dict(self._refused)
+        return SweepReport(self._should, self._did, self._bytes, kept, refused, self._broken)
+
+
+def _enough(segments: list[Segment], wanted_bytes: int) -> list[Segment]:
+    """The first of them that together have so many bytes; all, where they have fewer."""
+    found: list[Segment] = []
+    for one in segments:
+        if wanted_bytes <= 0:
+            break
+        found.append(one)
+        wanted_bytes -= one.bytes
+    return found

@@ -295,6 +295,7 @@ WORDS: Final = {
     "present_verified": "present, verified 存在且已校验",
     "gap_explained": "gap, explained 中断，有原因",
     "deleted_lawful": "deleted lawfully 依法删除",
+    "breach": "BREACH: discarded too early, as admitted 违规提前删除，日志已载明",
     "missing_unexplained": "MISSING 缺失，无原因",
     "altered": "ALTERED 被改动",
 }

@@ -9,6 +9,7 @@ from typing import Literal
 from appliance.health.outcomes import Outcome
 from config.keeping import Protection
 from recorder.capture.fleet import WorkerFacts
+from recorder.store.overwriting import BreachCount
 from recorder.store.records import CheckpointRecord, Signing, VolumeState
 
 CameraState = Literal["recording", "connecting", "backing_off", "disabled", "retired", "stopped"]
@@ -148,6 +149,8 @@ class Facts:
     """The capture processes."""
     overwrite_asked: bool = False
     """`[retention] when_full = "overwrite"` is configured."""
+    breaches: BreachCount = field(default_factory=BreachCount)
+    """What a full disk has taken below its floor so far."""
     target_days: int = 0
     now_us: int = 0
     started_us: int = 0

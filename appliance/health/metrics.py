@@ -152,6 +152,10 @@ def _of_volumes(facts: Facts) -> Iterable[Metric]:
         for name in Condition:
             state.add_metric([volume.name, name.value], float(volume.state == name))
     yield from (free, total, usable, state)
+    broken = CounterMetricFamily(
+        "custos_breached_segments", "Segments overwritten below their floor.", value=facts.breaches.count
+    )
+    yield broken
 
 
 def floor_margin_days(facts: Facts) -> float | None:

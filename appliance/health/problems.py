@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from appliance.health.facts import CameraFacts, Facts, WitnessFacts
 from config.errors import CustosError
-from config.times import HOUR_US, MINUTE_US, format_us
+from config.times import DAY_US, HOUR_US, MINUTE_US, format_us
 from recorder.errors import SourceError, StorageError
 from recorder.store.log.errors import KeyUnavailable, Sm2Error
 from recorder.store.pressure import WRITABLE
@@ -36,6 +36,12 @@ KEYS_RARE_S: Final = 4.0
 
 UNSIGNED_TOLD_US: Final = 2 * MINUTE_US
 """A camera that signs does it for every group of pictures, or every few: so much without is no accident of a cut."""
+
+BREACH_FRESH_US: Final = HOUR_US
+"""Footage is being lost now."""
+
+BREACH_TOLD_US: Final = 7 * DAY_US
+"""For so long it is told that the floor was broken: whoever looks once a week must not miss it."""
 
 RESTART_TOLD_US: Final = HOUR_US
 """For so long it is told that a capture process ended."""
@@ -212,8 +218,12 @@ def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
         if camera.needs_purpose:
             text = _PURPOSE[chinese].format(name=camera.name, days=camera.target_days)
             yield Problem("purpose_missing", text, Weight.DEGRADED, camera.id)
-    if facts.overwrite_asked and any(volume.state in ("low", "full") for volume in facts.volumes):
-        yield Problem("overwrite_not_done", _OVERWRITE[chinese], Weight.DEGRADED)
+    breaches = facts.breaches
+    if breaches.last_us is not None and facts.now_us - breaches.last_us < BREACH_TOLD_US:
+        weight = Weight.FAILING if facts.now_us - breaches.last_us < BREACH_FRESH_US else Weight.DEGRADED
+        size, days = breaches.bytes / 1e9, breaches.short_us / DAY_US
+        told = {"count": breaches.count, "size": size, "days": days, "last": _minute(breaches.last_us)}
+        yield Problem("floor_breached", _BREACHED[chinese].format(**told), weight)
 
 
 def _reason(code: str, text: str, chinese: bool) -> str:
@@ -414,10 +424,13 @@ _CLOCK_BEHIND: Final = (
     "采集设备 {name} 的时钟比本机慢 {seconds} 秒，画面叠加的时间与录像时间不符："
     "请为二者设置同一时间服务器；录像以本机时钟为准。",
 )
-_OVERWRITE: Final = (
-    "when_full is “overwrite”, but this version discards no footage younger than floor_days, even on a full disk: "
-    "free space or add a disk.",
-    "when_full 设为“overwrite”，但本版本即使磁盘写满也不会删除未满 floor_days 的录像：请清理空间或增加磁盘。",
+_BREACHED: Final = (
+    "Footage that had to be kept was overwritten, because a disk was full and when_full is “overwrite”: {count} "
+    "segments ({size:.1f} GB) so far, up to {days:.1f} days too early, the last at {last}. The law wants it kept: add "
+    "a disk, or lower what cameras send. Each breach stands in the log (GET /api/v1/breaches).",
+    "磁盘写满且 when_full 设为“overwrite”，未满法定留存期的录像已被覆盖：迄今 {count} 段（{size:.1f} GB），"
+    "最多提前 {days:.1f} 天，最近一次在 {last}。法律要求保存这些录像：请增加磁盘或降低码率。"
+    "每次覆盖均记入日志（GET /api/v1/breaches）。",
 )
 
 CHINESE: Final[Mapping[str, str]] = {

@@ -284,6 +284,7 @@ class RecordingBox:
             log.info("recovered", segments=found.recovered, damaged=found.damaged, discards=found.discards_finished)
         self._store.note("boot", boot_fields(self._clock))
         self._tell_configuration()
+        self._store.overwriting.put_in_force(is_on=self._settings.retention.when_full == "overwrite")
         self._bring_cameras_together()
         with _reported("the log could not be signed; it is tried again every minute"):
             self._store.checkpoint()
@@ -472,6 +473,8 @@ class RecordingBox:
             return
         self._swept_us = self._clock.read().mono_us
         report = sweep(self._store, self._clock)
+        if report.broken:
+            log.error("footage that had to be kept was overwritten", segments=report.broken, bytes=report.bytes)
         if report.should or report.refused:
             log.info("swept", what=report.sentence, bytes=report.bytes)
 

@@ -20,7 +20,7 @@ from config.times import format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
-from recorder.store import files, sidecar, tables
+from recorder.store import files, overwriting, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
 from recorder.store.keeping import floor_of
@@ -236,7 +236,7 @@ def _tree_hashes(store: Store, connection: Connection, signed: Checkpoint, text:
 
 
 def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Finding]:
-    """7: no segment under a hold or below the floor was discarded."""
+    """7: no segment under a hold was discarded, nor one below the floor unless a `breach` entry admits it."""
     query = select(tables.items).where(tables.items.c.state.in_([MediaState.GOING.value, MediaState.GONE.value]))
     for row in connection.execute(query).mappings():
         name = segment_id_of(row["stream_id"], row["n"])
@@ -249,10 +249,21 @@ def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Find
         else:  # written before leaves told it
             earliest_us = earliest_discard_us(row["t1_us"], floor_days, store.zone)
         trusted_us = row["t1_us"] + min(leaf.at_us - row["t1_us"], leaf.elapsed_us - row["elapsed_us"])
-        if trusted_us < earliest_us:
+        if trusted_us < earliest_us and not _is_admitted(store, connection, row):
             yield Finding(7, name, "it was discarded before the floor let it go")
         for hold_id in _holds_at(connection, row, leaf.at_us):
             yield Finding(7, name, f"it was discarded while hold {hold_id} was in force")
+
+
+def _is_admitted(store: Store, connection: Connection, row: RowMapping) -> bool:
+    """Whether an entry before the discard says that it breaks the floor, of this very item, by a wish of the owner."""
+    index = overwriting.covers(connection, row["stream_id"], row["n"], row["del_leaf"])
+    leaf = _leaf(store, connection, index)
+    if not _tells(leaf, "breach", row):
+        return False
+    assert leaf is not None
+    wish = _leaf(store, connection, leaf.fields.get("wish"))
+    return wish is not None and wish.type == "audit" and wish.fields.get("when_full") == "overwrite"
 
 
 def _floor_then(connection: Connection, row: RowMapping) -> int:

@@ -103,6 +103,14 @@ def condition(
     return min(before, returned, key=_SPACE.index)
 
 
+def to_free_bytes(volume: VolumeState) -> int:
+    """How much has to go from a volume so that it is not critical any more; 0 where it is not."""
+    if volume.state not in PRESSED:
+        return 0
+    enough = levels(volume.total_bytes, volume.reserve_bytes).critical * RETURN_QUARTERS // 4
+    return max(0, enough + RETURN_QUARTERS - volume.free_bytes)
+
+
 def _space(free_bytes: int, found: Levels) -> Condition:
     if free_bytes < found.full:
         return Condition.FULL

@@ -489,6 +489,24 @@ class VolumeState:
 
 
 @dataclass(frozen=True)
+class Breach:
+    """Footage of one stream that was discarded below its floor, because a disk was full and its owner had said so."""
+
+    leaf_index: int
+    """Of the entry that admits it."""
+    stream_id: str
+    n0: int
+    n1: int
+    at_us: int
+    floor_days: int
+    """For how long it had to be kept."""
+    short_us: int
+    """By how much too early it went, of the newest of it."""
+    bytes: int
+    volume: str
+
+
+@dataclass(frozen=True)
 class RecoveryReport:
     """What was found and finished at start."""
 

@@ -3,14 +3,15 @@
 Their order is that of docs/storage.md, "Procedures"; each step is durable before the next.
 `Segments.discard` is the one function that deletes media, and no other does. It does not believe the plan it is
 handed: inside the transaction that marks a segment it asks again whether it is old enough by trusted time and under
-no hold, and when the catalogue does not answer, nothing is deleted.
+no hold, and when the catalogue does not answer, nothing is deleted. Nor is it believed that a full disk may break the
+floor: that this was wished must stand in the log, and the disk be full (`overwriting`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -35,7 +36,7 @@ from recorder.errors import (
     UnderHold,
     VolumeAway,
 )
-from recorder.store import files, tables
+from recorder.store import files, overwriting, tables
 from recorder.store.boxes import (
     TIMESCALE_HZ,
     BoxesDamaged,
@@ -55,7 +56,7 @@ from recorder.store.layout import PART, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, Parts
-from recorder.store.pressure import ERASABLE, HERE, WRITABLE
+from recorder.store.pressure import ERASABLE, HERE, PRESSED, WRITABLE
 from recorder.store.records import (
     AudioCodec,
     AudioFacts,
@@ -104,6 +105,17 @@ class _Marked:
     stream_id: str
     n: int
     floor_days: int
+    short_us: int = 0
+    """By how much too early it goes: only by the owner's wish."""
+    until_us: int = 0
+    """When it might go."""
+    wish_leaf: int | None = None
+    """The entry of that wish; None: it goes by the rules."""
+
+    @property
+    def alike(self) -> tuple[int, int]:
+        """What is told by one entry."""
+        return (self.floor_days, -1 if self.wish_leaf is None else self.wish_leaf)
 
 
 @dataclass(frozen=True)
@@ -333,8 +345,13 @@ class Segments:
 
     # -- discarding
 
-    def discard(self, segment_ids: Sequence[str], rule: str) -> DiscardReport:
+    def discard(
+        self, segment_ids: Sequence[str], rule: str, overwrite: overwriting.Overwrite | None = None
+    ) -> DiscardReport:
         """Remove the media of these segments, and nothing else; leaves and rows stay.
+
+        `overwrite`: leave to break the floor (never a hold, nor an export that is being made) on one disk. It is looked
+        at again here: the wish must still stand in the log, and that disk be full now. Each breach is an entry.
 
         1 re-check the floor by trusted time and the holds, mark the rows `going`, append `del` (one transaction);
         2 checkpoint; 3 unlink, fsync the folder; 4 append `del.done`. A crash anywhere is finished at start.
@@ -342,11 +359,13 @@ class Segments:
         marked: list[_Marked] = []
         refused: list[tuple[str, Refused]] = []
         there = self._erasable()
+        if overwrite is not None and self._volumes.state(overwrite.volume).state not in PRESSED:
+            overwrite = None
         with self._database.write() as connection:
             now_us = self._clock.read().utc_us
             for segment_id in segment_ids[:DISCARD_BATCH]:
                 try:
-                    marked.append(self._checked(connection, segment_id, now_us, there))
+                    marked.append(self._checked(connection, segment_id, now_us, there, overwrite))
                 except Refused as err:
                     refused.append((segment_id, err))
             going = self._announce(connection, marked, rule, now_us) if marked else 0
@@ -475,7 +494,14 @@ class Segments:
         )
         return seen, facts, sealed
 
-    def _checked(self, connection: Connection, segment_id: str, now_us: int, there: Set[str]) -> _Marked:
+    def _checked(
+        self,
+        connection: Connection,
+        segment_id: str,
+        now_us: int,
+        there: Set[str],
+        overwrite: overwriting.Overwrite | None,
+    ) -> _Marked:
         """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
         stream_id, n = parse_segment_id(segment_id)
         row = _item(connection, stream_id, n)
@@ -490,7 +516,8 @@ class Segments:
         camera_id = camera_of(stream_id)
         floor_days = floor_of(self._rules(connection, camera_id), row["leaf_index"])
         earliest_us = may_go_us(row["t1_us"], floor_days, self._zone, row["utc_offset_s"], now_us)
-        if trusted_us < earliest_us:
+        is_early = trusted_us < earliest_us
+        if is_early and not _is_wished(connection, overwrite, row["volume"]):
             raise BelowFloor(f"{segment_id} may go at the earliest on {format_us(earliest_us)}; it is younger.")
         held = holds_on(connection, camera_id, row["t0_us"], row["t1_us"])
         if held:
@@ -498,7 +525,9 @@ class Segments:
         wanted = exports_of(connection, stream_id, row["t0_us"], row["t1_us"])
         if wanted:
             raise UnderExport(f"{UnderExport.sentence()} ({segment_id}, export {wanted[0]})")
-        return _Marked(stream_id, n, floor_days)
+        if not is_early or overwrite is None:
+            return _Marked(stream_id, n, floor_days)
+        return _Marked(stream_id, n, floor_days, earliest_us - trusted_us, earliest_us, overwrite.wish_leaf)
 
     def _rules(self, connection: Connection, camera_id: str) -> Sequence[Rule]:
         """Of a camera of an older catalogue, until its first rule is written, what the box was told."""
@@ -506,12 +535,14 @@ class Segments:
 
     def _announce(self, connection: Connection, marked: Sequence[_Marked], rule: str, now_us: int) -> int:
         """One entry for what follows each other in a stream and was kept by one floor."""
-        by_floor: dict[int, list[tuple[str, int]]] = {}
+        by_floor: dict[tuple[int, int], list[tuple[str, int]]] = {}
         for one in marked:
-            by_floor.setdefault(one.floor_days, []).append((one.stream_id, one.n))
-        ranges = [(floor_days, *span) for floor_days, keys in sorted(by_floor.items()) for span in _ranges(keys)]
+            by_floor.setdefault(one.alike, []).append((one.stream_id, one.n))
+        ranges = [(alike, *span) for alike, keys in sorted(by_floor.items()) for span in _ranges(keys)]
         size = 0
-        for floor_days, stream_id, n0, n1 in ranges:
+        for (floor_days, wish_leaf), stream_id, n0, n1 in ranges:
+            if wish_leaf >= 0:
+                self._admit(connection, [one for one in marked if one.stream_id == stream_id and n0 <= one.n <= n1])
             chosen = (tables.items.c.stream_id == stream_id) & tables.items.c.n.between(n0, n1)
             rows = connection.execute(select(tables.items).where(chosen)).mappings().all()
             media = [row for row in rows if row["kind"] == "segment"]
@@ -538,6 +569,30 @@ class Segments:
             size += fields["bytes"]
         return size
 
+    def _admit(self, connection: Connection, going: Sequence[_Marked]) -> None:
+        """Before its discard is announced: what is broken, for how long it had stood, and by how much too early."""
+        oldest, newest = (choose(going, key=lambda one: one.n) for choose in (min, max))
+        chosen = (tables.items.c.stream_id == newest.stream_id) & tables.items.c.n.between(oldest.n, newest.n)
+        media = chosen & (tables.items.c.kind == "segment")
+        size, volume = connection.execute(
+            select(func.sum(tables.items.c.bytes), func.min(tables.items.c.volume)).where(media)
+        ).one()
+        fields = {
+            "stream": newest.stream_id,
+            "n0": oldest.n,
+            "n1": newest.n,
+            "floor_days": newest.floor_days,
+            "until": format_us(max(one.until_us for one in going)),
+            "short_us": max(one.short_us for one in going),
+            "bytes": int(size),
+            "volume": volume,
+            "wish": newest.wish_leaf,
+        }
+        entry = self._ledger.append(connection, "breach", fields)
+        row = {name: fields[name] for name in ("n0", "n1", "floor_days", "short_us", "bytes", "volume")}
+        told = {"leaf_index": entry.index, "stream_id": newest.stream_id, "at_us": entry.at_us}
+        connection.execute(insert(tables.breaches).values(**told, **row))
+
     def _report_gone(self, keys: Sequence[tuple[str, int]]) -> None:
         with self._database.write() as connection:
             for stream_id, n0, n1 in _ranges(keys):
@@ -549,6 +604,11 @@ class Segments:
                 )
                 mark = {"state": MediaState.GONE.value, "done_leaf": entry.index}
                 connection.execute(update(tables.items).where(chosen).values(**mark))
+
+
+def _is_wished(connection: Connection, overwrite: overwriting.Overwrite | None, volume: str) -> bool:
+    """Whether the floor may be broken on that volume, as the log stands in this very transaction."""
+    return overwrite is not None and overwrite.volume == volume and overwriting.wish(connection) == overwrite.wish_leaf
 
 
 def parse_segment_id(segment_id: str) -> tuple[str, int]:

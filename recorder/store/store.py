@@ -38,6 +38,7 @@ from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.sm3 import sm3
 from recorder.store.making import InitReport, make
+from recorder.store.overwriting import Overwrite, Overwriting
 from recorder.store.parts import FinishedPart, PartFile
 from recorder.store.places import Place
 from recorder.store.pressure import ERASABLE
@@ -115,6 +116,7 @@ class Store:
         self._proofs = Proofs(self.ledger, self.anchors, self.keys)
         self.views = Views(self.database, self.ledger, clock)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
+        self.overwriting = Overwriting(self.database, self.ledger)
         self.disks = Volumes(layout, self.database, self.ledger, clock, facts.box_id, volumes)
         self._segments = Segments(
             layout,
@@ -503,9 +505,13 @@ class Store:
 
     # -- keeping
 
-    def discard(self, segment_ids: Sequence[str], rule: str) -> DiscardReport:
+    def discard(self, segment_ids: Sequence[str], rule: str, overwrite: Overwrite | None = None) -> DiscardReport:
         """Remove media: the one function that does, twice guarded."""
-        return self._segments.discard(segment_ids, rule)
+        return self._segments.discard(segment_ids, rule, overwrite)
+
+    def oldest_on(self, volume: str, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
+        """The oldest media still here on a volume."""
+        return self.catalogue.oldest_on(volume, limit, after)
 
     def finish_discards(self) -> tuple[str, ...]:
         """Finish what a crash or a failing disk left half discarded."""

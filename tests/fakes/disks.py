@@ -105,7 +105,7 @@ class Disks:
 
     def _writing(self, real: Callable[..., int]) -> Callable[..., int]:
         def call(handle: int, pieces: Any) -> int:
-            path = Path(os.readlink(f"/proc/self/fd/{handle}"))
+            path = Path(f"/proc/self/fd/{handle}").readlink()
             self._check(path, "write", writes=True)
             disk = self._of(path)
             if disk is not None and disk.free_bytes < sum(map(len, pieces)):

@@ -557,6 +557,14 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 
 
 UNDO = {
+    "0016": (
+        "DROP INDEX present_by_volume",
+        "DROP TABLE breaches",
+        "DROP TABLE overwriting",
+        "DROP TABLE left_behind",
+        "DROP TABLE volumes",
+        "ALTER TABLE cameras DROP COLUMN volume",
+    ),
     "0013": ("DROP TABLE log_keys",),
     "0012": (
         "ALTER TABLE items DROP COLUMN camsig",

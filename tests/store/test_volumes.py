@@ -1,4 +1,4 @@
-"""Several disks: where footage goes, and what becomes of it when one of them fails, fills up, goes away or is swapped."""
+"""Several disks: where footage goes, and what becomes of it when one of them fails, fills up, goes or is swapped."""
 
 import itertools
 import json
@@ -78,8 +78,11 @@ class Box:
     def fails(self, recording: Recording, kind: type[StorageError]) -> None:
         """The next pictures are more than the disk takes."""
         with pytest.raises(kind):
-            for packet in self.coming:
-                recording.feed(packet)
+            self._feed(recording)
+
+    def _feed(self, recording: Recording) -> None:
+        for packet in self.coming:
+            recording.feed(packet)
 
     def leaves(self, kind: str) -> list[dict[str, object]]:
         return [dict(leaf.fields) for _, leaf in self.store.leaves(0, self.store.log_size) if leaf.type == kind]

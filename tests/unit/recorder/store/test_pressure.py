@@ -1,5 +1,6 @@
 """The states of a volume, and which one comes first: rules over values."""
 
+import itertools
 from dataclasses import replace
 
 from hypothesis import given
@@ -100,7 +101,7 @@ def test_a_volume_does_not_flap(total: int, told: int | None, swings: list[int],
         state = condition(Look(min(total, limit * (100 + percent) // 100), total), told, state)
         seen.append(state)
 
-    assert sum(one is not two for one, two in zip(seen, seen[1:], strict=False)) <= 1
+    assert sum(one is not two for one, two in itertools.pairwise(seen)) <= 1
 
 
 @given(looks(), TOLD)
