@@ -52,6 +52,7 @@ def reading(at: Desk) -> Iterator[Store]:
         time_zone=settings.box.time_zone,
         keeping=settings.retention.defaults,
         exclusive=False,
+        volumes=settings.wishes,
     )
     try:
         yield store

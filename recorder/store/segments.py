@@ -35,6 +35,7 @@ from recorder.errors import (
     UnderExport,
     UnderHold,
     VolumeAway,
+    VolumeMissing,
 )
 from recorder.store import files, overwriting, tables
 from recorder.store.boxes import (
@@ -61,6 +62,7 @@ from recorder.store.records import (
     AudioCodec,
     AudioFacts,
     CodecName,
+    Condition,
     Head,
     MediaState,
     SegmentFacts,
@@ -85,8 +87,6 @@ class Leftover:
     recovered: str | None = None
     damaged: Path | None = None
     empty: Path | None = None
-    carried: str | None = None
-    """Recovered from a volume that takes no writes, to this one."""
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,6 @@ class Segments:
         self._checkpoint = checkpoint
         self._with_sm3 = with_sm3
         self._volumes = volumes
-        self._missed: set[tuple[str, int, str]] = set()
-        """Of which it stands written that they may lie on a volume that is away."""
         self._parts = Parts(
             layout,
             lambda camera: volumes.places(pinned(camera)),
@@ -263,21 +261,24 @@ class Segments:
         states = self._volumes.states()
         for one in states:
             if one.is_written and one.state not in HERE:
-                self._miss(head, one.name, str(place))
+                self._miss(head, one.name, str(place), is_away=True)
         left = self._left(head, [one.name for one in states if one.state in HERE], place)
         for volume, found in left:
             try:
-                after = self._recover(head, found, self._layout.volume(volume) / place, volume)
-            except StorageError as err:
+                secured = self._secured(head, found, self._layout.volume(volume) / place, volume)
+            except (StorageReadOnly, StorageFailed, VolumeMissing) as err:
                 self._volumes.failed(volume, err)
                 if not any(one.name != volume and one.state in WRITABLE for one in states):
                     raise
                 self._miss(head, volume, str(place))
-            else:
-                for other, _ in left:
-                    if other != volume:  # a copy that was carried over, and not written down before a crash
-                        self._miss(head, other, str(place))
-                return after
+                continue
+            if isinstance(secured, Leftover):
+                return head, secured
+            after = self._write_down(*secured)
+            for other, _ in left:
+                if other != volume:  # a copy that was carried over, and not written down before a crash
+                    self._miss(head, other, str(place))
+            return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n))
         return head, Leftover()
 
     def _left(self, head: Head, volumes: Sequence[str], place: PurePosixPath) -> list[tuple[str, Path]]:
@@ -299,25 +300,27 @@ class Segments:
                 self._miss(head, volume, str(place))
         return whole + growing
 
-    def _miss(self, head: Head, volume: str, path: str) -> None:
-        """What may lie there cannot be finished now, and recording does not wait for a disk to come back."""
-        key = (head.stream_id, head.next_n, volume)
-        if key in self._missed:
-            return
+    def _miss(self, head: Head, volume: str, path: str, *, is_away: bool = False) -> None:
+        """What may lie there cannot be finished now, and recording does not wait for a disk to come back.
+
+        On one that is away nothing was begun since: the first place of a stream that is missed there is the only one.
+        """
+        left = tables.left_behind.c
+        chosen = (left.volume == volume) & (left.stream_id == head.stream_id if is_away else left.path == path)
+        with self._database.read() as connection:
+            if connection.execute(select(left.n).where(chosen).limit(1)).scalar() is not None:
+                return
         row = {"volume": volume, "path": path, "stream_id": head.stream_id, "n": head.next_n}
-        chosen = (tables.left_behind.c.volume == volume) & (tables.left_behind.c.path == path)
         with self._database.write() as connection:
-            if connection.execute(select(tables.left_behind.c.n).where(chosen)).scalar() is None:
-                connection.execute(insert(tables.left_behind).values(**row))
-        self._missed.add(key)
+            connection.execute(insert(tables.left_behind).values(**row))
 
     def tidy(self) -> tuple[Path, ...]:
-        """Put away what was left behind on volumes that are back: its time is told by a gap, so it is no item.
+        """Put away what was left behind on volumes that are well again: its time is told by a gap, so it is no item.
 
         Raises:
-            StorageError, CatalogueError: the rest is tried again.
+            CatalogueError: the rest is tried again.
         """
-        there = [one.name for one in self._volumes.states() if one.state in ERASABLE]
+        there = [one.name for one in self._volumes.states() if one.state in (*WRITABLE, Condition.FULL)]
         query = select(tables.left_behind, tables.streams.c.next_n).join(
             tables.streams, tables.streams.c.id == tables.left_behind.c.stream_id
         )
@@ -328,13 +331,18 @@ class Segments:
             if row["n"] >= row["next_n"]:
                 continue  # `resume` finds it, if it is there
             final = self._layout.volume(row["volume"]) / row["path"]
-            for path in (final, final.with_name(final.name + PART)):
-                if path.exists() and not self._is_footage(row):
-                    put.append(files.put_away(path, self._layout.damaged_on(row["volume"])))
+            try:
+                for path in (final, final.with_name(final.name + PART)):
+                    with files.translated(path):
+                        is_there = path.exists() and not self._is_footage(row)
+                    if is_there:
+                        put.append(files.put_away(path, self._layout.damaged_on(row["volume"])))
+            except StorageError as err:  # it is tried again when the disk is well
+                self._volumes.failed(row["volume"], err)
+                continue
             with self._database.write() as connection:
                 chosen = (tables.left_behind.c.volume == row["volume"]) & (tables.left_behind.c.path == row["path"])
                 connection.execute(delete(tables.left_behind).where(chosen))
-        self._missed.clear()
         return tuple(put)
 
     def _is_footage(self, row: Mapping[Any, Any]) -> bool:
@@ -430,25 +438,30 @@ class Segments:
             _note_signing(connection, header, facts)
             return _advance(connection, head, entry, facts.t1_us)
 
-    def _recover(self, head: Head, found: Path, final: Path, volume: str) -> tuple[Head, Leftover]:
+    def _secured(
+        self, head: Head, found: Path, final: Path, volume: str
+    ) -> tuple[SegmentHeader, SegmentFacts, _Sealed] | Leftover:
+        """A leftover cut to its last whole fragment under its final name, here or on another volume; nothing is written
+        down yet. Or where it was put away.
+
+        Raises:
+            StorageReadOnly, StorageFailed, VolumeMissing: it could not be. StorageFull: there is no room for it.
+        """
         try:
             seen, facts, sealed = self._examine(head, found, volume)
         except (BoxesDamaged, ChainBroken):
-            return head, Leftover(damaged=files.put_away(found, self._layout.damaged_on(volume)))
+            return Leftover(damaged=files.put_away(found, self._layout.damaged_on(volume)))
         if facts is None:
-            return head, Leftover(empty=files.put_away(found, self._layout.empty_on(volume)))
-        carried = None
+            return Leftover(empty=files.put_away(found, self._layout.empty_on(volume)))
         try:
             files.cut(found, sealed.bytes)
             if found != final:
                 files.seal(found, final)
         except (StorageReadOnly, StorageFailed) as err:
             self._volumes.failed(volume, err)
-            carried = self._carry(seen.header, found, sealed)
-            sealed = replace(sealed, volume=carried)
+            sealed = replace(sealed, volume=self._carry(seen.header, found, sealed))
             self._miss(head, volume, str(segment_path(head.stream_id, head.next_n, head.t1_us)))
-        after = self._write_down(seen.header, facts, sealed)
-        return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n), carried=carried)
+        return seen.header, facts, sealed
 
     def _carry(self, header: SegmentHeader, found: Path, sealed: _Sealed) -> str:
         """Copy the whole fragments of a leftover to another volume, and seal them there; which one.

@@ -7,6 +7,7 @@ that keep the promises are `segments` (footage), `ledger` (the log), `checkpoint
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from config.clock import Clock
 from config.keeping import AS_THE_LAW, Defaults
 from config.volumes import VolumeWish
 from recorder.causes import Cause
-from recorder.errors import CatalogueCorrupt, StorageError
+from recorder.errors import CatalogueCorrupt, CatalogueError, StorageError
 from recorder.store import access, datadir, files
 from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
@@ -183,7 +184,9 @@ class Store:
             if exclusive:
                 store.database.prepare()
                 store._checkpoints.begin()
-            store.disks.read()
+            # A catalogue that an older program has left knows of no volumes, and may be read all the same.
+            with contextlib.nullcontext() if exclusive else contextlib.suppress(CatalogueError):
+                store.disks.read()
         except BaseException:
             if held is not None:
                 os.close(held)
@@ -202,7 +205,7 @@ class Store:
     def recover(self) -> RecoveryReport:
         """What a recording box does before its cameras start: finish discards, leftovers, and say it was down."""
         self.disks.make()
-        finished = self._segments.finish_discards()
+        finished = self._finished_discards()
         leftovers: list[Leftover] = []
         for camera in self.cameras.all():
             _, leftover = self._segments.resume(camera.stream_id)
@@ -221,6 +224,15 @@ class Store:
         for path in report.damaged:
             self.note("finding", {"what": "damaged", "file": Path(path).name})
         return report
+
+    def _finished_discards(self) -> tuple[str, ...]:
+        """Of several disks one that does not do it keeps no camera from being recorded: the sweep tells."""
+        try:
+            return self._segments.finish_discards()
+        except StorageError:
+            if len(self.volumes()) == 1:
+                raise
+            return ()
 
     # -- identity
 

@@ -214,9 +214,7 @@ def test_what_is_freed_is_what_makes_a_disk_well(total: int, told: int, share: f
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(["record", "fill", "room", "hold", "sweep", "stop", "overwrite"]), max_size=8))
-def test_no_order_of_calls_crosses_the_floor_untold(
-    tmp_path_factory: pytest.TempPathFactory, steps: list[str]
-) -> None:
+def test_no_order_of_calls_crosses_the_floor_untold(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
     """Whatever happens in whatever order: holds stand, and every breach is admitted, or there is none under `stop`."""
     with pytest.MonkeyPatch.context() as patch:
         box, held = Box(tmp_path_factory.mktemp("box"), patch), set[str]()
