@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 from config.clock import Clock
 from config.times import DAY_US
-from recorder.errors import StorageError
+from recorder.errors import StorageError, StorageFull, VolumeAway
 from recorder.store.keeping import epochs
 from recorder.store.overwriting import Overwrite
-from recorder.store.pressure import PRESSED, to_free_bytes
-from recorder.store.records import Segment
+from recorder.store.pressure import ERASABLE, WRITABLE, overwritable, to_free_bytes
+from recorder.store.records import Condition, Segment
+from recorder.store.segments import DiscardReport
 from recorder.store.store import Store
 from retention.policy import Now, Policy, Reason, plan
 
@@ -28,6 +29,10 @@ SWEEP_BATCH = 500
 SWEEP_LIMIT = 200_000
 """Segments discarded in one pass; the rest goes in the next. What stays is not counted: footage under a hold is the
 oldest, and a limit on looking would never let a pass come to what lies behind it."""
+
+
+NEVER_US = 2**62
+"""Of a disk without footage."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +66,32 @@ def sweep(store: Store, clock: Clock) -> SweepReport:
     """
     problem = _finished(store)
     now = Now(clock.read().utc_us, store.elapsed_us())
-    tally = _Tally()
+    tally = _Tally(store)
     for camera in store.cameras.all():
         policy = Policy(tuple(store.cameras.rules(camera.id)), store.zone)
         for entries, target_days in epochs(policy.rules, store.log_size):
             tally.sweep(store, camera.stream_id, entries, now.wall_us - target_days * DAY_US, policy, now)
-    for volume in store.volumes():
-        leave = store.overwriting.on(volume.name) if volume.is_written and volume.state in PRESSED else None
-        if leave is not None:
-            tally.overwrite(store, leave, to_free_bytes(volume))
-    if problem is not None:
+    _overwrite(store, tally)
+    if problem := problem or tally.problem:
         raise problem
     return tally.report()
+
+
+def _overwrite(store: Store, tally: _Tally) -> None:
+    """Where no disk has room, and the owner wished it: from the disk with the oldest footage first, until one has."""
+    tried: set[str] = set()
+    while full := [one for one in overwritable(store.volumes()) if one.name not in tried]:
+        volume = min(full, key=lambda one: _oldest_us(store, one.name))
+        tried.add(volume.name)
+        leave = store.overwriting.on(volume.name)
+        if leave is None:
+            return
+        tally.overwrite(store, leave, to_free_bytes(volume))
+
+
+def _oldest_us(store: Store, volume: str) -> int:
+    found = store.oldest_on(volume, 1)
+    return found[0].t1_us if found else NEVER_US
 
 
 def _finished(store: Store) -> StorageError | None:
@@ -87,7 +106,12 @@ def _finished(store: Store) -> StorageError | None:
 class _Tally:
     """What a pass has come to so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.problem: StorageError | None = None
+        """What a disk did not do; the rest was tried all the same."""
+        self._there = {one.name for one in store.volumes() if one.state in ERASABLE}
+        """The volumes from which something can be discarded now."""
         self._kept: Counter[Reason] = Counter()
         self._refused: Counter[str] = Counter()
         self._should = self._did = self._bytes = self._broken = 0
@@ -102,14 +126,26 @@ class _Tally:
             after = (found[-1].t1_us, found[-1].n)
             verdicts = plan(found, policy, now)
             self._kept.update(verdict.reason for verdict in verdicts if not verdict.goes)
-            self._discard(store, [verdict.segment.id for verdict in verdicts if verdict.goes], policy.name)
+            due = [verdict.segment for verdict in verdicts if verdict.goes]
+            going = [one.id for one in due if one.volume in self._there]
+            self._should += len(due)
+            self._refused.update([VolumeAway.code] * (len(due) - len(going)))  # the guard would say so, one by one
+            if going and (report := self._discarded(going, policy.name)):
+                self._did += len(report.discarded)
 
-    def _discard(self, store: Store, going: list[str], rule: str) -> None:
-        self._should += len(going)
-        if going:
-            report = store.discard(going, rule)
-            self._did, self._bytes = self._did + len(report.discarded), self._bytes + report.bytes
-            self._refused.update(error.code for _, error in report.refused)
+    def _discarded(self, going: list[str], rule: str, leave: Overwrite | None = None) -> DiscardReport | None:
+        """What came of it; None: a disk did not do it. Nothing more is asked of that one, and of the others all."""
+        try:
+            report = self._store.discard(going, rule, leave)
+        except StorageFull:  # the catalogue takes no entry: it takes none for other disks either
+            raise
+        except StorageError as err:
+            self.problem = self.problem or err
+            self._there = {one.name for one in self._store.volumes() if one.state in (*WRITABLE, Condition.FULL)}
+            return None
+        self._bytes += report.bytes
+        self._refused.update(error.code for _, error in report.refused)
+        return report
 
     def overwrite(self, store: Store, leave: Overwrite, wanted_bytes: int) -> None:
         """Take the oldest of a full disk, of all cameras, until so much is free; what is held is passed over."""
@@ -120,9 +156,10 @@ class _Tally:
             self._kept[Reason.HELD] += len(found) - len(free)
             going = _enough(free, wanted_bytes)
             if going:
-                report = store.discard([one.id for one in going], "a full disk is overwritten", leave)
-                self._broken, self._bytes = self._broken + len(report.discarded), self._bytes + report.bytes
-                self._refused.update(error.code for _, error in report.refused)
+                report = self._discarded([one.id for one in going], "a full disk is overwritten", leave)
+                if report is None:
+                    return  # what does not free anything must not go on taking
+                self._broken += len(report.discarded)
                 wanted_bytes -= report.bytes
                 if len(going) < len(free):  # what was not asked for comes next, should that not have been enough
                     after = (going[-1].t1_us, going[-1].stream_id, going[-1].n)

@@ -103,6 +103,17 @@ def condition(
     return min(before, returned, key=_SPACE.index)
 
 
+def overwritable(volumes: Sequence[VolumeState]) -> list[VolumeState]:
+    """Of which volumes the floor may be broken, where its owner has wished it: those that are full, if none has room.
+
+    While any takes segments without being short of space, recording goes on there, and nothing has to give way.
+    """
+    written = [one for one in volumes if one.is_written]
+    if any(one.state in (Condition.OK, Condition.LOW) for one in written):
+        return []
+    return [one for one in written if one.state in PRESSED]
+
+
 def to_free_bytes(volume: VolumeState) -> int:
     """How much has to go from a volume so that it is not critical any more; 0 where it is not."""
     if volume.state not in PRESSED:

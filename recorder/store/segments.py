@@ -57,7 +57,7 @@ from recorder.store.layout import PART, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, Parts
-from recorder.store.pressure import ERASABLE, HERE, PRESSED, WRITABLE
+from recorder.store.pressure import ERASABLE, HERE, WRITABLE, overwritable
 from recorder.store.records import (
     AudioCodec,
     AudioFacts,
@@ -359,7 +359,8 @@ class Segments:
         """Remove the media of these segments, and nothing else; leaves and rows stay.
 
         `overwrite`: leave to break the floor (never a hold, nor an export that is being made) on one disk. It is looked
-        at again here: the wish must still stand in the log, and that disk be full now. Each breach is an entry.
+        at again here: the wish must still stand in the log, that disk be full now, and no other have room. Each breach
+        is an entry.
 
         1 re-check the floor by trusted time and the holds, mark the rows `going`, append `del` (one transaction);
         2 checkpoint; 3 unlink, fsync the folder; 4 append `del.done`. A crash anywhere is finished at start.
@@ -367,7 +368,7 @@ class Segments:
         marked: list[_Marked] = []
         refused: list[tuple[str, Refused]] = []
         there = self._erasable()
-        if overwrite is not None and self._volumes.state(overwrite.volume).state not in PRESSED:
+        if overwrite is not None and overwrite.volume not in {one.name for one in overwritable(self._volumes.states())}:
             overwrite = None
         with self._database.write() as connection:
             now_us = self._clock.read().utc_us

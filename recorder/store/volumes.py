@@ -95,10 +95,6 @@ class Volumes:
         known = [*self._wanted, *sorted(set(self._ids) - set(self._wanted))]
         return [self._state(name) for name in known if name in self._wanted or name in self._ids]
 
-    def state(self, name: str) -> VolumeState:
-        """How it stands with one."""
-        return self._state(name)
-
     def places(self, pinned: str | None = None) -> list[Place]:
         """Where the next segment of a camera that is pinned so may go, the best first."""
         return [self._place(one.name, one.state) for one in in_order(self.states(), pinned)]

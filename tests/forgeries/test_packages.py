@@ -29,7 +29,7 @@ from recorder.store.fsck import check
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.cosignature import cosign, witness_key
 from recorder.store.log.keys import fingerprint, load_key
-from recorder.store.records import AnchorKind, Asker, Condition, Outsider, ViewKind
+from recorder.store.records import AnchorKind, Asker, Outsider, ViewKind
 from recorder.store.segments import Segments
 from recorder.store.store import Store
 from retention.evidence import package
@@ -853,7 +853,7 @@ def test_a_discard_after_its_time_is_lawful_and_one_under_a_hold_is_not(tmp_path
 
 def overwritten(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     """A box that took two segments below their floor for want of room; and the package of that time."""
-    monkeypatch.setattr("recorder.store.segments.PRESSED", tuple(Condition))
+    monkeypatch.setattr("recorder.store.segments.overwritable", lambda states: states)
     clock = FakeClock()
     store = filled(folder, clock)
     begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000

@@ -162,6 +162,24 @@ def test_leave_to_overwrite_is_asked_for_again_where_it_counts(box: Box) -> None
     assert box.gone() == []
 
 
+def test_nothing_is_overwritten_while_another_disk_has_room(box: Box) -> None:
+    """Recording goes on there; and who asks the one function that deletes is refused by the floor."""
+    box.record()
+    box.store.overwriting.put_in_force(is_on=True)
+    box.leave_bytes(0)
+    box.store.close()
+    other = box.disks.add(box.folder / "b", SIZE_BYTES)
+    wishes = [VolumeWish(one.root.name, one.root) for one in (box.disk, other)]
+    box.store = Store.open(box.folder / "data", box.clock, volumes=wishes)
+    box.store.recover()
+
+    assert sweep(box.store, box.clock).broken == 0
+    report = box.store.discard([one.id for one in box.all()], "overwrite", box.store.overwriting.on("a"))
+    assert {type(error) for _, error in report.refused} == {BelowFloor}
+    other.ballast_bytes = SIZE_BYTES
+    assert sweep(box.store, box.clock).broken == 4
+
+
 def test_what_is_past_its_target_goes_first_and_is_no_breach(box: Box) -> None:
     """A disk that this makes room on takes nothing from the floor."""
     box.record()

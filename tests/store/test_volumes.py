@@ -446,12 +446,31 @@ def test_one_disk_that_unlinks_nothing_keeps_no_other_from_it(box: Box) -> None:
     states = {one.id: one.state for one in segments(box.store, box.clock)}
     assert states[first.id] is MediaState.GOING
     assert [states[one.id] for one in found if one.volume == "b"] == [MediaState.GONE] * 2
+    with pytest.raises(StorageFailed):
+        sweep(box.store, box.clock)
     box.disks.broken.clear()
-    box.store.finish_discards()
+    assert sweep(box.store, box.clock).should == 0
     box.store.checkpoint()
 
     assert {one.state for one in segments(box.store, box.clock)} == {MediaState.GONE}
     assert verify(box.store) == []
+
+
+def test_a_sweep_goes_on_behind_a_disk_that_unlinks_nothing(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing more is asked of that one in the pass; what lies on the other goes; the error is told behind that."""
+    monkeypatch.setattr("retention.sweep.SWEEP_BATCH", 1)
+    box.record()
+    box.a.ballast_bytes = 150_000_000
+    box.record()
+    first, second, *_ = found = segments(box.store, box.clock)
+    box.clock.advance(40 * 86400)
+    box.disks.broken.add(box.store.media_path(first))
+    with pytest.raises(StorageFailed):
+        sweep(box.store, box.clock)
+    states = {one.id: one.state for one in segments(box.store, box.clock)}
+
+    assert (states[first.id], states[second.id]) == (MediaState.GOING, MediaState.PRESENT)
+    assert [states[one.id] for one in found if one.volume == "b"] == [MediaState.GONE] * 2
 
 
 def test_a_copy_that_was_carried_and_not_written_down_is_found(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

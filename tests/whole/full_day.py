@@ -74,7 +74,8 @@ class Day:
             "gone": sum(one.state is MediaState.GONE for one in found),
             "breaches": self.store.overwriting.count().count,
             "findings": [one.what for one in verify(self.store)],
-            "oldest_kept": [one.id for one in found if one.state is MediaState.PRESENT][:1],
+            "first": self.held,
+            "oldest_kept": next(one.id for one in found if one.state is MediaState.PRESENT),
         }
 
     def _attempt(self, name: str, act: Callable[[], object]) -> None:

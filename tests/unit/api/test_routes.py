@@ -28,7 +28,7 @@ from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
 from recorder.store.places import Space
-from recorder.store.records import CodecName, Condition, ExportState
+from recorder.store.records import CodecName, ExportState
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from retention.evidence import room
@@ -162,7 +162,7 @@ async def test_a_camera_is_pinned_to_a_volume_that_there_is(box: Box) -> None:
 async def test_what_a_full_disk_took_is_listed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest first: of which camera, below which floor, and by how much too early."""
     assert (await box.ask("GET", "/api/v1/breaches")).json() == {"breaches": [], "segments": 0, "bytes": 0}
-    monkeypatch.setattr("recorder.store.segments.PRESSED", tuple(Condition))
+    monkeypatch.setattr("recorder.store.segments.overwritable", lambda states: states)
     box.store.overwriting.put_in_force(is_on=True)
     one = segments(box.store, box.clock)[0]
     assert box.store.discard([one.id], "a full disk", box.store.overwriting.on("main")).discarded == (one.id,)

@@ -16,6 +16,7 @@ from recorder.store.pressure import (
     condition,
     in_order,
     levels,
+    overwritable,
     reserve_bytes,
 )
 from recorder.store.records import Condition, VolumeState
@@ -140,6 +141,16 @@ def test_the_one_with_most_free_comes_first(volumes: list[VolumeState], pinned: 
     assert [one.state for one in found[len(takes) :] if one.state == Condition.IO_ERROR] == [
         one.state for one in found[len(takes) :]
     ][: sum(one.state == Condition.IO_ERROR for one in found)]
+
+
+@given(VOLUMES)
+def test_nothing_gives_way_while_any_disk_has_room(volumes: list[VolumeState]) -> None:
+    """The floor may be broken of full disks alone, and only where recording could go nowhere else."""
+    found = overwritable(volumes)
+    has_room = any(one.is_written and one.state in (Condition.OK, Condition.LOW) for one in volumes)
+
+    assert all(one.is_written and one.state in PRESSED for one in found)
+    assert bool(found) is (not has_room and any(one.is_written and one.state in PRESSED for one in volumes))
 
 
 def test_every_state_belongs_somewhere() -> None:
