@@ -10,7 +10,19 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from api import errors
 from api.deps import VIEW_THREADS, Guard, Ports
-from api.routes import cameras, exports, footage, forecast, health, holds, log, media, scrub, views
+from api.routes import (
+    breaches,
+    cameras,
+    exports,
+    footage,
+    forecast,
+    health,
+    holds,
+    log,
+    media,
+    scrub,
+    views,
+)
 from api.schemas import Problem
 
 BODY_LIMIT_BYTES = 256 * 1024
@@ -49,7 +61,7 @@ def create_app(ports: Ports) -> FastAPI:
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=BODY_LIMIT_BYTES)
     app.add_middleware(Guard, box=ports, body_limit_bytes=BODY_LIMIT_BYTES)
     errors.install(app)
-    for page in (health, forecast, cameras, footage, media, holds, exports, views, log, scrub):
+    for page in (health, forecast, cameras, footage, media, holds, breaches, exports, views, log, scrub):
         app.include_router(page.router)
     return app
 

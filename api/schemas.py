@@ -137,6 +137,16 @@ Bitrate = Annotated[
 ]
 
 
+VolumeName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$",
+        description="The volume that its footage goes to as long as that takes it; null: where most is free.",
+        examples=["disk2"],
+    ),
+]
+
+
 class CameraNew(Body):
     """A camera to be registered."""
 
@@ -153,6 +163,7 @@ class CameraNew(Body):
     target_days: TargetDays | None = None
     purpose: Purpose | None = None
     bitrate_bps: Bitrate | None = None
+    volume: VolumeName | None = None
 
 
 class CameraChange(Body):
@@ -170,6 +181,7 @@ class CameraChange(Body):
     target_days: TargetDays | None = None
     purpose: Purpose | None = None
     bitrate_bps: Bitrate | None = None
+    volume: VolumeName | None = None
     enabled: Annotated[bool | None, Field(description="False: not recorded, and the record says so.")] = None
 
 
@@ -213,6 +225,7 @@ class CameraOut(BaseModel):
     floor_days: Annotated[int, Field(description="For how many days its footage must be kept from now on.")]
     target_days: Annotated[int, Field(description="After which it goes.")]
     purpose: Annotated[str | None, Field(description="What it is kept for, for longer than the law wants.")]
+    volume: VolumeName | None
     admission: Annotated[
         AdmissionOut | None, Field(description="Where it was just added or changed, and is recorded: does it fit?")
     ] = None
@@ -491,6 +504,28 @@ class HoldOut(BaseModel):
     reviews: Annotated[list[ReviewOut] | None, Field(description="How its review date was changed.")] = None
 
 
+class BreachOut(BaseModel):
+    """Footage that was discarded below its floor, because its disk was full."""
+
+    leaf: Annotated[int, Field(description="Index of the entry of the log that admits it.")]
+    stream: str
+    first: Annotated[int, Field(description="Number of the first item.")]
+    last: Annotated[int, Field(description="Of the last one.")]
+    at: Instant
+    floor_days: Annotated[int, Field(description="For how many days it had to be kept.")]
+    too_early_s: Annotated[float, Field(description="By how much too early the newest of it went.")]
+    bytes: int
+    volume: str
+
+
+class BreachList(BaseModel):
+    """The newest breaches, and all together."""
+
+    breaches: list[BreachOut]
+    segments: Annotated[int, Field(description="So many segments, ever.")]
+    bytes: int
+
+
 class HoldList(BaseModel):
     """Every hold ever placed, or those in force."""
 
@@ -671,9 +706,13 @@ class VolumeStatus(BaseModel):
     """A volume."""
 
     name: str
-    state: Annotated[str, Field(description="ok, low, full, read_only, io_error or missing.")]
+    state: Annotated[
+        str, Field(description="ok, low, critical, full, read_only, io_error, missing, or foreign: another disk.")
+    ]
     free_bytes: int
     total_bytes: int
+    reserve_bytes: Annotated[int, Field(description="What recording leaves free.")]
+    is_written: Annotated[bool, Field(description="False: the settings do not name it any more; it is only read.")]
     full_on: Annotated[
         LocalDate | None, Field(description="When it is full though all goes that is past its target; null: not seen.")
     ] = None
@@ -708,6 +747,10 @@ class SweepOut(BaseModel):
     because: Annotated[list[SweepReasonOut], Field(description="Why the rest was not.")]
     kept: Annotated[list[SweepReasonOut], Field(description="What is past its target and rightly stays.")]
     complete: Annotated[bool, Field(description="False: it ended at a limit, and the next one goes on.")]
+    overwritten: Annotated[
+        int, Field(description="What a full disk took below the floor, as its owner wished; not among `discarded`.")
+    ]
+    overwritten_bytes: int
 
 
 class VolumeForecastOut(BaseModel):

@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,16 @@ from pydantic_settings import EnvSettingsSource
 from config.errors import ConfigInvalid, Fault
 from config.keeping import KeepingInvalid, terms_of
 from config.settings import WORDS, Settings, WitnessSettings
+from config.volumes import MAIN_VOLUME
 
 FILE_LIMIT_BYTES = 1024 * 1024
 """A configuration file of more than this is another file."""
 
 PREFIX = "CUSTOS_"
-_SECTIONS = tuple(name for name in Settings.model_fields if name != "cameras")
+_LISTS = ("volumes", "cameras")
+"""Sections of which there may be several."""
+
+_SECTIONS = tuple(name for name in Settings.model_fields if name not in _LISTS)
 _VARIABLES = [f"{PREFIX}{section}__{key}".upper() for section, key in WORDS if section in _SECTIONS]
 _NEEDS = {"missing": ("it is missing", "缺少该项"), "extra_forbidden": ("there is no such key", "没有这一项")}
 _SAID = {
@@ -40,6 +45,7 @@ _SAID = {
     "witness_key": ("that is not the verifier key of a witness", "不是见证服务的验证公钥"),
     "witness_twice": ("a witness stands twice", "见证服务重复"),
     "target_below_floor": ("target_days lies below floor_days", "target_days 小于 floor_days"),
+    "volume_path": ("main alone has no path, and every other volume has one", "只有 main 不设 path，其他卷必须设置"),
 }
 _POSITION = re.compile(r"\(at (?:line (\d+), column (\d+)|end of document)\)")
 
@@ -66,6 +72,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         raise ConfigInvalid([*sorted(map(place.fault, err.errors()), key=place.order), *faults]) from None
     faults = [
         *_proof_files(settings, path, place),
+        *_volumes_apart(settings, place),
         *_cameras_apart(settings, place),
         *_cameras_kept(settings, place),
         *_camera_files(settings, path, place),
@@ -175,6 +182,29 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[Fault]:
             )
 
 
+def _volumes_apart(settings: Settings, place: _Place) -> Iterator[Fault]:
+    """Two names for one folder would be two volumes on one disk; a camera can only be pinned to one that there is."""
+    for key in ("name", "path"):
+        seen: set[Any] = set()
+        for at, volume in enumerate(settings.volumes):
+            value, expected = getattr(volume, key), WORDS["volumes", key]
+            if value is not None and value in seen:
+                where = place.where(("volumes", at, key))
+                yield Fault(where, f"{str(value)!r} stands twice", expected[0], f"{str(value)!r} 重复", expected[1])
+            seen.add(value)
+    names = {one.name for one in settings.volumes} or {MAIN_VOLUME}
+    for at, camera in enumerate(settings.cameras):
+        if camera.volume is not None and camera.volume not in names:
+            where, expected = place.where(("cameras", at, "volume")), WORDS["cameras", "volume"]
+            yield Fault(
+                where,
+                f"there is no volume {camera.volume!r}",
+                expected[0],
+                f"没有存储卷 {camera.volume!r}",
+                expected[1],
+            )
+
+
 def _cameras_apart(settings: Settings, place: _Place) -> Iterator[Fault]:
     seen: set[str] = set()
     for at, camera in enumerate(settings.cameras):
@@ -200,6 +230,7 @@ _FILES = ("password_file", "ca_file")
 _OF_TWO = {
     "target_below_floor": "target_days",
     "tsa_without_roots": "tsa_ca_file",
+    "volume_path": "path",
     "witness_twice": "witnesses",
 }
 """Faults that lie between two settings, told of the one that is to be changed."""
@@ -234,7 +265,11 @@ def _absolute(settings: Settings, path: Path | None, from_environment: Mapping[s
     roots = settings.proof.tsa_ca_file
     of_file = None if "tsa_ca_file" in from_environment.get("proof", {}) else path
     proof = settings.proof.model_copy(update={"tsa_ca_file": None if roots is None else _beside(of_file, roots)})
-    return settings.model_copy(update={"box": box, "cameras": cameras, "proof": proof})
+    volumes = tuple(
+        one if one.path is None else one.model_copy(update={"path": _beside(path, one.path)})
+        for one in settings.volumes
+    )
+    return settings.model_copy(update={"box": box, "volumes": volumes, "cameras": cameras, "proof": proof})
 
 
 def _beside(path: Path | None, other: Path) -> Path:
@@ -243,7 +278,7 @@ def _beside(path: Path | None, other: Path) -> Path:
 
 def _field(loc: tuple[int | str, ...]) -> tuple[str, str]:
     """Section and key; what stands inside a key, such as the second of its addresses, is told of as that key."""
-    return str(loc[0]), str(loc[-1] if loc[0] == "cameras" else loc[min(1, len(loc) - 1)])
+    return str(loc[0]), str(loc[-1] if loc[0] in _LISTS else loc[min(1, len(loc) - 1)])
 
 
 def _known(loc: tuple[int | str, ...]) -> set[str]:
@@ -258,9 +293,9 @@ def _words_of(loc: tuple[int | str, ...]) -> str:
     """`("http", "port")` as ``[http] port``; the second camera's name as ``[[cameras]] (2nd) name``."""
     if len(loc) == 1:
         return str(loc[0])
-    if loc[0] == "cameras":
+    if loc[0] in _LISTS:
         rest = f" {loc[2]}" if len(loc) > 2 else ""
-        return f"[[cameras]] no. {int(loc[1]) + 1}{rest}"
+        return f"[[{loc[0]}]] no. {int(loc[1]) + 1}{rest}"
     inside = "".join(f" no. {one + 1}" if isinstance(one, int) else f" {one}" for one in loc[2:])
     return f"[{loc[0]}] {loc[1]}{inside}"
 
@@ -280,11 +315,11 @@ def _lines(text: str) -> dict[tuple[int | str, ...], int]:
     """Where each section and key stands. A scan, not a parse: tomllib has found the file to be right already."""
     found: dict[tuple[int | str, ...], int] = {}
     section: tuple[int | str, ...] = ()
-    cameras = -1
+    counts: Counter[str] = Counter()
     for number, line in enumerate(text.splitlines(), 1):
         if head := re.match(r"\s*\[\[\s*(\w+)\s*\]\]", line):
-            cameras += 1
-            section = (head[1], cameras)
+            section = (head[1], counts[head[1]])
+            counts[head[1]] += 1
         elif head := re.match(r"\s*\[\s*([\w.]+)\s*\]", line):
             section = tuple(head[1].split("."))
         elif key := re.match(r"\s*([\w-]+)\s*=", line):

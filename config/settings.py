@@ -21,6 +21,7 @@ from config.terms import AudioName, TransportName
 from config.token_url import TokenUrlInvalid, TokenUrlSecret
 from config.token_url import parse as parse_token_url
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
+from config.volumes import MAIN_VOLUME, VOLUMES_LIMIT, VolumeWish
 
 LEGAL_FLOOR_DAYS = Protection.ORDINARY.least_days
 """Wuxi order 168, article 28; State Council order 799, article 17: footage is kept for at least 30 days."""
@@ -132,7 +133,8 @@ class RetentionSettings(Section):
     purpose: Annotated[str, Field(min_length=1, max_length=PURPOSE_LIMIT)] | None = None
     """What footage is kept for, for longer than floor and margin: it is written down."""
     when_full: Literal["stop", "overwrite"] = "stop"
-    """On a disk that is full of footage which must stay: stop recording and say so, or (not yet) break the floor."""
+    """On a disk that is full of footage which must stay: stop recording and say so, or break the floor, oldest first,
+    which is written down each time, and told as an alarm. Never a hold."""
 
     @model_validator(mode="before")
     @classmethod
@@ -166,6 +168,24 @@ class ScrubSettings(Section):
     twenty days: all of it is read once at least before it goes."""
     every_days: Annotated[int, Field(ge=1, le=366)] = 7
     """Nothing is read again before so many days have passed: small disks would else never come to rest."""
+
+
+class VolumeSettings(Section):
+    """A disk, or a folder, that footage is written to."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    """How rows and people call it; never used for another disk."""
+    path: Path | None = None
+    """An empty folder, where its disk is mounted. Relative to the configuration file. None: inside the data directory,
+    for the volume `main`."""
+    reserve_bytes: Annotated[int, Field(ge=0, le=2**50)] | None = None
+    """What recording leaves free, where that is more than 64 MiB, or a fiftieth of a small disk."""
+
+    @model_validator(mode="after")
+    def _main_alone_has_no_path(self) -> VolumeSettings:
+        if (self.path is None) is not (self.name == MAIN_VOLUME):
+            raise PydanticCustomError("volume_path", "main alone lies inside the data directory")
+        return self
 
 
 class WitnessSettings(Section):
@@ -246,6 +266,8 @@ class CameraSettings(Section):
     """Of this camera; None: as far above its floor as in `[retention]`."""
     purpose: Annotated[str, Field(min_length=1, max_length=PURPOSE_LIMIT)] | None = None
     """What its footage is kept for, for longer than floor and margin."""
+    volume: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")] | None = None
+    """Where its footage goes as long as that takes it; None: where most is free."""
 
     @property
     def wish(self) -> Wish:
@@ -266,7 +288,13 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     scrub: ScrubSettings = ScrubSettings()
     proof: ProofSettings = ProofSettings()
+    volumes: Annotated[tuple[VolumeSettings, ...], Field(max_length=VOLUMES_LIMIT)] = ()
     cameras: tuple[CameraSettings, ...] = ()
+
+    @property
+    def wishes(self) -> tuple[VolumeWish, ...]:
+        """The volumes that footage is to be written to; none: the one inside the data directory."""
+        return tuple(VolumeWish(one.name, one.path, one.reserve_bytes) for one in self.volumes)
 
     def canonical(self) -> dict[str, Any]:
         """All settings as plain values, for the log's `cfg` leaf and for showing: there is no secret among them."""
@@ -337,6 +365,16 @@ WORDS: dict[tuple[str, str], tuple[str, str]] = {
     ("cameras", "ca_file"): ("a file with certificates as PEM", "可读取的 PEM 证书文件"),
     ("cameras", "transport"): ('"tcp", "udp", "multicast" or "libav"', '"tcp"、"udp"、"multicast" 或 "libav"'),
     ("cameras", "audio"): ('"off" or "on"', '"off" 或 "on"'),
+    ("volumes", "name"): (
+        "a name of its own of up to 32 small letters, digits, '-' and '_', beginning with a letter or digit",
+        "不重复的名称，至多 32 个小写字母、数字、“-”和“_”，以字母或数字开头",
+    ),
+    ("volumes", "path"): (
+        'an empty folder of its own, where its disk is mounted; none for the volume "main"',
+        "独立的空目录，即其磁盘的挂载点；存储卷 “main” 不设此项",
+    ),
+    ("volumes", "reserve_bytes"): ("a whole number of bytes", "整数字节数"),
+    ("cameras", "volume"): ("the name of one of [[volumes]]", "某个 [[volumes]] 的名称"),
     ("cameras", "allow_basic"): ("true or false", "true 或 false"),
     ("cameras", "enabled"): ("true or false", "true 或 false"),
     ("cameras", "protection"): ('"ordinary" or "counter_terrorism"', '"ordinary" 或 "counter_terrorism"'),

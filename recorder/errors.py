@@ -97,9 +97,15 @@ class StorageFailed(StorageError):
 
 
 class VolumeMissing(StorageError):
-    """A volume is not there, or another disk is mounted in its place."""
+    """A volume is not there: mount its disk; nothing is written in its place, and it is used again by itself."""
 
     code = "volume_missing"
+
+
+class VolumeForeign(VolumeMissing):
+    """Another disk is mounted where a volume should be: nothing is written to it; mount the right one."""
+
+    code = "volume_foreign"
 
 
 class PeerGone(StorageError):
@@ -304,6 +310,18 @@ class UnderExport(Refused):
     """An evidence package of this footage is being made; it goes when that is done."""
 
     code = "under_export"
+
+
+class VolumeAway(Refused):
+    """The disk that it lies on is not there, or takes no writes: it is no less kept, and nothing of it is discarded."""
+
+    code = "volume_away"
+
+
+class VolumeUnknown(Refused):
+    """There is no volume of that name: name one of `[[volumes]]`."""
+
+    code = "volume_unknown"
 
 
 class NotPresent(Refused):

@@ -18,10 +18,10 @@ import structlog
 from config.clock import Clock
 from config.times import DAY_US, HOUR_US, SECOND_US
 from recorder.errors import ReleaseCodesDamaged, ReleaseCodesMissing, StorageError, VolumeMissing
+from recorder.store.hashing import hashes_of
 from recorder.store.held import Damage, HeldMedia, HeldState, Work
 from recorder.store.records import Hold, stream_of
 from recorder.store.store import Store
-from recorder.store.verify import hashes_of
 from retention.holding import held_spans, reminder
 
 PERIOD_S: Final = 60.0
@@ -179,6 +179,9 @@ class Custody:
         read_bytes = 0
         for media in page:
             damage, size = verified(media)
+            if damage is not None and self._is_away(media):
+                work = replace(work, behind=(media.stream_id, media.n))
+                continue
             self._tell(hold.id, media, damage)
             read_bytes += size
             work = _counted(work, media, size, damage)
@@ -186,6 +189,15 @@ class Custody:
                 break
         self._store.held.go_on(hold.id, work)
         return read_bytes
+
+    def _is_away(self, media: HeldMedia) -> bool:
+        """Whether its disk is not there: then nothing is said of it, nor is it counted. Its turn comes at the next
+        pass, and in the scrub."""
+        try:
+            self._store.disks.refuse_away(media.volume)
+        except StorageError:
+            return True
+        return False
 
     def _tell(self, hold_id: int, media: HeldMedia, damage: Damage | None) -> None:
         if damage is not None and self._went(hold_id, media):

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from config.times import DAY_US
-from recorder.store.records import Checkable, VolumeState
+from recorder.store.records import Checkable, Condition, VolumeState
 
 SLOW_SYNC_S = 0.5
 """A sync that takes longer: the disk has enough to do with what is recorded. Alarm is given at twice that."""
 
-READABLE = ("ok", "low", "full")
+READABLE = (Condition.OK, Condition.LOW, Condition.CRITICAL, Condition.FULL)
 """States of a volume in which it is read: what is found on another could not be written down, or would be no news."""
 
 

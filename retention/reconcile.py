@@ -22,8 +22,8 @@ RETRY_LONGEST_US: Final = DAY_US
 """And once a day for good: somebody may have mended the disk."""
 
 STUCK_LIMIT: Final = 1000
-"""Segments announced as discarded whose files are still there, before no more are announced: a disk that removes
-nothing does not get better by longer lists."""
+"""Segments of a disk announced as discarded whose files are still there, before no more are announced: a disk
+that removes nothing does not get better by longer lists."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,12 @@ class Reconciliation:
     """What is past its target and rightly stays: under a hold, or not old enough by the box's own clock."""
     is_complete: bool
     """False: the pass ended at a limit, and the next one goes on."""
+    broken: int = 0
+    """Segments that went before they might, because a disk was full, and its owner had wished it so. They are not among
+    those that should have gone."""
+    broken_bytes: int = 0
+    left: tuple[Because, ...] = ()
+    """What a full disk would have taken too, and did not, by reason: it is held, or being exported."""
 
     @property
     def sentence(self) -> str:
@@ -65,7 +71,8 @@ class Reconciliation:
         why = ", ".join(f"{one.count} {one.code}" for one in self.because)
         stays = ", ".join(f"{one.count} {one.code}" for one in self.spared)
         told = f"should have discarded {self.should}, discarded {self.did}" + (f", because {why}" if why else "")
-        return told + (f"; past their time and kept: {stays}" if stays else "")
+        told += f"; past their time and kept: {stays}" if stays else ""
+        return told + (f"; overwrote {self.broken} below the floor" if self.broken else "")
 
     @property
     def kept(self) -> dict[str, int]:
@@ -86,6 +93,8 @@ class Tally:
         self._bytes = 0
         self._because: dict[tuple[str, bool], Because] = {}
         self._spared: dict[tuple[str, bool], Because] = {}
+        self._left: dict[tuple[str, bool], Because] = {}
+        self._broken = self._broken_bytes = 0
 
     def went(self, count: int, size: int) -> None:
         """So many went."""
@@ -106,6 +115,15 @@ class Tally:
         for segment, code in segments:
             _count(self._spared, code, segment.bytes, segment.id)
 
+    def broke(self, count: int, size: int) -> None:
+        """So many went below their floor."""
+        self._broken, self._broken_bytes = self._broken + count, self._broken_bytes + size
+
+    def left(self, segments: Iterable[tuple[Segment, str]]) -> None:
+        """A full disk would have taken these, and the store did not let it."""
+        for segment, code in segments:
+            _count(self._left, code, segment.bytes, segment.id)
+
     def report(self, at_us: int, is_complete: bool) -> Reconciliation:
         """The whole."""
         because = tuple(self._because[key] for key in sorted(self._because))
@@ -118,6 +136,9 @@ class Tally:
             because=because,
             spared=tuple(self._spared[key] for key in sorted(self._spared)),
             is_complete=is_complete,
+            broken=self._broken,
+            broken_bytes=self._broken_bytes,
+            left=tuple(self._left[key] for key in sorted(self._left)),
         )
 
 
@@ -154,3 +175,7 @@ class Retries:
     def count(self) -> int:
         """Segments that are stuck."""
         return len(self._stuck)
+
+    def count_on(self, volume: str) -> int:
+        """Those of one disk."""
+        return sum(one.volume == volume for one, _ in self._stuck.values())

@@ -1,16 +1,24 @@
 """One pass of carrying out the retention plan; says what should have gone, what went, and why the rest did not.
 
-Only footage past its target goes, and only through the store's guarded `discard`. `when_full = "overwrite"` does not
-yet break the floor (docs/adr): whoever asked for it is told so in the status.
+Footage past its target goes, and only through the store's guarded `discard`. Where a disk is full all the same, and
+its owner has said that it may be overwritten, the oldest footage on it goes that is under no hold, until recording can
+go on (ADR 28): each breach of the floor is an entry of the log, and an alarm. There is nothing before that which could
+go: no derived file lies on a disk, and packages are copies that somebody asked for.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from config.clock import Clock
 from config.times import DAY_US
+from recorder.errors import VolumeAway
 from recorder.store.keeping import epochs
-from recorder.store.records import Stuck
-from recorder.store.segments import UNLINK_FAILURES_LIMIT
+from recorder.store.overwriting import Overwrite
+from recorder.store.pressure import ERASABLE, overwritable, to_free_bytes
+from recorder.store.records import Segment, Stuck
+from recorder.store.segments import UNLINK_FAILURES_LIMIT, DiscardReport
 from recorder.store.store import Store
 from retention.policy import Now, Policy, Reason, Verdict, plan
 from retention.reconcile import STUCK_LIMIT, Reconciliation, Retries, Tally
@@ -25,15 +33,23 @@ oldest, and a limit on looking would never let a pass come to what lies behind i
 SPARED = (Reason.HELD, Reason.CLOCKS_DISAGREE)
 """Why footage that is past its target stays all the same; what is younger is nobody's concern."""
 
+OVERWRITTEN = "a full disk is overwritten"
+"""The rule by which footage goes below its floor."""
+
+NEVER_US = 2**62
+"""Of a disk without footage."""
+
 
 def sweep(store: Store, clock: Clock, retries: Retries | None = None) -> Reconciliation:
-    """Carry the plan out, camera by camera, each by its rules, oldest first. A refusal is counted and passed over: it
-    is not asked again in this pass. A file that cannot be removed keeps no other from going.
+    """Carry the plan out, camera by camera, each by its rules, oldest first; then overwrite what is full, where that
+    was wished. A refusal is counted and passed over: it is not asked again in this pass. A file that cannot be removed
+    keeps no other from going, and a disk that removes nothing no other disk.
 
     `retries`: what earlier passes could not remove, and when it is tried again; a box hands in the same each time.
 
     Raises:
-        StorageError, CatalogueError: the pass ends; what was begun is finished at the next start or sweep.
+        StorageError, CatalogueError: nothing can be written down; the pass ends, and what was begun is finished at the
+            next start or sweep.
     """
     now = Now(clock.read().utc_us, store.elapsed_us())
     one = _Pass(store, now, Retries() if retries is None else retries)
@@ -42,6 +58,7 @@ def sweep(store: Store, clock: Clock, retries: Retries | None = None) -> Reconci
         policy = Policy(tuple(store.cameras.rules(camera.id)), store.zone)
         for entries, target_days in epochs(policy.rules, store.log_size):
             one.go_through(camera.stream_id, entries, now.wall_us - target_days * DAY_US, policy)
+    one.overwrite()
     return one.tally.report(now.wall_us, is_complete=not one.is_over)
 
 
@@ -52,13 +69,20 @@ class _Pass:
         self._store, self._now, self._retries = store, now, retries
         self.tally = Tally()
         self.is_over = False
-        """Whether it ended at a limit."""
+        """Whether it ended at a limit, be it on one disk alone."""
+        volumes = store.volumes()
+        self._names = [one.name for one in volumes]
+        self._away = {one.name for one in volumes if one.state not in ERASABLE}
+        """The volumes from which nothing can be discarded now."""
+        self._failures: Counter[str] = Counter()
+        """By volume, of files that it did not remove."""
 
     def finish_earlier(self) -> None:
         """What was announced before, and is still there."""
         waiting = self._retries.waiting(self._now.elapsed_us)
         found = self._store.finish_discards({one.segment_id for one in waiting})
-        self._note(found.discarded, found.bytes, found.stuck)
+        self.tally.went(len(found.discarded), found.bytes)
+        self._note(found.discarded, found.stuck)
         self.tally.stuck(waiting)
 
     def go_through(self, stream_id: str, entries: range, before_us: int, policy: Policy) -> None:
@@ -73,21 +97,86 @@ class _Pass:
             self.tally.spared((one.segment, one.reason.value) for one in verdicts if one.reason in SPARED)
             self._discard([one for one in verdicts if one.goes], policy.name)
 
-    def _discard(self, going: list[Verdict], rule: str) -> None:
-        if not going:
-            return
-        segments = {one.segment.id: one.segment for one in going}
-        report = self._store.discard(list(segments), rule)
-        self.tally.refused((segments[segment_id], error.code) for segment_id, error in report.refused)
-        self._note(report.discarded, report.bytes, report.stuck)
+    def overwrite(self) -> None:
+        """Where no disk has room, and the owner wished it: from the disk with the oldest footage first, until one
+        has."""
+        tried: set[str] = set()
+        while full := [one for one in overwritable(self._store.volumes()) if one.name not in tried]:
+            volume = min(full, key=lambda one: _oldest_us(self._store, one.name))
+            tried.add(volume.name)
+            leave = self._store.overwriting.on(volume.name)
+            if leave is None:
+                return
+            self._take(leave, to_free_bytes(volume))
 
-    def _note(self, discarded: tuple[str, ...], size: int, stuck: tuple[Stuck, ...]) -> None:
-        self.tally.went(len(discarded), size)
+    def _discard(self, going: list[Verdict], rule: str) -> None:
+        """The guard would say of each that its volume is away; of one that removes nothing the pass says nothing."""
+        away = [one.segment for one in going if one.segment.volume in self._away]
+        self.tally.refused((one, VolumeAway.code) for one in away)
+        asked = [one.segment for one in going if self._is_asked(one.segment.volume)]
+        if asked:
+            report = self._discarded(asked, rule)
+            self.tally.went(len(report.discarded), report.bytes)
+            segments = {one.id: one for one in asked}
+            self.tally.refused((segments[segment_id], error.code) for segment_id, error in report.refused)
+
+    def _take(self, leave: Overwrite, wanted_bytes: int) -> None:
+        """Take the oldest of a full disk, of all cameras, until so much is free; what is held is passed over."""
+        after: tuple[int, str, int] | None = None
+        while (
+            wanted_bytes > 0
+            and self._is_asked(leave.volume)
+            and (found := self._store.oldest_on(leave.volume, SWEEP_BATCH, after))
+        ):
+            after = (found[-1].t1_us, found[-1].stream_id, found[-1].n)
+            free = [one for one in found if not one.held]
+            self.tally.left((one, Reason.HELD.value) for one in found if one.held)
+            going = _enough(free, wanted_bytes)
+            if not going:
+                continue
+            report = self._discarded(going, OVERWRITTEN, leave)
+            self.tally.broke(len(report.discarded), report.bytes)
+            segments = {one.id: one for one in going}
+            self.tally.left((segments[segment_id], error.code) for segment_id, error in report.refused)
+            if report.stuck:
+                return  # what does not free anything must not go on taking
+            wanted_bytes -= report.bytes
+            if len(going) < len(free):  # what was not asked for comes next, should that not have been enough
+                after = (going[-1].t1_us, going[-1].stream_id, going[-1].n)
+
+    def _discarded(self, segments: Iterable[Segment], rule: str, leave: Overwrite | None = None) -> DiscardReport:
+        report = self._store.discard([one.id for one in segments], rule, leave)
+        self._note(report.discarded, report.stuck)
+        return report
+
+    def _note(self, discarded: tuple[str, ...], stuck: tuple[Stuck, ...]) -> None:
         self.tally.stuck(stuck)
         self._retries.note(discarded, stuck, self._now.elapsed_us)
-        self.is_over = self.is_over or len(stuck) >= UNLINK_FAILURES_LIMIT
+        self._failures.update(one.volume for one in stuck if one.is_tried)
+
+    def _is_asked(self, volume: str) -> bool:
+        """Not one that is away; nor one that removes nothing: asking it on and on only makes it worse."""
+        is_failing = self._failures[volume] >= UNLINK_FAILURES_LIMIT or self._retries.count_on(volume) >= STUCK_LIMIT
+        self.is_over = self.is_over or is_failing
+        return not is_failing and volume not in self._away
 
     def _must_end(self) -> bool:
-        """At the limit of a pass, and where the disk removes nothing: asking it on and on only makes it worse."""
-        self.is_over = self.is_over or self.tally.did >= SWEEP_LIMIT or self._retries.count >= STUCK_LIMIT
-        return self.is_over
+        """At the limit of a pass, and where no disk can be asked."""
+        self.is_over = self.is_over or self.tally.did >= SWEEP_LIMIT
+        return self.tally.did >= SWEEP_LIMIT or not (self._away or any(map(self._is_asked, self._names)))
+
+
+def _oldest_us(store: Store, volume: str) -> int:
+    found = store.oldest_on(volume, 1)
+    return found[0].t1_us if found else NEVER_US
+
+
+def _enough(segments: list[Segment], wanted_bytes: int) -> list[Segment]:
+    """The first of them that together have so many bytes; all, where they have fewer."""
+    found: list[Segment] = []
+    for one in segments:
+        if wanted_bytes <= 0:
+            break
+        found.append(one)
+        wanted_bytes -= one.bytes
+    return found

@@ -22,7 +22,7 @@ from tests.fakes.ports import ports_of
 
 ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
-LATER = {"request", "refuse", "breach", "doc"}
+LATER = {"request", "refuse", "doc"}
 """Types of leaf that are kept for later: nothing writes them yet."""
 
 

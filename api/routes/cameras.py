@@ -37,6 +37,7 @@ def camera(camera_id: str, box: Box) -> CameraOut:
 def add(body: CameraNew, box: Box, language: Language) -> CameraOut:
     """It is recorded from now on. Ids are never used twice; the password is never shown again. Where there is no room
     for it, `admission` warns: it is registered all the same."""
+    box.store.disks.refuse_unknown(body.volume)
     made = box.store.cameras.add(
         body.id,
         body.name,
@@ -51,6 +52,7 @@ def add(body: CameraNew, box: Box, language: Language) -> CameraOut:
         floor_days=body.floor_days,
         target_days=body.target_days,
         purpose=body.purpose,
+        volume=body.volume,
     )
     box.cameras_changed()
     return _admitted(box, made, body.bitrate_bps, language)
@@ -59,6 +61,7 @@ def add(body: CameraNew, box: Box, language: Language) -> CameraOut:
 @router.patch("/{camera_id}", summary="Change a camera")
 def change(camera_id: str, body: CameraChange, box: Box, language: Language) -> CameraOut:
     """What is left out stays. A camera managed by the configuration file is changed there."""
+    box.store.disks.refuse_unknown(body.volume)
     changes = {
         key: value
         for key, value in body.model_dump(exclude_unset=True, exclude={"password", "bitrate_bps"}).items()
@@ -136,6 +139,7 @@ def shown(camera: Camera, terms: Terms) -> CameraOut:
         floor_days=terms.floor_days,
         target_days=terms.target_days,
         purpose=terms.purpose,
+        volume=camera.volume,
     )
 
 
@@ -144,4 +148,4 @@ def _meant(key: str, value: object) -> bool:
     return value is not None or key in _MAY_BE_WITHOUT
 
 
-_MAY_BE_WITHOUT = frozenset({"username", "floor_days", "target_days", "purpose"})
+_MAY_BE_WITHOUT = frozenset({"username", "floor_days", "target_days", "purpose", "volume"})

@@ -104,13 +104,15 @@ async def _opened(box: Ports, segment: Segment) -> AsyncBufferedReader:
     """Its file, before anything is answered: once open, a discard no longer takes it away from the listener.
 
     Raises:
-        MediaGone: it was discarded meanwhile. MediaLost: it is not there, or not whole. StorageFailed: the disk.
+        MediaGone: it was discarded meanwhile. VolumeMissing: its disk is not there, or another one is.
+        MediaLost: it is not there, or not whole. StorageFailed: the disk.
     """
     path = box.store.media_path(segment)
     try:
         stream = await aiofiles.open(path, "rb")
     except FileNotFoundError as err:
         await run_in_threadpool(_present, box, segment.id)
+        await run_in_threadpool(box.store.refuse_away, [segment])
         raise MediaLost(f"{MediaLost.sentence()} ({segment.id})") from err
     except OSError as err:
         raise StorageFailed(f"The media of {segment.id} cannot be read: {err.strerror}.") from err

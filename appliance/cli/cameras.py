@@ -88,6 +88,12 @@ BitrateOption = Annotated[
 ]
 
 
+VolumeOption = Annotated[
+    str | None,
+    typer.Option("--volume", help="Where its footage goes as long as that takes it; '': where most is free. 存储卷"),
+]
+
+
 class SecretInUrl(CustosError):
     """The URL contains a user name or password, which every process list would show: use --username, and the password is asked for."""  # noqa: E501 - one sentence
 
@@ -110,6 +116,7 @@ def add(
     target_days: TargetOption = None,
     purpose: PurposeOption = None,
     bitrate: BitrateOption = None,
+    volume: VolumeOption = None,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -118,7 +125,7 @@ def add(
     at = desk(config, data_dir, as_json)
     refuse_secret(url)
     body: dict[str, Any] = {"id": camera_id, "name": name or camera_id, "url": url}
-    body |= {"transport": transport, "audio": audio, "allow_basic": allow_basic}
+    body |= {"transport": transport, "audio": audio, "allow_basic": allow_basic, "volume": volume or None}
     body |= _keeping(protection, floor_days, target_days, purpose)
     if bitrate is not None:
         body["bitrate_bps"] = bitrate_bps(bitrate)
@@ -200,6 +207,22 @@ def _keeping(
     said = {"floor_days": floor_days, "target_days": target_days, "purpose": purpose}
     told: dict[str, Any] = {key: value or None for key, value in said.items() if value is not None}
     return told if protection is None else {**told, "protection": protection}
+
+
+@app.command("pin")
+def pin(
+    camera_id: CameraArgument,
+    volume: Annotated[str, typer.Option("--volume", help="The volume's name; '': where most is free. 存储卷名称")],
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which volume a camera's footage goes to; its next segment does. 指定采集设备的存储卷"""
+    at = desk(config, data_dir, as_json)
+    with Box(at) as box:
+        camera = box.patch(f"/api/v1/cameras/{camera_id}", {"volume": volume or None})
+    where = f"to volume {camera['volume']}" if camera["volume"] else "where most is free"
+    at.tell(camera, f"The footage of {camera['id']} goes {where}, from its next segment on.")
 
 
 @app.command("retire")

@@ -65,7 +65,7 @@ def plan(
     disk_bytes = None if disk is None else size_bytes(disk)
     if path is not None:
         disk_bytes = _free_bytes(path)
-    from recorder.store.parts import reserve_bytes
+    from recorder.store.pressure import reserve_bytes
 
     needed = need(site, SEGMENT_S, 0)
     reserve = reserve_bytes(disk_bytes if disk_bytes is not None else needed.total)
@@ -85,7 +85,7 @@ def _site(cameras: int | None, bitrate: str | None, days: int, groups: Sequence[
 
 
 def _free_bytes(path: Path) -> int:
-    from recorder.store.parts import space_of
+    from recorder.store.places import space_of
 
     return space_of(path).free_bytes
 

@@ -54,6 +54,7 @@ def reading(at: Desk) -> Iterator[Store]:
         time_zone=settings.box.time_zone,
         keeping=settings.retention.defaults,
         exclusive=False,
+        volumes=settings.wishes,
     )
     try:
         yield store
@@ -323,6 +324,7 @@ WORDS: Final = {
     "present_verified": "present, verified 存在且已校验",
     "gap_explained": "gap, explained 中断，有原因",
     "deleted_lawful": "deleted lawfully 依法删除",
+    "breach": "BREACH: discarded too early, as admitted 违规提前删除，日志已载明",
     "missing_unexplained": "MISSING 缺失，无原因",
     "altered": "ALTERED 被改动",
 }

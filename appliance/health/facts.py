@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from appliance.health.outcomes import Outcome
 from config.keeping import Protection
 from recorder.capture.fleet import WorkerFacts
+from recorder.store.overwriting import BreachCount
 from recorder.store.records import CheckpointRecord, Damaged, Signing, VolumeState
 from retention.forecast import Outlook
 from retention.reconcile import Reconciliation
@@ -210,6 +211,8 @@ class Facts:
     """The capture processes."""
     overwrite_asked: bool = False
     """`[retention] when_full = "overwrite"` is configured."""
+    breaches: BreachCount = field(default_factory=BreachCount)
+    """What a full disk has taken below its floor so far."""
     target_days: int = 0
     now_us: int = 0
     started_us: int = 0

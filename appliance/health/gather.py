@@ -95,6 +95,7 @@ class Gatherer:
             floor_days=self._terms.floor_days,
             workers=self._workers(),
             overwrite_asked=self._terms.when_full == "overwrite",
+            breaches=self._store.overwriting.count(),
             target_days=self._terms.target_days,
             now_us=now_us,
             started_us=self._started_us,

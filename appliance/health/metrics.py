@@ -14,6 +14,8 @@ from prometheus_client.registry import Collector
 
 from appliance.health.facts import CameraFacts, Facts
 from appliance.health.problems import problems_of, state_of
+from recorder.store.pressure import WRITABLE
+from recorder.store.records import Condition
 
 STATES: Final = ("ok", "degraded", "failing")
 
@@ -157,11 +159,20 @@ def _of_volumes(facts: Facts) -> Iterable[Metric]:
     free = GaugeMetricFamily("custos_volume_free_bytes", "Free on the volume.", labels=["volume"])
     total = GaugeMetricFamily("custos_volume_size_bytes", "Size of the volume.", labels=["volume"])
     usable = GaugeMetricFamily("custos_volume_usable", "1 while footage can be written there.", labels=["volume"])
+    state = GaugeMetricFamily(
+        "custos_volume_state", "1 at the state that the volume is in.", labels=["volume", "state"]
+    )
     for volume in facts.volumes:
         free.add_metric([volume.name], volume.free_bytes)
         total.add_metric([volume.name], volume.total_bytes)
-        usable.add_metric([volume.name], float(volume.state in ("ok", "low")))
-    yield from (free, total, usable)
+        usable.add_metric([volume.name], float(volume.is_written and volume.state in WRITABLE))
+        for name in Condition:
+            state.add_metric([volume.name, name.value], float(volume.state == name))
+    yield from (free, total, usable, state)
+    broken = CounterMetricFamily(
+        "custos_breached_segments", "Segments overwritten below their floor.", value=facts.breaches.count
+    )
+    yield broken
 
 
 def _of_scrub(facts: Facts) -> Iterable[Metric]:

@@ -18,9 +18,10 @@ from appliance.health.coming import problems_ahead
 from appliance.health.facts import CameraFacts, Facts, WitnessFacts
 from appliance.health.problem import Problem, Weight
 from config.errors import CustosError
-from config.times import HOUR_US, MINUTE_US, format_us
+from config.times import DAY_US, HOUR_US, MINUTE_US, format_us
 from recorder.errors import SourceError, StorageError
 from recorder.store.log.errors import KeyUnavailable, Sm2Error
+from recorder.store.pressure import WRITABLE
 from retention.evidence.cosigning import WitnessError
 from retention.evidence.timestamp import AuthorityError
 from retention.holding import reminder
@@ -36,6 +37,12 @@ KEYS_RARE_S: Final = 4.0
 
 UNSIGNED_TOLD_US: Final = 2 * MINUTE_US
 """A camera that signs does it for every group of pictures, or every few: so much without is no accident of a cut."""
+
+BREACH_FRESH_US: Final = HOUR_US
+"""Footage is being lost now."""
+
+BREACH_TOLD_US: Final = 7 * DAY_US
+"""For so long it is told that the floor was broken: whoever looks once a week must not miss it."""
 
 RESTART_TOLD_US: Final = HOUR_US
 """For so long it is told that a capture process ended."""
@@ -80,10 +87,18 @@ def problems_of(facts: Facts, language: str = "en") -> list[Problem]:
 
 
 def _of_volumes(facts: Facts, chinese: bool) -> Iterator[Problem]:
+    taking = [one.name for one in facts.volumes if one.is_written and one.state in WRITABLE]
     for volume in facts.volumes:
-        if volume.state in _VOLUME:
-            weight, *texts = _VOLUME[volume.state]
-            yield Problem(f"volume_{volume.state}", texts[chinese].format(name=volume.name, path=volume.path), weight)
+        if volume.state not in _VOLUME or (volume.state in _SCARCE and not volume.is_written):
+            continue
+        weight, *texts = _VOLUME[volume.state]
+        text = texts[chinese].format(name=volume.name, path=volume.path)
+        if volume.state not in WRITABLE:
+            if taking or not volume.is_written:
+                weight = Weight.DEGRADED
+            goes_on = _GOES_ON[chinese].format(names="、".join(taking) if chinese else ", ".join(taking))
+            text += (goes_on if taking else _STOPS[chinese]) if volume.is_written else _ONLY_READ[chinese]
+        yield Problem(f"volume_{volume.state}", text, weight)
 
 
 def _of_log(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -188,8 +203,12 @@ def _of_keeping(facts: Facts, chinese: bool) -> Iterator[Problem]:
         if camera.needs_purpose:
             text = _PURPOSE[chinese].format(name=camera.name, days=camera.target_days)
             yield Problem("purpose_missing", text, Weight.DEGRADED, camera.id)
-    if facts.overwrite_asked and any(volume.state in ("low", "full") for volume in facts.volumes):
-        yield Problem("overwrite_not_done", _OVERWRITE[chinese], Weight.DEGRADED)
+    breaches = facts.breaches
+    if breaches.last_us is not None and facts.now_us - breaches.last_us < BREACH_TOLD_US:
+        weight = Weight.FAILING if facts.now_us - breaches.last_us < BREACH_FRESH_US else Weight.DEGRADED
+        size, days = breaches.bytes / 1e9, breaches.short_us / DAY_US
+        told = {"count": breaches.count, "size": size, "days": days, "last": _minute(breaches.last_us)}
+        yield Problem("floor_breached", _BREACHED[chinese].format(**told), weight)
 
 
 def _of_scrub(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -253,11 +272,15 @@ _VOLUME: Final[Mapping[str, tuple[Weight, str, str]]] = {
         "Volume {name} ({path}) is almost full: free space or add a disk before recording stops.",
         "存储卷 {name}（{path}）即将写满：请在录像停止前清理空间或增加磁盘。",
     ),
+    "critical": (
+        Weight.DEGRADED,
+        "Volume {name} ({path}) is about to be full: free space or add a disk now.",
+        "存储卷 {name}（{path}）即将耗尽：请立即清理空间或增加磁盘。",
+    ),
     "full": (
         Weight.FAILING,
-        "Volume {name} ({path}) is full and nothing on it may go yet, so nothing is recorded: "
-        "free space or add a disk; recording resumes by itself.",
-        "存储卷 {name}（{path}）已满，且其中录像均未到可删除期限，录像已停止：请清理空间或增加磁盘，之后自动恢复录像。",
+        "Volume {name} ({path}) is full, and nothing on it may go yet: free space or add a disk.",
+        "存储卷 {name}（{path}）已满，且其中录像均未到可删除期限：请清理空间或增加磁盘。",
     ),
     "read_only": (
         Weight.FAILING,
@@ -272,10 +295,30 @@ _VOLUME: Final[Mapping[str, tuple[Weight, str, str]]] = {
     ),
     "missing": (
         Weight.FAILING,
-        "Volume {name} ({path}) is not there, or another disk is mounted in its place: mount the right one.",
-        "存储卷 {name}（{path}）不存在，或该处挂载了另一块磁盘：请挂载正确的磁盘。",
+        "Volume {name} ({path}) is not there: mount its disk. A volume that is new needs an empty folder.",
+        "存储卷 {name}（{path}）不存在：请挂载其磁盘。新的存储卷需要一个空目录。",
+    ),
+    "foreign": (
+        Weight.FAILING,
+        "Another disk is mounted where volume {name} ({path}) should be, and nothing is written to it: mount the right "
+        "one. A new disk is a new volume: give it a name of its own.",
+        "存储卷 {name}（{path}）处挂载的是另一块磁盘，不会向其写入：请挂载正确的磁盘。新磁盘即新存储卷，请另取名称。",
     ),
 }
+
+_SCARCE: Final = ("low", "critical", "full")
+_STOPS: Final = (
+    " Nothing is recorded until then; recording resumes by itself.",
+    "在此之前录像停止，之后自动恢复。",
+)
+_GOES_ON: Final = (
+    " Recording goes on to {names}; what lies on this one is kept.",
+    "录像改存至 {names}；该卷上已有的录像不受影响。",
+)
+_ONLY_READ: Final = (
+    " Nothing new goes there; what lies on it cannot be read, or not be discarded, until then.",
+    "新录像不存入该卷；在此之前其中的录像可能无法读取或删除。",
+)
 
 _CHECKPOINT_LATE: Final = (
     "The log was last signed {minutes} minutes ago: new footage cannot be proved until it is; see the other problems.",
@@ -441,10 +484,13 @@ _DAMAGED: Final = (
     "请检查磁盘健康状态（smartctl、内核日志）；如有导出副本请妥善保存；运行 custos scrub 查看清单，"
     "custos scrub --camera 可重新校验。",
 )
-_OVERWRITE: Final = (
-    "when_full is “overwrite”, but this version discards no footage younger than floor_days, even on a full disk: "
-    "free space or add a disk.",
-    "when_full 设为“overwrite”，但本版本即使磁盘写满也不会删除未满 floor_days 的录像：请清理空间或增加磁盘。",
+_BREACHED: Final = (
+    "Footage that had to be kept was overwritten, because a disk was full and when_full is “overwrite”: {count} "
+    "segments ({size:.1f} GB) so far, up to {days:.1f} days too early, the last at {last}. The law wants it kept: add "
+    "a disk, or lower what cameras send. Each breach stands in the log (GET /api/v1/breaches).",
+    "磁盘写满且 when_full 设为“overwrite”，未满法定留存期的录像已被覆盖：迄今 {count} 段（{size:.1f} GB），"
+    "最多提前 {days:.1f} 天，最近一次在 {last}。法律要求保存这些录像：请增加磁盘或降低码率。"
+    "每次覆盖均记入日志（GET /api/v1/breaches）。",
 )
 
 _HELD_DAMAGED: Final = (
@@ -510,7 +556,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "no_room_for_export": "磁盘须为录像留出空间，容不下该证据包：请删除不再需要的证据包，或缩短导出区间。",
     "storage_read_only": "文件系统变为只读：请查看内核日志中的磁盘错误，然后重新挂载。",
     "storage_failed": "磁盘读写错误：请检查接线与健康状态，并备好替换盘。",
-    "volume_missing": "存储卷不存在，或该处挂载了另一块磁盘。",
+    "volume_missing": "存储卷不存在：请挂载其磁盘；不会在原处另行写入，挂载后自动恢复使用。",
+    "volume_foreign": "存储卷处挂载的是另一块磁盘：不会向其写入，请挂载正确的磁盘。",
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
     "catalogue_error": "目录库（索引数据库）没有应答。",
     "catalogue_corrupt": "目录库文件已损坏：请停止本机，再从备份恢复，"

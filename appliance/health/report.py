@@ -183,6 +183,8 @@ def _sweep(found: Reconciliation) -> SweepOut:
         because=[_because(one) for one in found.because],
         kept=[_because(one) for one in found.spared],
         complete=found.is_complete,
+        overwritten=found.broken,
+        overwritten_bytes=found.broken_bytes,
     )
 
 
@@ -202,6 +204,8 @@ def _volume(one: VolumeState, facts: Facts) -> VolumeStatus:
         state=one.state,
         free_bytes=one.free_bytes,
         total_bytes=one.total_bytes,
+        reserve_bytes=one.reserve_bytes,
+        is_written=one.is_written,
         full_on=_date(facts, None if ahead is None else ahead.days_to_full),
         floor_fails_on=_date(facts, None if ahead is None else ahead.days_to_floor),
     )

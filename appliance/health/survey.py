@@ -19,8 +19,8 @@ import structlog
 from config.keeping import Terms
 from config.times import DAY_US, HOUR_US, MINUTE_US
 from recorder.store.keeping import floor_of, target_of
-from recorder.store.parts import reserve_bytes
-from recorder.store.records import Camera, Hold, Reach, Recorded, Sample, Signing
+from recorder.store.pressure import WRITABLE, rooms
+from recorder.store.records import Camera, Condition, Hold, Reach, Recorded, Sample, Signing
 from recorder.store.store import Store
 from retention.forecast import (
     ASSUMED_BITRATE_BPS,
@@ -57,6 +57,8 @@ HELD_TAIL_US: Final = 6 * HOUR_US
 
 WEEK: Final = range(2, 9)
 """Days ago with which the last day is compared."""
+
+_USABLE: Final = (*WRITABLE, Condition.FULL)
 
 log = structlog.get_logger("custos.survey")
 
@@ -205,10 +207,10 @@ class Survey:
             return self._loads
 
     def rooms(self) -> list[Room]:
-        """The volumes as of now."""
+        """The volumes that footage is written to, as of now; those of one file system are one room."""
         return [
-            Room(one.name, one.free_bytes, one.total_bytes, reserve_bytes(one.total_bytes), _is_usable(one.state))
-            for one in self._store.volumes()
+            Room(one.name, one.free_bytes, one.total_bytes, one.reserve_bytes, one.state in _USABLE)
+            for one in rooms(self._store.volumes())
         ]
 
     def _of(self, camera: Camera, terms: Terms, held: Sequence[tuple[int, int]], now_us: int, budget: int) -> Kept:
@@ -305,7 +307,3 @@ def _covered(held: Sequence[tuple[int, int]], start_us: int, end_us: int) -> flo
 def _sum(parts: Iterable[Recorded]) -> Recorded:
     each = list(parts)
     return Recorded(sum(one.bytes for one in each), sum(one.length_us for one in each))
-
-
-def _is_usable(state: str) -> bool:
-    return state in ("ok", "low", "full")

@@ -53,6 +53,7 @@ from config.logs import register_secret
 from config.settings import CameraSettings, ProofSettings, Settings
 from config.times import DAY_US, SECOND_US, format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
+from recorder.capture.book import Shelves
 from recorder.capture.fleet import Fleet
 from recorder.capture.source import WantedCamera
 from recorder.causes import Cause
@@ -62,7 +63,8 @@ from recorder.store.log import sm2
 from recorder.store.log.errors import KeyUnavailable
 from recorder.store.log.keys import fingerprint
 from recorder.store.making import InitReport
-from recorder.store.records import Camera, ManagedBy
+from recorder.store.pressure import PRESSED
+from recorder.store.records import Camera, Condition, ManagedBy
 from recorder.store.store import Store
 from retention.custody import Custody
 from retention.evidence.anchoring import Anchorer, Authorities
@@ -104,6 +106,12 @@ SCRUB_S: Final = 1.0
 
 SCRUB_IDLE_S: Final = 60.0
 """And while nothing is due."""
+
+VOLUMES_LOOK_S: Final = 2.0
+"""How often it is looked how it stands with the disks, and capture processes are told where to write."""
+
+SWEEP_REST_S: Final = 30.0
+"""Between two sweeps that a full disk calls for: when nothing may go, the next finds nothing that may."""
 
 SWEEP_PRESSED_S: Final = 300.0
 """While a volume is low or full: what is past its target should go soon, but a disk under pressure needs its rest."""
@@ -237,6 +245,7 @@ class RecordingBox:
         self._wake_witnesses = Wake()
         self._wake_watch = Wake()
         self._wake_holds = Wake()
+        self._swept_us: int | None = None
         proof = settings.proof
         self._anchorer = Anchorer(store, clock, Authorities(proof.tsa_urls, proof.tsa_ca_file, proof.anchor_minutes))
         self._custody = Custody(store, clock)
@@ -320,6 +329,7 @@ class RecordingBox:
             log.info("recovered", segments=found.recovered, damaged=found.damaged, discards=found.discards_finished)
         self._store.note("boot", boot_fields(self._clock))
         self._tell_configuration()
+        self._store.overwriting.put_in_force(is_on=self._settings.retention.when_full == "overwrite")
         self._bring_cameras_together()
         with _reported("the log could not be signed; it is tried again every minute"):
             self._store.checkpoint()
@@ -346,6 +356,7 @@ class RecordingBox:
             Duty("capture", self._fleet.watch, lambda: WATCH_S, self._wake_watch, is_vital=True),
             Duty("beat", self._beat, lambda: BEAT_S),
             Duty("sync", self._sync, lambda: sync_s),
+            Duty("volumes", self._tend_volumes, lambda: VOLUMES_LOOK_S),
             Duty("clock", watch.look, lambda: CLOCK_LOOK_S),
             Duty("survey", self._look_around, lambda: SURVEY_S),
             Duty("anchors", self._anchor, lambda: ANCHOR_LOOK_S, self._wake_anchors),
@@ -509,6 +520,22 @@ class RecordingBox:
     def _sync(self) -> None:
         self._store.sync()
 
+    def _tend_volumes(self) -> None:
+        """Say where to write; have what may go discarded where that is nowhere; look after disks that are back."""
+        states = self._store.volumes()
+        self._fleet.tell_volumes(self._shelves())
+        if any(one.state in PRESSED and one.is_written for one in states) and self._has_rested():
+            self._wake_sweep.call()
+        if self._begun:
+            self._store.tend()
+
+    def _has_rested(self) -> bool:
+        swept_us = self._swept_us
+        return swept_us is None or self._clock.read().mono_us - swept_us >= SWEEP_REST_S * SECOND_US
+
+    def _shelves(self) -> Shelves:
+        return Shelves(tuple(self._store.disks.places()), self._store.cameras.pins())
+
     def _note_step(self, before: Reading, after: Reading) -> None:
         """The clock was set: the log says from when to when."""
         step = step_us(before, after)
@@ -539,7 +566,11 @@ class RecordingBox:
         """Only once the record has begun: what an earlier run left must be finished before anything is judged."""
         if not self._begun:
             return
+        self._swept_us = self._clock.read().mono_us
         report = self._swept = sweep(self._store, self._clock, self._retries)
+        if report.broken:
+            told = {"segments": report.broken, "bytes": report.broken_bytes}
+            log.error("footage that had to be kept was overwritten", **told)
         if report.should:
             log.info("swept", what=report.sentence, bytes=report.bytes)
 
@@ -556,7 +587,8 @@ class RecordingBox:
         return SWEEP_PRESSED_S if self._is_pressed() else SWEEP_S
 
     def _is_pressed(self) -> bool:
-        return any(volume.state in ("low", "full") for volume in self._store.volumes())
+        scarce = (Condition.LOW, *PRESSED)
+        return any(volume.state in scarce and volume.is_written for volume in self._store.volumes())
 
     # -- cameras
 
@@ -615,7 +647,8 @@ class RecordingBox:
         segment_us = round(settings.recording.segment_s * SECOND_US)
         data_dir = Path(settings.box.data_dir).absolute()
         sm = settings.proof.sm
-        terms = CaptureTerms(data_dir, store.box_id, segment_us, store.lock_descriptor, with_sm3=sm)
+        held = store.lock_descriptor
+        terms = CaptureTerms(data_dir, store.box_id, segment_us, held, self._shelves, with_sm3=sm)
         return Fleet(
             store,
             spawner(terms),
@@ -671,6 +704,7 @@ def _open(settings: Settings, clock: Clock) -> Store:
         keeping=settings.retention.defaults,
         sm=settings.proof.sm,
         key_url=settings.proof.key,
+        volumes=settings.wishes,
     )
 
 
@@ -724,6 +758,7 @@ def _file_camera(camera: CameraSettings) -> FileCamera:
         audio=camera.audio,
         allow_basic=camera.allow_basic,
         wish=camera.wish,
+        volume=camera.volume,
     )
 
 

@@ -26,7 +26,7 @@ from appliance.wiring import heap
 from appliance.wiring.children import ChildProcess, orphaned, start, wait_for_orders
 from config import logs
 from config.clock import Clock, SystemClock
-from recorder.capture.book import RemoteBook
+from recorder.capture.book import RemoteBook, Shelves, shelves_body, shelves_of
 from recorder.capture.channel import Asked, Channel, error_of
 from recorder.capture.fleet import order_of, status_body
 from recorder.capture.nal import parameter_sets, with_sets
@@ -52,6 +52,8 @@ class Terms:
     segment_us: int
     lock: int | None
     """The descriptor of the data directory's lock; None: nobody holds it, as in tests."""
+    shelves: Callable[[], Shelves]
+    """Where segments may go, when a process begins."""
     with_sm3: bool = False
     """Whether segments are hashed with SM3 too."""
 
@@ -72,6 +74,7 @@ def spawner(terms: Terms) -> Callable[..., ChildProcess]:
                 "box": terms.box_id,
                 "segment_us": terms.segment_us,
                 "with_sm3": terms.with_sm3,
+                "shelves": shelves_body(terms.shelves()),
                 "connects": connects_at_once,
                 "level": logging.getLevelName(logging.getLogger().getEffectiveLevel()),
             },
@@ -91,6 +94,7 @@ class _Program:
         self._end = asyncio.Event()
         self._begun: asyncio.Future[Mapping[str, Any]] = self._loop.create_future()
         self._worker: Worker | None = None
+        self._book: RemoteBook | None = None
         self._channel = Channel(socket.socket(fileno=descriptor), self._handle, orphaned, name="main")
         self._channel.start()
 
@@ -102,7 +106,14 @@ class _Program:
         log.info("a capture process begins", whole_pictures=in_use())
         pools = Pools(terms["connects"])
         layout = Layout(Path(terms["data_dir"]))
-        book = RemoteBook(self._channel, layout, terms["box"], with_sm3=terms["with_sm3"])
+        self._book = book = RemoteBook(
+            self._channel,
+            layout,
+            terms["box"],
+            with_sm3=terms["with_sm3"],
+            shelves=shelves_of(terms["shelves"]),
+            mono_us=lambda: self._clock.read().mono_us,
+        )
         self._worker = Worker(
             book,
             self._source,
@@ -128,10 +139,12 @@ class _Program:
     # -- the loop
 
     def _act(self, asked: Asked) -> None:
-        if self._worker is None:  # `begin` came before it, and is still being carried out
+        if self._worker is None or self._book is None:  # `begin` came before it, and is still being carried out
             self._loop.call_later(0.01, self._act, asked)
         elif asked.kind == "apply":
             self._apply(self._worker, asked)
+        elif asked.kind == "volumes":
+            self._book.shelves = shelves_of(asked.body)
         elif asked.kind == "stop":
             self._worker.stop(lambda: self._stopped(asked))
         elif asked.kind == "key":

@@ -26,6 +26,7 @@ class FileCamera:
     audio: str = "off"
     allow_basic: bool = False
     wish: Wish = NOTHING_SAID
+    volume: str | None = None
 
     def settings(self) -> dict[str, Any]:
         """What a registered camera may differ in."""
@@ -39,6 +40,7 @@ class FileCamera:
             "ca_file": self.ca_file,
             "audio": self.audio,
             "allow_basic": self.allow_basic,
+            "volume": self.volume,
             **asdict(self.wish),
         }
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import structlog
 
 from config.clock import Clock
-from recorder.capture.book import Book, BookService
+from recorder.capture.book import Book, BookService, Shelves, shelves_body
 from recorder.capture.channel import Answer, Asked, Channel
 from recorder.capture.segmenter import AudioState
 from recorder.capture.session import SessionState, SessionStatus
@@ -136,6 +136,7 @@ class Fleet:
         self._place: dict[str, int] = {}
         self._causes: dict[str, tuple[Cause, str]] = {}
         self._unsealed: dict[str, tuple[Future[Answer], ...]] = {}
+        self._shelves: Shelves | None = None
         self._is_over = False
 
     def apply(self, wanted: Sequence[WantedCamera]) -> Plan:
@@ -154,6 +155,15 @@ class Fleet:
             for slot in self._slots:
                 self._mind(slot)
             return todo
+
+    def tell_volumes(self, shelves: Shelves) -> None:
+        """Where segments may go from now on. Told to every process, when it differs; to one that begins, at once."""
+        with self._lock:
+            if shelves == self._shelves:
+                return
+            self._shelves = shelves
+            for slot in self._slots:
+                slot.tell("volumes", shelves_body(shelves))
 
     def watch(self) -> None:
         """Replace what has ended or hangs."""
@@ -243,6 +253,8 @@ class Fleet:
     def _start(self, slot: _Slot) -> None:
         connects = max(CONNECTS_LEAST, CONNECTS_AT_ONCE // len(self._slots))
         slot.begin(self._spawn, connects, self._service, self._troubled)
+        if self._shelves is not None:
+            slot.tell("volumes", shelves_body(self._shelves))
         cause = (Cause.BOX_DOWN, f"the process that records it ended ({slot.ending})") if slot.ending else None
         slot.ask("apply", self._orders(slot, cause))
 
@@ -303,6 +315,11 @@ class _Slot:
             return self.process.channel.ask(kind, body)
         except PeerGone:
             return None
+
+    def tell(self, kind: str, body: Mapping[str, Any]) -> None:
+        """Tell the process, if there is one."""
+        if self.process is not None:
+            self.process.channel.tell(kind, body)
 
     def bury(self, why: str, now_us: int) -> bool:
         """It has ended, or must: nothing of it is under way any more when this returns true.

@@ -54,6 +54,7 @@ SETTINGS = (
     "floor_days",
     "target_days",
     "purpose",
+    "volume",
 )
 """What is written down of a camera, in a side record: the leaf has its hash."""
 
@@ -75,6 +76,19 @@ class Cameras:
         self._database = database
         self._ledger = ledger
         self._clock = clock
+
+    def pin(self, camera_id: str) -> str | None:
+        """Which volume its footage goes to before any other; None: where most is free."""
+        query = select(tables.cameras.c.volume).where(tables.cameras.c.id == camera_id)
+        with self._database.read() as connection:
+            found = connection.execute(query).scalar()
+            return None if found is None else str(found)
+
+    def pins(self) -> dict[str, str]:
+        """The same of all cameras that have one."""
+        query = select(tables.cameras.c.id, tables.cameras.c.volume).where(tables.cameras.c.volume.is_not(None))
+        with self._database.read() as connection:
+            return {row.id: row.volume for row in connection.execute(query)}
 
     def all(self) -> list[Camera]:
         """Every camera ever registered, retired ones too, by id."""
@@ -110,6 +124,7 @@ class Cameras:
         floor_days: int | None = None,
         target_days: int | None = None,
         purpose: str | None = None,
+        volume: str | None = None,
     ) -> Camera:
         """Register a camera and its main stream, and put in force how its footage is kept.
 
@@ -127,6 +142,7 @@ class Cameras:
             "transport": transport,
             "audio": audio,
             "allow_basic": allow_basic,
+            "volume": volume,
             **asdict(Wish(protection, floor_days, target_days, purpose)),
         }
         with self._database.write() as connection:
@@ -375,4 +391,5 @@ def _camera(row: Mapping[Any, Any]) -> Camera:
         floor_days=row["floor_days"],
         target_days=row["target_days"],
         purpose=row["purpose"],
+        volume=row["volume"],
     )

@@ -128,6 +128,17 @@ class Catalogue:
             rows = connection.execute(query.order_by(_I.t1_us, _I.n).limit(limit)).mappings()
             return [_segment(row, holds) for row in rows]
 
+    def oldest_on(self, volume: str, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
+        """The oldest media still here on a volume, of all streams, by (t1, stream, n); `after`: behind that one."""
+        is_here = (_I.volume == volume) & (_I.state == MediaState.PRESENT.value)
+        query = select(tables.items).where(is_here)
+        if after is not None:
+            query = query.where(tuple_(_I.t1_us, _I.stream_id, _I.n) > after)
+        with self._database.read() as connection:
+            holds = active(connection)
+            rows = connection.execute(query.order_by(_I.t1_us, _I.stream_id, _I.n).limit(limit)).mappings()
+            return [_segment(row, holds) for row in rows]
+
     def oldest_present_us(self, stream_id: str) -> int | None:
         """Where the oldest media still here of a stream starts."""
         query = select(_I.t0_us).where(_I.stream_id == stream_id, _I.state == MediaState.PRESENT.value)

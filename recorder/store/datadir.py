@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import secrets
 from dataclasses import dataclass
 
 from recorder.errors import (
@@ -18,6 +19,7 @@ from recorder.errors import (
 )
 from recorder.store import files
 from recorder.store.layout import FORMAT, VOLUME, Layout
+from recorder.store.places import write_identity
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def write_volume(layout: Layout, facts: BoxFacts) -> None:
     Raises:
         StorageError: one of its kinds.
     """
-    files.write_atomically(layout.volume_file(), _json({"volume": VOLUME, "box": facts.box_id}))
+    write_identity(layout.volume(), VOLUME, facts.box_id, secrets.token_hex(8))
 
 
 def claim(layout: Layout) -> None:

@@ -195,15 +195,21 @@ def _behind(pieces: Sequence[bytes | memoryview], written: int) -> list[bytes | 
     return []
 
 
-def begin(path: Path) -> int:
+def begin(path: Path, device: int | None = None) -> int:
     """Create a new file and hand out its descriptor; an existing one is never overwritten.
 
     Raises:
+        VolumeMissing: it came to lie on another file system than `device`: that was unmounted meanwhile.
         StorageError: one of its kinds, or the name is taken.
     """
     with translated(path):
         make_folders(path.parent)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        if device is not None and os.fstat(handle).st_dev != device:
+            os.close(handle)
+            path.unlink()
+            raise VolumeMissing(f"{VolumeMissing.sentence()} ({path})")
+        return handle
 
 
 def seal(part: Path, name: Path) -> None:
@@ -242,11 +248,16 @@ def pieces(path: Path, buffer: bytearray) -> Iterator[memoryview]:
 def mapped(path: Path) -> Iterator[memoryview]:
     """A file's bytes without reading it into memory: what a crash left may be larger than that.
 
+    It is read through first: what a disk cannot give is an error to a read, and the end of the process to a mapping.
+
     Raises:
-        StorageError: it cannot be opened, or mapped.
+        StorageError: it cannot be opened, read, or mapped.
     """
-    with translated(path), path.open("rb") as stream, mapped_open(stream.fileno()) as view:
-        yield view
+    with translated(path), path.open("rb", buffering=0) as stream:
+        while stream.read(COPY_BYTES):
+            pass
+        with mapped_open(stream.fileno()) as view:
+            yield view
 
 
 @contextmanager

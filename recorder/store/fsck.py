@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from config.errors import CustosError
 from config.times import format_us
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
-from recorder.store import files, sidecar, tables
+from recorder.store import files, overwriting, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
 from recorder.store.held import HeldMedia
 from recorder.store.holds import active
 from recorder.store.keeping import Rule, floor_of, rules_hash
-from recorder.store.layout import PART, REPLACED, VOLUME, segment_path
+from recorder.store.layout import HOLD, PART, REPLACED, SPOOL, segment_path
 from recorder.store.ledger import LogState, heads, heads_hash
 from recorder.store.log import sm2
 from recorder.store.log.cosignature import cosigned_at_s
@@ -35,6 +35,7 @@ from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.note import Checkpoint, body_of, read_body, signatures_by
 from recorder.store.log.succession import LEAF
 from recorder.store.log.tree import Frontier, leaf_hash, restore
+from recorder.store.places import IDENTITY, MAY_LIE_THERE
 from recorder.store.records import AnchorKind, MediaState, Outsider, Segment, camera_of, segment_id_of
 from recorder.store.rotation import check_chain
 from recorder.store.rules import rules_of
@@ -73,8 +74,13 @@ def check(store: Store) -> list[Finding]:
 
 def rows_have_files(store: Store, connection: Connection) -> Iterator[Finding]:
     """1: every row `present` has its file, with that size."""
+    away = _away(store, connection)
+    for volume, count in sorted(away.items()):
+        yield Finding(1, f"volume {volume}", f"it is not there, nor is what lies on it: {count} segments")
     query = select(tables.items).where(tables.items.c.state == MediaState.PRESENT.value)
     for row in connection.execute(query).mappings():
+        if row["volume"] in away:
+            continue
         path = store.layout.volume(row["volume"]) / row["path"]
         name = segment_id_of(row["stream_id"], row["n"])
         if not path.is_file():
@@ -86,18 +92,31 @@ def rows_have_files(store: Store, connection: Connection) -> Iterator[Finding]:
 
 def files_have_rows(store: Store, connection: Connection) -> Iterator[Finding]:
     """2: every media file has a row, or is that of its stream's next segment, which has none yet."""
-    expected = _next_files(connection)
-    for path in _media_files(store.layout.volume(), store.layout.hold_tree()):
-        relative = str(path.relative_to(store.layout.volume()))
-        if relative in expected or _state_of(connection, relative) in _HAS_FILE:
+    for volume in store.disks.here():
+        yield from _files_of(store, connection, volume)
+
+
+def _files_of(store: Store, connection: Connection, volume: str) -> Iterator[Finding]:
+    expected, root = _next_files(connection), store.layout.volume(volume)
+    for path in _media_files(root):
+        relative = str(path.relative_to(root))
+        if relative in expected or _state_of(connection, volume, relative) in _HAS_FILE:
             continue
         # A running box may have begun, sealed or discarded it since this view was taken.
         with store.database.read() as now:
-            state, begun = _state_of(now, relative), relative in _next_files(now)
+            state, begun = _state_of(now, volume, relative), relative in _next_files(now)
         if begun or state in _HAS_FILE or not path.exists():
             continue
         what = "no row knows this media file" if state is None else "its row says that this media was discarded"
         yield Finding(2, relative, what)
+
+
+def _away(store: Store, connection: Connection) -> dict[str, int]:
+    """Volumes that are not there, each with how many segments of it were not discarded."""
+    here = store.disks.here()
+    present = tables.items.c.state == MediaState.PRESENT.value
+    query = select(tables.items.c.volume, func.count()).where(present).group_by(tables.items.c.volume)
+    return {volume: count for volume, count in connection.execute(query).all() if volume not in here}
 
 
 def items_are_chained(store: Store, connection: Connection) -> Iterator[Finding]:
@@ -226,7 +245,7 @@ def _tree_hashes(store: Store, connection: Connection, signed: Checkpoint, text:
 
 
 def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Finding]:
-    """7: no segment under a hold or below the floor was discarded."""
+    """7: no segment under a hold was discarded, nor one below the floor unless a `breach` entry admits it."""
     query = select(tables.items).where(tables.items.c.state.in_([MediaState.GOING.value, MediaState.GONE.value]))
     for row in connection.execute(query).mappings():
         name = segment_id_of(row["stream_id"], row["n"])
@@ -242,10 +261,21 @@ def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Find
         else:  # written before leaves told it
             earliest_us = earliest_discard_us(row["t1_us"], floor_days, store.zone)
         trusted_us = row["t1_us"] + min(leaf.at_us - row["t1_us"], leaf.elapsed_us - row["elapsed_us"])
-        if trusted_us < earliest_us:
+        if trusted_us < earliest_us and not _is_admitted(store, connection, row):
             yield Finding(7, name, "it was discarded before the floor let it go")
         for hold_id in _holds_at(connection, row, leaf.at_us):
             yield Finding(7, name, f"it was discarded while hold {hold_id} was in force")
+
+
+def _is_admitted(store: Store, connection: Connection, row: RowMapping) -> bool:
+    """Whether an entry before the discard says that it breaks the floor, of this very item, by a wish of the owner."""
+    index = overwriting.covers(connection, row["stream_id"], row["n"], row["del_leaf"])
+    leaf = _leaf(store, connection, index)
+    if not _tells(leaf, "breach", row):
+        return False
+    assert leaf is not None
+    wish = _leaf(store, connection, leaf.fields.get("wish"))
+    return wish is not None and wish.type == "audit" and wish.fields.get("when_full") == "overwrite"
 
 
 def _floor_then(rules: Sequence[Rule], row: RowMapping) -> int:
@@ -396,12 +426,13 @@ def _may_be_new(store: Store, hold_id: int, media: HeldMedia) -> bool:
 
 def names_have_holds(store: Store, _older: Connection) -> Iterator[Finding]:
     """12: there is no second name without a hold on that segment."""
-    for folder in store.held.folders():
-        for path in sorted(one for one in folder.rglob("*") if not one.is_dir()):
+    for one in store.held.folders():
+        folder = one.path
+        for path in sorted(name for name in folder.rglob("*") if not name.is_dir()):
             relative = str(path.relative_to(folder))
             with store.database.read() as now:
-                held = store.held.held_by(now, relative)
-                is_ending = not folder.name.isdigit() or store.held.is_ending(now, int(folder.name))
+                held = store.held.held_by(now, one.volume, relative)
+                is_ending = one.hold_id is None or store.held.is_ending(now, one.hold_id)
             if folder.name in map(str, held) or not path.exists() or is_ending:
                 continue
             yield Finding(12, f"hold/{folder.name}/{relative}", "no such hold lies on a segment of this name")
@@ -450,13 +481,14 @@ def _items(connection: Connection, stream_id: str) -> Iterable[Mapping[Any, Any]
 _HAS_FILE = (MediaState.PRESENT.value, MediaState.GOING.value)
 
 
-def _state_of(connection: Connection, relative: str) -> str | None:
+def _state_of(connection: Connection, volume: str, relative: str) -> str | None:
     """What the row of a media file says; None: no row knows it."""
     path = Path(relative)
     known = select(tables.items.c.state).where(
         tables.items.c.stream_id == path.parts[0],
         tables.items.c.n == _number(path),
         tables.items.c.path == relative,
+        tables.items.c.volume == volume,
     )
     return connection.execute(known).scalar()
 
@@ -475,12 +507,15 @@ def _next_files(connection: Connection) -> set[str]:
     return {name for path in paths for name in (path, path + PART)}
 
 
-def _media_files(volume: Path, tree: Path) -> Iterator[Path]:
-    """Without the second names that held media has: invariant 12 is theirs."""
+NO_MEDIA = (HOLD, REPLACED, SPOOL, *MAY_LIE_THERE)
+"""Folders of a volume in which no segment lies under its own name; of second names invariant 12 speaks."""
+
+
+def _media_files(volume: Path) -> Iterator[Path]:
     for path in sorted(volume.rglob("*")):
-        if not path.is_file() or path.name == "volume.json" or path.is_relative_to(tree):
+        if path.name == IDENTITY or path.relative_to(volume).parts[0] in NO_MEDIA:
             continue
-        if path.relative_to(volume).parts[0] != REPLACED:
+        if path.is_file():
             yield path
 
 
@@ -613,7 +648,7 @@ def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
         "recovered",
     )
     expected = str(segment_path(row["stream_id"], row["n"], row["t0_us"]))
-    place = {} if (row["path"], row["volume"]) == (expected, VOLUME) else {"path": row["path"]}
+    place = {} if row["path"] == expected else {"path": row["path"]}
     audio = None if row["audio"] is None else json.loads(row["audio"])
     camsig = None if row["camsig"] is None else row["camsig"].split()
     return {**common, **{name: row[name] for name in names}, "audio": audio, "camsig": camsig, **place}

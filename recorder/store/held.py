@@ -1,9 +1,10 @@
 """Media under holds: its second names on the disk, and what is known of its bytes.
 
-A held segment that is here has a hard link `hold/<number>/<path>` on its volume, one for each hold that lies on it: a
-file that somebody removes by hand, past all rules, is still there. What protects it from Custos itself is not the link
-but the guard of `segments.discard`. A link is made when a segment is committed into a held interval, or soon after the
-hold was placed, and goes only once the hold was released; what a crash left between is made good by `bring_in_line`.
+A held segment that is here has a hard link `hold/<number>/<path>` on its own volume, one for each hold that lies on it:
+a file that somebody removes by hand, past all rules, is still there. What protects it from Custos itself is not the
+link but the guard of `segments.discard`. A link is made when a segment is committed into a held interval, or soon after
+the hold was placed, and goes only once the hold was released; what a crash left between is made good by
+`bring_in_line`.
 
 What a pass over held media found is written down here as well (`retention.custody` reads the files): damage is a
 `finding` leaf, told once; the end of a pass an `audit` leaf. Nothing here removes media.
@@ -35,12 +36,14 @@ from sqlalchemy import (
 )
 
 from config.times import HOUR_US
+from config.volumes import MAIN_VOLUME
 from recorder.errors import StorageError
 from recorder.store import files, tables
 from recorder.store.database import Database
-from recorder.store.layout import VOLUME, Layout
+from recorder.store.layout import Layout
 from recorder.store.ledger import Ledger
 from recorder.store.records import HoldCheck, MediaState, camera_of, segment_id_of, stream_of
+from recorder.store.volumes import Volumes
 
 LINK_BATCH: Final = 500
 """Second names made between two looks at whether the hold is still in force."""
@@ -75,11 +78,27 @@ class HeldMedia:
     path: Path
     held_path: Path
     """Its second name, for this hold."""
+    volume: str = MAIN_VOLUME
+    """Where both lie."""
 
     @property
     def id(self) -> str:
         """Of the segment."""
         return segment_id_of(self.stream_id, self.n)
+
+
+@dataclass(frozen=True)
+class HoldFolder:
+    """Where the second names of a hold lie on one volume."""
+
+    volume: str
+    path: Path
+
+    @property
+    def hold_id(self) -> int | None:
+        """Whose they are; None: it is no hold's name."""
+        name = self.path.name
+        return int(name) if name.isascii() and name.isdigit() and len(name) < 16 else None
 
 
 @dataclass(frozen=True)
@@ -109,19 +128,22 @@ class HeldState:
 class HeldMediaStore:
     """The second names of held media, and what is known of it."""
 
-    def __init__(self, layout: Layout, database: Database, ledger: Ledger) -> None:
+    def __init__(self, layout: Layout, database: Database, ledger: Ledger, volumes: Volumes) -> None:
         self._layout = layout
+        self._volumes = volumes
         self._database = database
         self._ledger = ledger
         self._is_behind = False
         """Whether a segment could not be given its second name when it was committed."""
+        self._away: set[str] = set()
+        """Volumes that were not there when second names were made: what is held there gets its names once they are."""
         self._lock = threading.Lock()
         """Names of one hold are either made or taken away."""
 
     # -- second names
 
     def link_new(self, hold_ids: Iterable[int], volume: str, path: str) -> None:
-        """Second names for a segment that was just committed into held intervals.
+        """Second names, on its own volume, for a segment that was just committed into held intervals.
 
         A fault keeps no commit: the row stands, nothing discards it, and `bring_in_line` makes the name.
         """
@@ -162,11 +184,12 @@ class HeldMediaStore:
             in_force = set(connection.execute(select(_H.id).where(_H.released_us.is_(None))).scalars())
             over = set(connection.execute(select(_W.hold_id).where(_W.hold_id.not_in(in_force))).scalars())
             linked = set(connection.execute(select(_W.hold_id).where(_W.is_linked)).scalars())
-        done = sum(self._clear(folder) for folder in folders if _number(folder) not in in_force)
+        done = sum(self._clear(one) for one in folders if one.hold_id not in in_force)
         if over:
             with self._database.write() as connection:
                 connection.execute(delete(tables.hold_work).where(_W.hold_id.in_(over)))
-        was_behind, self._is_behind = self._is_behind, False  # before looking: what fails meanwhile sets it again
+        # Before looking: what fails meanwhile sets it again.
+        was_behind, self._is_behind = self._is_behind or self._is_back(), False
         faults = []
         for hold_id in sorted(in_force if anew or was_behind else in_force - linked):
             try:
@@ -178,15 +201,24 @@ class HeldMediaStore:
             raise faults[0]
         return done
 
-    def folders(self) -> list[Path]:
-        """The folders of holds under `hold/`, whether those are in force or not."""
-        tree = self._layout.hold_tree()
+    def _is_back(self) -> bool:
+        """Whether a volume that was away when second names were made is there."""
+        back = self._away.intersection(self._volumes.here())
+        self._away -= back
+        return bool(back)
+
+    def folders(self) -> list[HoldFolder]:
+        """The folders of holds under the `hold/` of each volume that is there, whether those are in force or not."""
+        return [one for volume in self._volumes.here() for one in self._folders(volume)]
+
+    def _folders(self, volume: str) -> list[HoldFolder]:
+        tree = self._layout.hold_tree(volume)
         with files.translated(tree):
-            return sorted(tree.iterdir()) if tree.is_dir() else []
+            return [HoldFolder(volume, path) for path in sorted(tree.iterdir())] if tree.is_dir() else []
 
     def second_names(self, volume: str, path: str) -> list[Path]:
         """Those that a segment's file has, of whatever holds."""
-        names = [folder / path for folder in self.folders()] if volume == VOLUME else []
+        names = [folder.path / path for folder in self._folders(volume)]
         return [name for name in names if name.exists()]
 
     def _link_all(self, hold_id: int) -> int:
@@ -206,9 +238,13 @@ class HeldMediaStore:
     def _link(self, held: Sequence[tuple[int, RowMapping]]) -> int:
         """Media that somebody removed by hand has no file to be named: the pass over it tells so, not this."""
         names = {}
+        here = set(self._volumes.here())
         with self._lock:
             in_force = self._in_force({hold_id for hold_id, _ in held})
             for hold_id, row in held:
+                if row["volume"] not in here:
+                    self._away.add(row["volume"])
+                    continue
                 path = self._layout.volume(row["volume"]) / row["path"]
                 with files.translated(path):
                     is_there = path.exists()
@@ -243,19 +279,20 @@ class HeldMediaStore:
                     return rows
             return []
 
-    def _clear(self, folder: Path) -> int:
+    def _clear(self, of: HoldFolder) -> int:
         """The names of a hold that was released, or never was. A file whose only name this is gets its first one back:
         present media is nobody's to lose; and what was discarded meanwhile goes with it."""
-        gone = 0
+        gone, folder = 0, of.path
         with self._lock:
             for name in [one for one in folder.rglob("*") if not one.is_dir()]:
                 gone += 1
                 path = str(name.relative_to(folder))
                 with self._database.read() as connection:
-                    state = state_of(connection, path)
+                    state = state_of(connection, of.volume, path)
+                first = self._layout.volume(of.volume) / path
                 if state is None:
-                    files.put_away(name, self._layout.damaged)
-                elif not files.drop_second_name(name, self._layout.volume() / path, is_kept=state == _PRESENT):
+                    files.put_away(name, self._layout.damaged_on(of.volume))
+                elif not files.drop_second_name(name, first, is_kept=state == _PRESENT):
                     log.warning("a segment's file got its name back from a hold", path=path)
             files.drop_empty(folder)
         return gone
@@ -288,11 +325,11 @@ class HeldMediaStore:
                 found = [self._media(connection, hold_id, row) for row in rows]
             yield from found
 
-    def held_by(self, connection: Connection, path: str) -> list[int]:
+    def held_by(self, connection: Connection, volume: str, path: str) -> list[int]:
         """The holds in force on the present segment whose file has that path; none: there is no such segment."""
-        if state_of(connection, path) != _PRESENT:
+        if state_of(connection, volume, path) != _PRESENT:
             return []
-        row = connection.execute(select(tables.items).where(_I.path == path, _chosen(path))).mappings().one()
+        row = connection.execute(select(tables.items).where(_chosen(volume, path))).mappings().one()
         return holds_of(connection, row)
 
     def is_ending(self, connection: Connection, hold_id: int) -> bool:
@@ -367,6 +404,7 @@ class HeldMediaStore:
             sm3=facts.get("sm3"),
             path=self._layout.volume(row["volume"]) / row["path"],
             held_path=self._layout.held(hold_id, row["path"], row["volume"]),
+            volume=row["volume"],
         )
 
 
@@ -377,18 +415,19 @@ def _newest(connection: Connection, stream_id: str) -> RowMapping | None:
     return row if row is not None and row["state"] == _PRESENT else None
 
 
-def state_of(connection: Connection, path: str) -> str | None:
-    """What the row says of the segment whose file has that path in its volume; None: no row knows it."""
-    query = select(_I.state).where(_I.path == path, _chosen(path))
-    return connection.execute(query).scalar()
+def state_of(connection: Connection, volume: str, path: str) -> str | None:
+    """What the row says of the segment whose file has that path in that volume; None: no row knows it."""
+    return connection.execute(select(_I.state).where(_chosen(volume, path))).scalar()
 
 
-def _chosen(path: str) -> ColumnElement[bool]:
+def _chosen(volume: str, path: str) -> ColumnElement[bool]:
     """By the key: there is no index of paths."""
     parts = Path(path).parts
     number = parts[-1].partition("-")[0] if parts else ""
     is_number = number.isascii() and number.isdigit() and len(number) < 16
-    return (_I.stream_id == parts[0]) & (_I.n == int(number)) if is_number else false()
+    if not is_number:
+        return false()
+    return (_I.stream_id == parts[0]) & (_I.n == int(number)) & (_I.path == path) & (_I.volume == volume)
 
 
 def holds_of(connection: Connection, row: RowMapping) -> list[int]:
@@ -459,7 +498,3 @@ def _remember(connection: Connection, hold_id: int, **values: object) -> None:
         connection.execute(insert(tables.hold_work).values(hold_id=hold_id, **{**start, **values}))
     else:
         connection.execute(update(tables.hold_work).where(_W.hold_id == hold_id).values(**values))
-
-
-def _number(folder: Path) -> int | None:
-    return int(folder.name) if folder.name.isascii() and folder.name.isdigit() and len(folder.name) < 16 else None

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from config.times import format_name, to_datetime
+from config.volumes import MAIN_VOLUME
 
 FORMAT = 1
 """Of the data directory; raised when an older program could no longer read it."""
 
-VOLUME = "main"
-"""The one volume there is so far."""
+VOLUME = MAIN_VOLUME
+"""The volume inside the data directory."""
 
 PART = ".part"
 
+HOLD = "hold"
+"""A folder of a volume: second names of held media."""
+
 REPLACED = "replaced"
 """A folder of a volume: media that is newer than the backup that was restored. No stream is called so."""
+
+SPOOL = "spool"
+"""What recovery put away, on a volume of its own: no stream has a name without a dot."""
 
 
 class Layout:
     """The paths of one data directory."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, volumes: Mapping[str, Path] | None = None) -> None:
+        """`volumes`: folders of those that lie elsewhere, by name."""
+        self.volumes = dict(volumes or {})
         self.root = root
         self.box = root / "box.json"
         self.catalogue = root / "catalogue.sqlite"
@@ -51,11 +61,11 @@ class Layout:
 
     def volume(self, name: str = VOLUME) -> Path:
         """The folder of a volume."""
-        return self.media / name
+        return self.volumes.get(name) or self.media / name
 
     def hold_tree(self, name: str = VOLUME) -> Path:
         """Where second names of held media lie, by hold: no stream is of that name, for it has no dot."""
-        return self.volume(name) / "hold"
+        return self.volume(name) / HOLD
 
     def held(self, hold_id: int, path: str, name: str = VOLUME) -> Path:
         """The second name of a segment's file for one hold."""
@@ -64,6 +74,14 @@ class Layout:
     def volume_file(self, name: str = VOLUME) -> Path:
         """What says which volume is mounted here."""
         return self.volume(name) / "volume.json"
+
+    def damaged_on(self, name: str) -> Path:
+        """Where what cannot be read is kept: on its own disk."""
+        return self.volume(name) / SPOOL / "damaged" if name in self.volumes else self.damaged
+
+    def empty_on(self, name: str) -> Path:
+        """Likewise what had no frame yet."""
+        return self.volume(name) / SPOOL / "empty" if name in self.volumes else self.empty
 
 
 def segment_path(stream_id: str, n: int, t0_us: int) -> PurePosixPath:

@@ -53,7 +53,7 @@ class Proof:
     checkpoint: Checkpoint
     leaves: tuple[ProvenLeaf, ...]
     """In the order of the log: genesis and what names later keys, the camera's registration, items, beats, holds,
-    discards, exports and views."""
+    discards, breaches, exports and views."""
     heads: Mapping[int, Mapping[str, list[int | str]]]
     """Head vectors of the beats that bind the first and the last item, by the index of the beat's leaf."""
     keys: tuple[Ed25519PublicKey, ...]
@@ -159,15 +159,19 @@ def _discards(connection: Connection, stream_id: str, first_n: int, last_n: int,
 
 
 def _leaves_around(connection: Connection, stream_id: str, first_n: int, last_n: int) -> set[int]:
-    """Items, with what discarded them; the camera's registration and rules; all holds; what was handed out of it."""
+    """Items, with what discarded them, and what that broke; the camera's registration and rules; all holds; what was
+    handed out of it."""
     items = select(_I.leaf_index, _I.del_leaf, _I.done_leaf).where(
         _I.stream_id == stream_id, _I.n.between(first_n, last_n)
     )
     camera = select(tables.cameras.c.leaf_index).where(tables.cameras.c.id == camera_of(stream_id))
     rules = select(tables.rules.c.leaf_index).where(tables.rules.c.camera_id == camera_of(stream_id))
     holds = select(tables.holds.c.leaf_index, tables.holds.c.release_leaf)  # all: a discard binds a hash over all
+    breaches = select(tables.breaches.c.leaf_index).where(
+        tables.breaches.c.stream_id == stream_id, tables.breaches.c.n0 <= last_n, tables.breaches.c.n1 >= first_n
+    )
     exports = select(tables.exports.c.leaf_index).where(tables.exports.c.stream_id == stream_id)
-    queries = (items, camera, rules, holds, exports, _views(connection, stream_id, first_n, last_n))
+    queries = (items, camera, rules, holds, breaches, exports, _views(connection, stream_id, first_n, last_n))
     found = [row for query in queries for row in connection.execute(query)]
     return {int(index) for row in found for index in row if index is not None}
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from config.keeping import Protection, Wish
 from config.terms import AudioName, TransportName
+from config.volumes import MAIN_VOLUME
 from recorder.causes import Cause
 from recorder.errors import StorageError
 
@@ -104,6 +105,8 @@ class Camera:
     """What it was told of its keeping; None: as the box keeps all. What came of it its rules tell (`Rules`)."""
     target_days: int | None = None
     purpose: str | None = None
+    volume: str | None = None
+    """Where its footage goes before any other place; None: where most is free."""
 
     @property
     def wish(self) -> Wish:
@@ -656,6 +659,25 @@ class CheckpointRecord:
     at_us: int
 
 
+class Condition(StrEnum):
+    """How it stands with a volume; the rule is `pressure.condition`."""
+
+    OK = "ok"
+    LOW = "low"
+    """There is still time to act."""
+    CRITICAL = "critical"
+    """It will be full within hours; what may go goes now."""
+    FULL = "full"
+    """Only its reserve is left."""
+    READ_ONLY = "read_only"
+    IO_ERROR = "io_error"
+    """It answered with an input/output error, or did within the last minute."""
+    MISSING = "missing"
+    """Nothing is mounted there."""
+    FOREIGN = "foreign"
+    """Another disk is."""
+
+
 @dataclass(frozen=True)
 class VolumeState:
     """One volume, as the kernel tells it."""
@@ -665,7 +687,31 @@ class VolumeState:
     free_bytes: int
     total_bytes: int
     state: str
-    """`ok`, `low`, `full`, `read_only`, `io_error` or `missing`."""
+    """A `Condition`."""
+    is_written: bool = True
+    """Whether new footage may go there: not to one that the settings do not name any more."""
+    reserve_bytes: int = 0
+    """What recording leaves free."""
+    device: int | None = None
+    """Of the file system, as the kernel numbers it: volumes of one share its space; None: it is not there."""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """Footage of one stream that was discarded below its floor, because a disk was full and its owner had said so."""
+
+    leaf_index: int
+    """Of the entry that admits it."""
+    stream_id: str
+    n0: int
+    n1: int
+    at_us: int
+    floor_days: int
+    """For how long it had to be kept."""
+    short_us: int
+    """By how much too early it went, of the newest of it."""
+    bytes: int
+    volume: str
 
 
 @dataclass(frozen=True)
@@ -677,7 +723,9 @@ class Stuck:
     error: StorageError
     """Why: of the file itself, or of those before it."""
     is_tried: bool = True
-    """False: too many before it failed, and it was left for later."""
+    """False: its disk is away, or too many on it failed before, and it was left for later."""
+    volume: str = MAIN_VOLUME
+    """On which it lies."""
 
 
 @dataclass(frozen=True)

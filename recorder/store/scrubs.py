@@ -27,7 +27,6 @@ from recorder.store.database import Database
 from recorder.store.hashing import hashes_of
 from recorder.store.layout import Layout
 from recorder.store.ledger import Ledger
-from recorder.store.parts import check_volume
 from recorder.store.records import (
     Checkable,
     Checked,
@@ -37,6 +36,7 @@ from recorder.store.records import (
     ScrubProgress,
     segment_id_of,
 )
+from recorder.store.volumes import Volumes
 
 _I = tables.items.c
 _IS_HERE = _I.state == MediaState.PRESENT.value
@@ -45,8 +45,9 @@ _IS_HERE = _I.state == MediaState.PRESENT.value
 class Scrubs:
     """The scrub of one box, as far as it is written down."""
 
-    def __init__(self, layout: Layout, database: Database, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, layout: Layout, database: Database, ledger: Ledger, clock: Clock, volumes: Volumes) -> None:
         self._layout = layout
+        self._volumes = volumes
         self._database = database
         self._ledger = ledger
         self._clock = clock
@@ -164,7 +165,7 @@ class Scrubs:
         """What an error is of: of the file, or of its volume, of which then nothing is said. A file that cannot be read
         for whatever reason keeps nobody from reading the next one.
         """
-        check_volume(self._layout, volume)
+        self._volumes.refuse_away(volume)
         cause = err.__cause__
         is_missing = isinstance(cause, OSError) and cause.errno in (errno.ENOENT, errno.ENOTDIR)
         return Damage.MISSING if is_missing else Damage.UNREADABLE

@@ -3,20 +3,21 @@
 Their order is that of docs/storage.md, "Procedures"; each step is durable before the next.
 `Segments.discard` is the one function that deletes media, and no other does. It does not believe the plan it is
 handed: inside the transaction that marks a segment it asks again whether it is old enough by trusted time and under
-no hold, and when the catalogue does not answer, nothing is deleted.
+no hold, and when the catalogue does not answer, nothing is deleted. Nor is it believed that a full disk may break the
+floor: that this was wished must stand in the log, and the disk be full (`overwriting`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from config.clock import Clock
 from config.keeping import Protection
@@ -29,10 +30,14 @@ from recorder.errors import (
     Refused,
     SegmentUnknown,
     StorageError,
+    StorageFailed,
+    StorageReadOnly,
     UnderExport,
     UnderHold,
+    VolumeAway,
+    VolumeMissing,
 )
-from recorder.store import files, tables
+from recorder.store import files, overwriting, tables
 from recorder.store.boxes import (
     TIMESCALE_HZ,
     BoxesDamaged,
@@ -49,15 +54,17 @@ from recorder.store.daycount import may_go_us, offset_s, recorded_offset_s, trus
 from recorder.store.exports import PENDING
 from recorder.store.held import HeldMediaStore
 from recorder.store.keeping import Rule, floor_of, rules_hash
-from recorder.store.layout import PART, VOLUME, Layout, segment_path
+from recorder.store.layout import PART, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.sm3 import sm3
-from recorder.store.parts import FinishedPart, PartFile, Parts
+from recorder.store.parts import FinishedPart, PartFile, Parts, refusal
+from recorder.store.pressure import ERASABLE, HERE, WRITABLE, overwritable
 from recorder.store.receipts import announced, reported
 from recorder.store.records import (
     AudioCodec,
     AudioFacts,
     CodecName,
+    Condition,
     Head,
     MediaState,
     SegmentFacts,
@@ -67,6 +74,7 @@ from recorder.store.records import (
     segment_id_of,
 )
 from recorder.store.rules import rules_of
+from recorder.store.volumes import Volumes
 
 LEGAL_FLOOR_DAYS = Protection.ORDINARY.least_days
 """Wuxi order 168, article 28; State Council order 799, article 17. No setting goes below it."""
@@ -114,13 +122,24 @@ class _Marked:
     stream_id: str
     n: int
     floor_days: int
+    short_us: int = 0
+    """By how much too early it goes: only by the owner's wish."""
+    until_us: int = 0
+    """When it might go."""
+    wish_leaf: int | None = None
+    """The entry of that wish; None: it goes by the rules."""
+
+    @property
+    def alike(self) -> tuple[int, int]:
+        """What is told by one entry."""
+        return (self.floor_days, -1 if self.wish_leaf is None else self.wish_leaf)
 
 
 @dataclass(frozen=True)
 class _Sealed:
     """A finished file, whoever found it out: the recording side, or recovery by reading it."""
 
-    path: Path
+    volume: str
     bytes: int
     init_bytes: int
     init_sha256: str
@@ -141,15 +160,26 @@ class Segments:
         zone: ZoneInfo,
         floor_days: int,
         checkpoint: Callable[[], object],
+        volumes: Volumes,
+        pinned: Callable[[str], str | None],
         held: HeldMediaStore,
         *,
         with_sm3: bool = False,
     ) -> None:
-        """`checkpoint` signs the log as it stands: `discard` unlinks nothing before its leaf is signed.
+        """What it works with besides.
 
-        `held`: keeps the second names of held media.
-
-        `with_sm3`: segments are hashed with SM3 too; those that recovery finds as well.
+        Args:
+            layout: of the data directory.
+            database: its catalogue.
+            ledger: its log.
+            clock: time.
+            zone: by whose midnights days are counted.
+            floor_days: below which nothing goes.
+            checkpoint: signs the log as it stands: `discard` unlinks nothing before its leaf is signed.
+            volumes: the disks.
+            pinned: which of them a camera's footage goes to first.
+            held: keeps the second names of held media.
+            with_sm3: whether segments are hashed with SM3 too; those that recovery finds as well.
         """
         if floor_days < LEGAL_FLOOR_DAYS:
             raise ValueError(f"a floor of {floor_days} days is below the legal one of {LEGAL_FLOOR_DAYS}")
@@ -162,7 +192,14 @@ class Segments:
         self._checkpoint = checkpoint
         self._held = held
         self._with_sm3 = with_sm3
-        self._parts = Parts(layout, with_sm3=with_sm3)
+        self._volumes = volumes
+        self._parts = Parts(
+            layout,
+            lambda camera: volumes.places(pinned(camera)),
+            with_sm3=with_sm3,
+            mono_us=lambda: clock.read().mono_us,
+            failed=volumes.failed,
+        )
 
     # -- recording
 
@@ -196,12 +233,13 @@ class Segments:
         _must_follow(head, part.header.n, part.header.prev, part.header.t0_us)
         if facts.t1_us <= part.header.t0_us:
             raise ChainBroken(f"Segment {segment_id_of(head.stream_id, head.next_n)} would end before it starts.")
-        final, begun = self._parts.place(part.header), self._parts.part_place(part.header)
+        final = self._parts.place(part.header, part.volume)
+        begun = self._parts.part_place(part.header, part.volume)
         with files.translated(begun), begun.open("rb") as stream:
             beginning = stream.read(64 * 1024)
         init = init_of(beginning)
         sealed = _Sealed(
-            path=final,
+            volume=part.volume,
             bytes=part.bytes,
             init_bytes=outline(beginning).init_bytes,
             init_sha256=hashlib.sha256(init).hexdigest(),
@@ -233,34 +271,130 @@ class Segments:
     def resume(self, stream_id: str) -> tuple[Head, Leftover]:
         """Finish what an earlier run of this stream left, and say where the chain stands then.
 
-        Items touch, so a leftover can only lie where the next segment starting at the head's end would: nothing
-        needs to be searched. It is cut to its last whole fragment, hashed and committed; one that cannot be read
-        is kept under `spool/damaged`.
+        Items touch, so a leftover can only lie where the next segment starting at the head's end would, on one of the
+        volumes: nothing needs to be searched. It is cut to its last whole fragment, hashed and committed; one that
+        cannot be read is kept under `spool/damaged`. One on a volume that takes no writes any more is carried to
+        another. One on a volume that is away is left behind: `tidy` looks for it once that is back.
         """
         head = self.head(stream_id)
-        final = self._layout.volume() / segment_path(stream_id, head.next_n, head.t1_us)
-        part = final.with_name(final.name + PART)
-        with files.translated(final):
-            found = next((path for path in (final, part) if path.exists()), None)
-        if found is None:
-            return head, Leftover()
-        return self._recover(head, found, final)
+        place = segment_path(stream_id, head.next_n, head.t1_us)
+        states = self._volumes.states()
+        for one in states:
+            if one.is_written and one.state not in HERE:
+                self._miss(head, one.name, str(place), is_away=True)
+        left = self._left(head, [one.name for one in states if one.state in HERE], place)
+        for volume, found in left:
+            try:
+                secured = self._secured(head, found, self._layout.volume(volume) / place, volume)
+            except (StorageReadOnly, StorageFailed, VolumeMissing) as err:
+                self._volumes.failed(volume, err)
+                if not any(one.name != volume and one.state in WRITABLE for one in states):
+                    raise
+                self._miss(head, volume, str(place))
+                continue
+            if isinstance(secured, Leftover):
+                return head, secured
+            after = self._write_down(*secured)
+            for other, _ in left:
+                if other != volume:  # a copy that was carried over, and not written down before a crash
+                    self._miss(head, other, str(place))
+            return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n))
+        return head, Leftover()
+
+    def _left(self, head: Head, volumes: Sequence[str], place: PurePosixPath) -> list[tuple[str, Path]]:
+        """What lies where a stream's next segment would, on any volume: whole files before those that were growing."""
+        whole, growing = [], []
+        for volume in volumes:
+            final = self._layout.volume(volume) / place
+            part = final.with_name(final.name + PART)
+            try:
+                with files.translated(final):
+                    if final.exists():
+                        whole.append((volume, final))
+                    elif part.exists():
+                        growing.append((volume, part))
+            except StorageError as err:
+                self._volumes.failed(volume, err)
+                if len(volumes) == 1:
+                    raise
+                self._miss(head, volume, str(place))
+        return whole + growing
+
+    def _miss(self, head: Head, volume: str, path: str, *, is_away: bool = False) -> None:
+        """What may lie there cannot be finished now, and recording does not wait for a disk to come back.
+
+        On one that is away nothing was begun since: the first place of a stream that is missed there is the only one.
+        """
+        left = tables.left_behind.c
+        chosen = (left.volume == volume) & (left.stream_id == head.stream_id if is_away else left.path == path)
+        with self._database.read() as connection:
+            if connection.execute(select(left.n).where(chosen).limit(1)).scalar() is not None:
+                return
+        row = {"volume": volume, "path": path, "stream_id": head.stream_id, "n": head.next_n}
+        with self._database.write() as connection:
+            connection.execute(insert(tables.left_behind).values(**row))
+
+    def tidy(self) -> tuple[Path, ...]:
+        """Put away what was left behind on volumes that are well again: its time is told by a gap, so it is no item.
+
+        Raises:
+            CatalogueError: the rest is tried again.
+        """
+        there = [one.name for one in self._volumes.states() if one.state in (*WRITABLE, Condition.FULL)]
+        query = select(tables.left_behind, tables.streams.c.next_n).join(
+            tables.streams, tables.streams.c.id == tables.left_behind.c.stream_id
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(tables.left_behind.c.volume.in_(there))).mappings().all()
+        put: list[Path] = []
+        for row in rows:
+            if row["n"] >= row["next_n"]:
+                continue  # `resume` finds it, if it is there
+            final = self._layout.volume(row["volume"]) / row["path"]
+            try:
+                for path in (final, final.with_name(final.name + PART)):
+                    with files.translated(path):
+                        is_there = path.exists() and not self._is_footage(row)
+                    if is_there:
+                        put.append(files.put_away(path, self._layout.damaged_on(row["volume"])))
+            except StorageError as err:  # it is tried again when the disk is well
+                self._volumes.failed(row["volume"], err)
+                continue
+            with self._database.write() as connection:
+                chosen = (tables.left_behind.c.volume == row["volume"]) & (tables.left_behind.c.path == row["path"])
+                connection.execute(delete(tables.left_behind).where(chosen))
+        return tuple(put)
+
+    def _is_footage(self, row: Mapping[Any, Any]) -> bool:
+        """Whether an item's media lies there after all."""
+        with self._database.read() as connection:
+            found = _item(connection, row["stream_id"], row["n"])
+        return found is not None and (found["volume"], found["path"]) == (row["volume"], row["path"])
 
     # -- discarding
 
-    def discard(self, segment_ids: Sequence[str], rule: str) -> DiscardReport:
+    def discard(
+        self, segment_ids: Sequence[str], rule: str, overwrite: overwriting.Overwrite | None = None
+    ) -> DiscardReport:
         """Remove the media of these segments, and nothing else; leaves and rows stay.
+
+        `overwrite`: leave to break the floor (never a hold, nor an export that is being made) on one disk. It is looked
+        at again here: the wish must still stand in the log, that disk be full now, and no other have room. Each breach
+        is an entry.
 
         1 re-check the floor by trusted time and the holds, mark the rows `going`, append `del` (one transaction);
         2 checkpoint; 3 unlink, fsync the folder; 4 append `del.done`. A crash anywhere is finished at start.
         """
         marked: list[_Marked] = []
         refused: list[tuple[str, Refused]] = []
+        there = self._erasable()
+        if overwrite is not None and overwrite.volume not in {one.name for one in overwritable(self._volumes.states())}:
+            overwrite = None
         with self._database.write() as connection:
             now_us = self._clock.read().utc_us
             for segment_id in segment_ids[:DISCARD_BATCH]:
                 try:
-                    marked.append(self._checked(connection, segment_id, now_us))
+                    marked.append(self._checked(connection, segment_id, now_us, there, overwrite))
                 except Refused as err:
                     refused.append((segment_id, err))
             if marked:
@@ -276,6 +410,9 @@ class Segments:
         """Steps 3 and 4 for every segment that is `going`: after a crash, too. A file that cannot be removed keeps no
         other from going: its segment stays `going`, and is told.
 
+        So does what lies on a volume that is away, or takes no writes: that its file is not to be seen does not mean
+        that it is gone.
+
         `later`: segments that are not to be tried now.
         """
         return self._finish([row for row in self._going() if segment_id_of(row["stream_id"], row["n"]) not in later])
@@ -287,17 +424,21 @@ class Segments:
             return list(rows)
 
     def _finish(self, rows: Sequence[Mapping[Any, Any]]) -> Finished:
+        states = {one.name: one.state for one in self._volumes.states()} if rows else {}
+        faults: dict[str, list[StorageError]] = {}
         gone: list[Mapping[Any, Any]] = []
         stuck: list[Stuck] = []
-        error: StorageError | None = None
         for row in rows:
-            if len(stuck) < UNLINK_FAILURES_LIMIT:
-                error = self._unlinked(row)
+            volume, state = row["volume"], states.get(row["volume"], Condition.MISSING)
+            before = faults.setdefault(volume, [])
+            is_tried = state in ERASABLE and len(before) < UNLINK_FAILURES_LIMIT
+            error = self._unlinked(row) if is_tried else before[-1] if before else refusal(state, volume)
             if error is None:
                 gone.append(row)
-            else:
-                is_tried = len(stuck) < UNLINK_FAILURES_LIMIT
-                stuck.append(Stuck(segment_id_of(row["stream_id"], row["n"]), row["bytes"], error, is_tried))
+                continue
+            if is_tried:
+                before.append(error)
+            stuck.append(Stuck(segment_id_of(row["stream_id"], row["n"]), row["bytes"], error, is_tried, volume))
         if gone:
             self._report_gone([(row["stream_id"], row["n"]) for row in gone])
         names = tuple(segment_id_of(row["stream_id"], row["n"]) for row in gone)
@@ -311,8 +452,13 @@ class Segments:
                 files.unlink(name)
             files.unlink(self._layout.volume(row["volume"]) / row["path"])
         except StorageError as err:
+            self._volumes.failed(row["volume"], err)
             return err
         return None
+
+    def _erasable(self) -> set[str]:
+        """Volumes that are there, and take writes."""
+        return {one.name for one in self._volumes.states() if one.state in ERASABLE}
 
     # -- inside
 
@@ -323,31 +469,66 @@ class Segments:
             _must_follow(head, header.n, header.prev, header.t0_us)
             fields = {**_item_fields(head, header.t0_us, facts.t1_us), **told, **_leaf_alone(facts)}
             entry = self._ledger.append(connection, "seg", fields)
-            row = {**_item_row(head, "segment", header.t0_us, facts.t1_us, entry), **told, **_row_alone(header, facts)}
-            row["checked_elapsed_us"] = entry.elapsed_us  # hashed as it was written, or just now, by recovery
+            row = {
+                **_item_row(head, "segment", header.t0_us, facts.t1_us, entry),
+                **told,
+                **_row_alone(header, facts, sealed),
+                "checked_elapsed_us": entry.elapsed_us,  # hashed as it was written, or just now, by recovery
+            }
             connection.execute(insert(tables.items).values(**row))
             _extend_run(connection, header, facts.t1_us)
             _note_signing(connection, header, facts)
             held = holds_on(connection, header.camera, header.t0_us, facts.t1_us)
             after = _advance(connection, head, entry, facts.t1_us)
         if held:
-            self._held.link_new(held, VOLUME, str(segment_path(header.stream, header.n, header.t0_us)))
+            self._held.link_new(held, sealed.volume, str(segment_path(header.stream, header.n, header.t0_us)))
         return after
 
-    def _recover(self, head: Head, found: Path, final: Path) -> tuple[Head, Leftover]:
-        try:
-            seen, facts, sealed = self._examine(head, found, final)
-        except (BoxesDamaged, ChainBroken):
-            return head, Leftover(damaged=files.put_away(found, self._layout.damaged))
-        if facts is None:
-            return head, Leftover(empty=files.put_away(found, self._layout.empty))
-        files.cut(found, sealed.bytes)
-        if found != final:
-            files.seal(found, final)
-        after = self._write_down(seen.header, facts, sealed)
-        return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n))
+    def _secured(
+        self, head: Head, found: Path, final: Path, volume: str
+    ) -> tuple[SegmentHeader, SegmentFacts, _Sealed] | Leftover:
+        """A leftover cut to its last whole fragment under its final name, here or on another volume; nothing is written
+        down yet. Or where it was put away.
 
-    def _examine(self, head: Head, found: Path, final: Path) -> tuple[Outline, SegmentFacts | None, _Sealed]:
+        Raises:
+            StorageReadOnly, StorageFailed, VolumeMissing: it could not be. StorageFull: there is no room for it.
+        """
+        try:
+            seen, facts, sealed = self._examine(head, found, volume)
+        except (BoxesDamaged, ChainBroken):
+            return Leftover(damaged=files.put_away(found, self._layout.damaged_on(volume)))
+        if facts is None:
+            return Leftover(empty=files.put_away(found, self._layout.empty_on(volume)))
+        try:
+            files.cut(found, sealed.bytes)
+            if found != final:
+                files.seal(found, final)
+        except (StorageReadOnly, StorageFailed) as err:
+            self._volumes.failed(volume, err)
+            sealed = replace(sealed, volume=self._carry(seen.header, found, sealed))
+            self._miss(head, volume, str(segment_path(head.stream_id, head.next_n, head.t1_us)))
+        return seen.header, facts, sealed
+
+    def _carry(self, header: SegmentHeader, found: Path, sealed: _Sealed) -> str:
+        """Copy the whole fragments of a leftover to another volume, and seal them there; which one.
+
+        Raises:
+            StorageError: there is none that takes them, or what was read is not what was hashed.
+        """
+        part = self._parts.begin(header, without=sealed.volume)
+        try:
+            with files.mapped(found) as data, data[: sealed.bytes] as whole:
+                part.append(whole)
+            if part.finish().sha256 != sealed.sha256:
+                raise StorageFailed(f"{found} cannot be read twice alike.")
+            files.seal(part.path, self._parts.place(header, part.volume))
+        except StorageError:
+            part.close()
+            files.remove_copy(part.path)  # half of it would be taken for all that there was
+            raise
+        return part.volume
+
+    def _examine(self, head: Head, found: Path, volume: str) -> tuple[Outline, SegmentFacts | None, _Sealed]:
         """What a leftover holds up to its last whole fragment; no facts: it has none.
 
         Raises:
@@ -362,7 +543,7 @@ class Segments:
                 digest = hashlib.sha256(whole).hexdigest()
                 of_sm3 = sm3(whole).hexdigest() if self._with_sm3 else None
         sealed = _Sealed(
-            path=final,
+            volume=volume,
             bytes=seen.end,
             init_bytes=seen.init_bytes,
             init_sha256=hashlib.sha256(init).hexdigest(),
@@ -372,7 +553,14 @@ class Segments:
         )
         return seen, facts, sealed
 
-    def _checked(self, connection: Connection, segment_id: str, now_us: int) -> _Marked:
+    def _checked(
+        self,
+        connection: Connection,
+        segment_id: str,
+        now_us: int,
+        there: Set[str],
+        overwrite: overwriting.Overwrite | None,
+    ) -> _Marked:
         """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
         stream_id, n = parse_segment_id(segment_id)
         row = _item(connection, stream_id, n)
@@ -380,12 +568,15 @@ class Segments:
             raise NotPresent(f"There is no segment {segment_id}.")
         if row["state"] != MediaState.PRESENT.value:
             raise NotPresent(f"{NotPresent.sentence()} ({segment_id})")
+        if row["volume"] not in there:
+            raise VolumeAway(f"{VolumeAway.sentence()} ({segment_id}, volume {row['volume']})")
         elapsed_us = self._ledger.elapsed_us(connection)
         trusted_us = trusted_now_us(row["t1_us"], row["elapsed_us"], now_us, elapsed_us)
         camera_id = camera_of(stream_id)
         floor_days = floor_of(self._rules(connection, camera_id), row["leaf_index"])
         earliest_us = may_go_us(row["t1_us"], floor_days, self._zone, row["utc_offset_s"], now_us)
-        if trusted_us < earliest_us:
+        is_early = trusted_us < earliest_us
+        if is_early and not _is_wished(connection, overwrite, row["volume"]):
             raise BelowFloor(f"{segment_id} may go at the earliest on {format_us(earliest_us)}; it is younger.")
         held = holds_on(connection, camera_id, row["t0_us"], row["t1_us"])
         if held:
@@ -393,7 +584,9 @@ class Segments:
         wanted = exports_of(connection, stream_id, row["t0_us"], row["t1_us"])
         if wanted:
             raise UnderExport(f"{UnderExport.sentence()} ({segment_id}, export {wanted[0]})")
-        return _Marked(stream_id, n, floor_days)
+        if not is_early or overwrite is None:
+            return _Marked(stream_id, n, floor_days)
+        return _Marked(stream_id, n, floor_days, earliest_us - trusted_us, earliest_us, overwrite.wish_leaf)
 
     def _rules(self, connection: Connection, camera_id: str) -> Sequence[Rule]:
         """Of a camera of an older catalogue, until its first rule is written, what the box was told."""
@@ -401,11 +594,13 @@ class Segments:
 
     def _announce(self, connection: Connection, marked: Sequence[_Marked], rule: str, now_us: int) -> None:
         """One entry for what follows each other in a stream and was kept by one floor."""
-        by_floor: dict[int, list[tuple[str, int]]] = {}
+        by_floor: dict[tuple[int, int], list[tuple[str, int]]] = {}
         for one in marked:
-            by_floor.setdefault(one.floor_days, []).append((one.stream_id, one.n))
-        ranges = [(floor_days, *span) for floor_days, keys in sorted(by_floor.items()) for span in _ranges(keys)]
-        for floor_days, stream_id, n0, n1 in ranges:
+            by_floor.setdefault(one.alike, []).append((one.stream_id, one.n))
+        ranges = [(alike, *span) for alike, keys in sorted(by_floor.items()) for span in _ranges(keys)]
+        for (floor_days, wish_leaf), stream_id, n0, n1 in ranges:
+            if wish_leaf >= 0:
+                self._admit(connection, [one for one in marked if one.stream_id == stream_id and n0 <= one.n <= n1])
             chosen = (tables.items.c.stream_id == stream_id) & tables.items.c.n.between(n0, n1)
             rows = connection.execute(select(tables.items).where(chosen)).mappings().all()
             media = [row for row in rows if row["kind"] == "segment"]
@@ -432,6 +627,30 @@ class Segments:
             mark = {"state": MediaState.GOING.value, "del_leaf": entry.index}
             connection.execute(update(tables.items).where(chosen, tables.items.c.kind == "segment").values(**mark))
 
+    def _admit(self, connection: Connection, going: Sequence[_Marked]) -> None:
+        """Before its discard is announced: what is broken, for how long it had stood, and by how much too early."""
+        oldest, newest = (choose(going, key=lambda one: one.n) for choose in (min, max))
+        chosen = (tables.items.c.stream_id == newest.stream_id) & tables.items.c.n.between(oldest.n, newest.n)
+        media = chosen & (tables.items.c.kind == "segment")
+        size, volume = connection.execute(
+            select(func.sum(tables.items.c.bytes), func.min(tables.items.c.volume)).where(media)
+        ).one()
+        fields = {
+            "stream": newest.stream_id,
+            "n0": oldest.n,
+            "n1": newest.n,
+            "floor_days": newest.floor_days,
+            "until": format_us(max(one.until_us for one in going)),
+            "short_us": max(one.short_us for one in going),
+            "bytes": int(size),
+            "volume": volume,
+            "wish": newest.wish_leaf,
+        }
+        entry = self._ledger.append(connection, "breach", fields)
+        row = {name: fields[name] for name in ("n0", "n1", "floor_days", "short_us", "bytes", "volume")}
+        told = {"leaf_index": entry.index, "stream_id": newest.stream_id, "at_us": entry.at_us}
+        connection.execute(insert(tables.breaches).values(**told, **row))
+
     def _report_gone(self, keys: Sequence[tuple[str, int]]) -> None:
         with self._database.write() as connection:
             for stream_id, n0, n1 in _ranges(keys):
@@ -455,6 +674,11 @@ def _scrubbed(media: Sequence[Mapping[Any, Any]]) -> dict[str, int]:
     if None in checked:
         return {}
     return {"checked_elapsed_us": min(checked), "damaged": sum(row["damage"] is not None for row in media)}
+
+
+def _is_wished(connection: Connection, overwrite: overwriting.Overwrite | None, volume: str) -> bool:
+    """Whether the floor may be broken on that volume, as the log stands in this very transaction."""
+    return overwrite is not None and overwrite.volume == volume and overwriting.wish(connection) == overwrite.wish_leaf
 
 
 def parse_segment_id(segment_id: str) -> tuple[str, int]:
@@ -576,12 +800,12 @@ def _leaf_alone(facts: SegmentFacts) -> dict[str, object]:
     return {**audio, **camsig}
 
 
-def _row_alone(header: SegmentHeader, facts: SegmentFacts) -> dict[str, object]:
+def _row_alone(header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed) -> dict[str, object]:
     """The same as a row has it, and what only a row has: where the media lies."""
     return {
         "audio": None if facts.audio is None else json.dumps(audio_fields(facts.audio)),
         "camsig": None if facts.camsig is None else " ".join(one.value for one in facts.camsig),
-        "volume": VOLUME,
+        "volume": sealed.volume,
         "path": str(segment_path(header.stream, header.n, header.t0_us)),
         "state": MediaState.PRESENT.value,
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.clock import Clock
 from config.keeping import AS_THE_LAW, Defaults
+from config.volumes import VolumeWish
 from recorder.causes import Cause
-from recorder.errors import CatalogueCorrupt, DataDirTooNew, StorageError
-from recorder.store import access, datadir, files, restored, volumes
+from recorder.errors import CatalogueCorrupt, CatalogueError, DataDirTooNew, StorageError
+from recorder.store import access, datadir, files, restored
 from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
 from recorder.store.catalogue import Catalogue
@@ -41,7 +42,10 @@ from recorder.store.log.keys import fingerprint
 from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.sm3 import sm3
 from recorder.store.making import InitReport, make
+from recorder.store.overwriting import Overwrite, Overwriting
 from recorder.store.parts import FinishedPart, PartFile
+from recorder.store.places import Place
+from recorder.store.pressure import ERASABLE
 from recorder.store.proofs import Proof, Proofs
 from recorder.store.receipts import Receipts
 from recorder.store.records import (
@@ -68,6 +72,7 @@ from recorder.store.segments import DiscardReport, Finished, Leftover, Segments
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
 from recorder.store.views import Views
+from recorder.store.volumes import Volumes
 
 LAST_PICTURE_US = 2_000_000
 """The last picture is on the record for as long as it was to be shown, which may end a little after now."""
@@ -92,6 +97,7 @@ class Store:
         *,
         key_url: str | None = None,
         sm: bool = False,
+        volumes: Sequence[VolumeWish] = (),
     ) -> None:
         """Use `Store.open`: it checks the directory and takes the lock."""
         self.layout = layout
@@ -119,15 +125,17 @@ class Store:
         self.cameras = Cameras(layout, self.database, self.ledger, clock, keeping)
         codes = ReleaseCodes(layout, self.database, self.ledger)
         self.holds = Holds(self.database, self.ledger, signed_if_possible, codes)
-        self.held = HeldMediaStore(layout, self.database, self.ledger)
+        self.disks = Volumes(layout, self.database, self.ledger, clock, facts.box_id, volumes)
+        self.held = HeldMediaStore(layout, self.database, self.ledger, self.disks)
         self.catalogue = Catalogue(self.database)
         self.exports = Exports(self.database, self.ledger, clock, signed_if_possible)
         self.anchors = Anchors(self.database, self.ledger, clock, layout.log / "anchors")
         self._proofs = Proofs(self.ledger, self.anchors, self.keys)
-        self.scrubs = Scrubs(layout, self.database, self.ledger, clock)
+        self.scrubs = Scrubs(layout, self.database, self.ledger, clock, self.disks)
         self.views = Views(self.database, self.ledger, clock)
         self.receipts = Receipts(self.database, self.ledger)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
+        self.overwriting = Overwriting(self.database, self.ledger)
         self._segments = Segments(
             layout,
             self.database,
@@ -136,6 +144,8 @@ class Store:
             zone,
             keeping.floor_days,
             self._checkpoints.sign,
+            self.disks,
+            self.cameras.pin,
             self.held,
             with_sm3=sm,
         )
@@ -174,12 +184,14 @@ class Store:
         exclusive: bool = True,
         sm: bool = False,
         key_url: str | None = None,
+        volumes: Sequence[VolumeWish] = (),
     ) -> Store:
         """Open a box; `exclusive` takes the lock and is needed for everything that writes.
 
         `keeping`: how footage is kept of which nothing else is said; in force with `Cameras.bring_rules_in_force`.
         `sm`: segments are hashed with SM3 too, and checkpoints signed with SM2 too (docs/proof.md).
         `key_url`: where its key is to lie (`[proof] key`). A token is not asked before there is something to sign.
+        `volumes`: where new footage may go; none: into the data directory. Those that are new are made by `tend`.
 
         Raises:
             Sm3Unavailable: they cannot be.
@@ -199,7 +211,7 @@ class Store:
         try:
             if exclusive:
                 datadir.probe_writing(layout)
-            store = Store(layout, facts, clock, ZoneInfo(time_zone), keeping, key_url=key_url, sm=sm)
+            store = Store(layout, facts, clock, ZoneInfo(time_zone), keeping, key_url=key_url, sm=sm, volumes=volumes)
             if exclusive:
                 store.database.prepare()
                 store._checkpoints.begin()
@@ -208,6 +220,9 @@ class Store:
                     restored.tell(store.layout, store.database, store.ledger)
             else:
                 store.database.must_be_of_today()
+            # A catalogue that an older program has left knows of no volumes, and may be read all the same.
+            with contextlib.nullcontext() if exclusive else contextlib.suppress(CatalogueError):
+                store.disks.read()
         except BaseException:
             if held is not None:
                 os.close(held)
@@ -245,6 +260,7 @@ class Store:
         Where a backup was put back, that is said before anything else.
         """
         restored.tell(self.layout, self.database, self.ledger)
+        self.disks.make()
         finished = self._segments.finish_discards()  # what is stuck the sweep tells, and tries again
         leftovers: list[Leftover] = []
         for camera in self.cameras.all():
@@ -368,9 +384,23 @@ class Store:
         self.cameras.describe(camera_id, description)
 
     def sync(self) -> float:
-        """Make everything written so far durable; how many seconds that took."""
+        """Make everything written so far durable, on every volume that is there; how many seconds that took.
+
+        Raises:
+            StorageError: of the first that did not do it; the others have.
+        """
         started = time.monotonic()
-        files.sync_volume(self.layout.volume())
+        problem: StorageError | None = None
+        for one in self.volumes():
+            if one.state not in ERASABLE:
+                continue
+            try:
+                files.sync_volume(Path(one.path))
+            except StorageError as err:
+                self.disks.failed(one.name, err)
+                problem = problem or err
+        if problem is not None:
+            raise problem
         return time.monotonic() - started
 
     # -- the log
@@ -470,6 +500,15 @@ class Store:
         """Where a segment's file lies."""
         return self.layout.volume(segment.volume) / segment.path
 
+    def refuse_away(self, segments: Iterable[Segment]) -> None:
+        """Whether the disks that segments lie on are there: a file that is not to be seen may be no less kept.
+
+        Raises:
+            VolumeMissing, VolumeForeign: one is not.
+        """
+        for name in sorted({one.volume for one in segments}):
+            self.disks.refuse_away(name)
+
     def page(self, stream_id: str, start_us: int, end_us: int, limit: int, after_n: int | None = None) -> Page:
         """A page of segments."""
         self.cameras.get(camera_of(stream_id))
@@ -544,13 +583,35 @@ class Store:
 
     def volumes(self) -> list[VolumeState]:
         """The volumes, as the kernel tells them."""
-        return [volumes.state_of(self.layout.volume())]
+        return self.disks.states()
+
+    def places(self, camera_id: str) -> list[Place]:
+        """Where the next segment of a camera may go, the best first."""
+        return self.disks.places(self.cameras.pin(camera_id))
+
+    def volume_failed(self, name: str, error: StorageError) -> None:
+        """A process that writes was told by a volume that it cannot."""
+        self.disks.failed(name, error)
+
+    def tend(self) -> None:
+        """Make volumes that are new, and put away what was left behind on those that are back.
+
+        Raises:
+            StorageError, CatalogueError: the rest is tried again.
+        """
+        self.disks.make()
+        for path in self._segments.tidy():
+            self.note("finding", {"what": "left_behind", "file": path.name})
 
     # -- keeping
 
-    def discard(self, segment_ids: Sequence[str], rule: str) -> DiscardReport:
+    def discard(self, segment_ids: Sequence[str], rule: str, overwrite: Overwrite | None = None) -> DiscardReport:
         """Remove media: the one function that does, twice guarded."""
-        return self._segments.discard(segment_ids, rule)
+        return self._segments.discard(segment_ids, rule, overwrite)
+
+    def oldest_on(self, volume: str, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
+        """The oldest media still here on a volume."""
+        return self.catalogue.oldest_on(volume, limit, after)
 
     def finish_discards(self, later: Collection[str] = ()) -> Finished:
         """Finish what a crash or a failing disk left half discarded, but for those."""

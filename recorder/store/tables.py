@@ -66,6 +66,7 @@ cameras = Table(
     Column("floor_days", Integer),  # what it was told of its keeping; NULL: as the box keeps all
     Column("target_days", Integer),
     Column("purpose", String),
+    Column("volume", String),  # where its footage goes before any other place; NULL: where most is free
     Column("description", LargeBinary),  # its SDP, raw, when it was last connected to: for support
     Column("managed_by", String, nullable=False),
     Column("registered_us", BigInteger, nullable=False),
@@ -148,6 +149,14 @@ items = Table(
     Index(
         "present_by_end",
         "stream_id",
+        "t1_us",
+        sqlite_where=text("state = 'present'"),
+        postgresql_where=text("state = 'present'"),
+    ),
+    # And what the oldest is on a disk that is full, of all streams.
+    Index(
+        "present_by_volume",
+        "volume",
         "t1_us",
         sqlite_where=text("state = 'present'"),
         postgresql_where=text("state = 'present'"),
@@ -239,6 +248,50 @@ receipts = Table(
     Column("n1", BigInteger, nullable=False),
     Column("done_leaf", BigInteger),  # index of the `del.done` leaf; NULL: the media is still to be unlinked
     Index("receipts_of", "stream_id", "leaf_index"),
+)
+
+volumes = Table(
+    "volumes",
+    metadata,
+    # The disks that footage lies on, or once did: which one a path led to, so that another one there is known.
+    Column("name", String, primary_key=True),
+    Column("id", String),  # as in its volume.json; NULL: it was made before volumes had ids
+    Column("path", String, nullable=False),  # where it was last
+    Column("leaf_index", BigInteger),  # of the entry that says so; NULL: it came with the data directory
+)
+
+left_behind = Table(
+    "left_behind",
+    metadata,
+    # Where a segment may have been begun on a volume that went away meanwhile: looked for once it is back.
+    Column("volume", String, primary_key=True),
+    Column("path", String, primary_key=True),  # of the finished segment
+    Column("stream_id", String, ForeignKey("streams.id"), nullable=False),
+    Column("n", BigInteger, nullable=False),
+)
+
+overwriting = Table(
+    "overwriting",
+    metadata,
+    # Whether a full disk breaks the floor, by the entries that say so; the newest counts.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_on", Boolean, nullable=False),
+)
+
+breaches = Table(
+    "breaches",
+    metadata,
+    # Footage that was discarded below its floor, on the owner's wish: an index of `breach` leaves.
+    Column("leaf_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("stream_id", String, ForeignKey("streams.id"), nullable=False),
+    Column("n0", BigInteger, nullable=False),
+    Column("n1", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("floor_days", Integer, nullable=False),
+    Column("short_us", BigInteger, nullable=False),  # by how much too early, of the newest of them
+    Column("bytes", BigInteger, nullable=False),
+    Column("volume", String, nullable=False),
+    Index("breaches_of", "stream_id", "n0"),
 )
 
 holds = Table(

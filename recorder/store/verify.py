@@ -27,8 +27,10 @@ def verify(store: Store, progress: Progress = lambda done, total: None) -> list[
 def media(store: Store, progress: Progress) -> Iterator[Finding]:
     """10: file bytes hash to the leaf's `sha256` (and `sm3`), and the file says of itself what its row says."""
     query = select(tables.items).where(tables.items.c.state == MediaState.PRESENT.value)
+    here = store.disks.here()  # invariant 1 speaks of what is not
     with store.database.read() as connection:
-        rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()
+        found = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings()
+        rows = [row for row in found if row["volume"] in here]
     done, total = 0, sum(row["bytes"] for row in rows)
     places = [store.layout.volume(row["volume"]) / row["path"] for row in rows]
     with_sm3 = any(row["sm3"] is not None for row in rows)

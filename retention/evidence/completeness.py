@@ -31,6 +31,8 @@ class Standing(StrEnum):
     """Nothing was recorded, and the log says why."""
     DELETED_LAWFUL = "deleted_lawful"
     """It was recorded, and discarded by the rules: a receipt stands in the log."""
+    BREACH = "breach"
+    """It was recorded, and discarded before it might be, which the log admits: neither lawful, nor unexplained."""
     MISSING_UNEXPLAINED = "missing_unexplained"
     """Nothing in the log accounts for it."""
     ALTERED = "altered"
@@ -44,8 +46,9 @@ _RANK = {
     Standing.ALTERED: 0,
     Standing.PRESENT_VERIFIED: 1,
     Standing.DELETED_LAWFUL: 2,
-    Standing.GAP_EXPLAINED: 3,
-    Standing.MISSING_UNEXPLAINED: 4,
+    Standing.BREACH: 3,
+    Standing.GAP_EXPLAINED: 4,
+    Standing.MISSING_UNEXPLAINED: 5,
 }
 """Where an hour was lived through twice: what is recorded covers what is not, and nothing covers what was altered."""
 
@@ -110,6 +113,19 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Admission:
+    """A `breach` leaf: a full disk took these items below their floor, as the owner of the box had wished."""
+
+    index: int
+    n0: int
+    n1: int
+
+    def covers(self, n: int, receipt: Receipt) -> bool:
+        """Whether it speaks of an item that this receipt tells of, and was written down before it."""
+        return self.index < receipt.index and self.n0 <= n <= self.n1
+
+
+@dataclass(frozen=True)
 class ProvenHold:
     """A hold, in force from its leaf to that of its release."""
 
@@ -141,6 +157,8 @@ class Proven:
     """Whose stream it is."""
     rules: Sequence[Rule] = ()
     """By which its footage is kept, in the order of the log."""
+    admissions: Sequence[Admission] = ()
+    """Of what was discarded below its floor."""
 
 
 @dataclass(frozen=True)
@@ -253,28 +271,40 @@ def _judged(item: ProvenItem, digest: str | None, proven: Proven, floor_days: in
     receipts = [one for one in proven.receipts if one.n0 <= item.n <= one.n1]
     if not receipts:
         return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=f"The file of item {item.n} is not there.")
-    objections = [_objection(item, one, proven, floor_days, zone) for one in receipts]
-    if all(objections):
-        return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=objections[0])
-    return replace(whole, standing=Standing.DELETED_LAWFUL, item=None)
+    verdicts = [_verdict(item, one, proven, floor_days, zone) for one in receipts]
+    if any(not why and not early for why, early in verdicts):
+        return replace(whole, standing=Standing.DELETED_LAWFUL, item=None)
+    if any(not why for why, _ in verdicts):
+        early = next(early for why, early in verdicts if not why)
+        return replace(whole, standing=Standing.BREACH, item=None, why=early)
+    return replace(whole, standing=Standing.MISSING_UNEXPLAINED, why=verdicts[0][0])
 
 
-def _objection(item: ProvenItem, receipt: Receipt, proven: Proven, floor_days: int, zone: ZoneInfo | None) -> str:
-    """Why the law did not allow a discard; empty: it did (order 168, articles 28 and 29; Civil Code, article 201)."""
+def _verdict(
+    item: ProvenItem, receipt: Receipt, proven: Proven, floor_days: int, zone: ZoneInfo | None
+) -> tuple[str, str]:
+    """What is held against a discard, and what the log admits of it; both empty: it was lawful.
+
+    By order 168, articles 28 and 29, and the Civil Code, article 201. That it was too early may be admitted; that a
+    hold lay on it excuses nothing.
+    """
     rules = [one for one in proven.rules if one.index < receipt.index]
     if not receipt.knows(proven.rules):
-        return f"Item {item.n} was discarded by rules that are not all handed over."
+        return f"Item {item.n} was discarded by rules that are not all handed over.", ""
     days = max(floor_days, receipt.floor_days, floor_of(rules, item.index) if rules else 0)
     earliest_us = _earliest_us(item, receipt, days, zone)
+    early = ""
     if trusted_now_us(item.t1_us, item.elapsed_us, receipt.at_us, receipt.elapsed_us) < earliest_us:
-        return f"Item {item.n} was discarded before {format_us(earliest_us)}, until when it had to be kept."
+        early = f"Item {item.n} was discarded before {format_us(earliest_us)}, until when it had to be kept."
+        if not any(one.covers(item.n, receipt) for one in proven.admissions):
+            return early, ""
     in_force = [hold for hold in proven.holds if hold.is_in_force(receipt.index)]
     if receipt.holds is not None and receipt.holds != hash_of_holds(in_force):
-        return f"Item {item.n} was discarded while holds were in force that are not all handed over."
+        return f"Item {item.n} was discarded while holds were in force that are not all handed over.", ""
     for hold in in_force:
         if proven.camera in hold.cameras and hold.t0_us < item.t1_us and item.t0_us < hold.t1_us:
-            return f"Item {item.n} was discarded while hold {hold.id} lay on it."
-    return ""
+            return f"Item {item.n} was discarded while hold {hold.id} lay on it.", ""
+    return "", early
 
 
 def _earliest_us(item: ProvenItem, receipt: Receipt, days: int, zone: ZoneInfo | None) -> int:

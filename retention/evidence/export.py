@@ -261,6 +261,7 @@ class _Writing:
 
 def _media(store: Store, segments: list[Segment], writing: _Writing, progress: Progress) -> tuple[str, ...]:
     """Originals, and films of them; which originals are not what was recorded."""
+    store.refuse_away(segments)  # what is on a disk that is not there is not missing from the record
     films = [(run, list(group)) for run, group in itertools.groupby(segments, key=lambda one: one.run)]
     shared = sum(one.init_bytes for _, group in films for one in group[1:])
     done, total = 0, 2 * sum(one.bytes for one in segments) - shared

@@ -14,7 +14,7 @@ from config.times import DAY_US
 from recorder.errors import Refused
 from recorder.store.codes import Credential
 from recorder.store.keeping import epochs
-from recorder.store.parts import reserve_bytes
+from recorder.store.pressure import HERE, rooms
 from recorder.store.records import Camera, Hold, HoldPlan, ReceiptSpan, stream_of
 from recorder.store.store import Store
 from retention.custody import held_bytes
@@ -166,7 +166,8 @@ def _fails(store: Store, holds: Sequence[Hold], others: Sequence[Hold], now_us: 
     """When the floor fails, with all holds and without one, at the rates of the last day."""
     live = [one for one in store.cameras.all() if one.retired_us is None and one.enabled]
     stocks = {one.id: _stock(store, one, now_us) for one in live}
-    free = sum(max(0, one.free_bytes - reserve_bytes(one.total_bytes)) for one in store.volumes())
+    taking = [one for one in rooms(store.volumes()) if one.state in HERE]
+    free = sum(max(0, one.free_bytes - one.reserve_bytes) for one in taking)
     days = [full_in_days(free, with_holds(stocks, held_spans(some)), now_us) for some in (holds, others)]
     fails, without = (None if one is None else now_us + one * DAY_US for one in days)
     return fails, without

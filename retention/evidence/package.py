@@ -174,7 +174,7 @@ def read_anchor_path(text: bytes) -> tuple[int, int, tuple[bytes, ...]]:
 
 
 def timeline(leaves: Iterable[tuple[int, Leaf]]) -> bytes:
-    """Every item and every discard, in the order in which they were written down."""
+    """Every item, discard and breach, in the order in which they were written down. A breach ends when it might go."""
     return (TIMELINE_HEAD + "".join(_row(index, leaf) for index, leaf in leaves if leaf.type in _ROWS)).encode()
 
 
@@ -184,11 +184,13 @@ def _row(index: int, leaf: Leaf) -> str:
         return _line(
             index, kind, f"{facts['n0']}-{facts['n1']}", format_us(leaf.at_us), "", "", quoted(facts["rule"]), ""
         )
+    if leaf.type == "breach":
+        return _line(index, kind, f"{facts['n0']}-{facts['n1']}", format_us(leaf.at_us), facts["until"], "", '""', "")
     cause, detail, digest = (facts.get(name, "") for name in ("cause", "detail", "sha256"))
     return _line(index, kind, facts["n"], facts["t0"], facts["t1"], cause, quoted(detail), digest)
 
 
-_ROWS = {"seg": "segment", "gap": "gap", "del": "discard"}
+_ROWS = {"seg": "segment", "gap": "gap", "del": "discard", "breach": "breach"}
 
 
 def clock(leaves: Iterable[tuple[int, Leaf]]) -> bytes:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from config.times import DAY_US, HOUR_US
 from recorder.errors import NoRoomForExport
 from recorder.store import files
-from recorder.store.parts import Space, reserve_bytes, space_of
+from recorder.store.places import Space, space_of
+from recorder.store.pressure import reserve_bytes
 from recorder.store.store import Store
 
 MB = 1_000_000
@@ -62,9 +63,9 @@ class Room:
 
     def _is_shared(self, store: Store) -> bool:
         """Whether recording writes to the same disk."""
-        volume = store.layout.volume()
-        with files.translated(volume):
-            return volume.stat().st_dev == self._place.stat().st_dev
+        with files.translated(self._place):
+            device = self._place.stat().st_dev
+        return any(one.is_written and one.device == device for one in store.volumes())
 
 
 def needed_bytes(store: Store, stream_id: str, start_us: int, end_us: int) -> int:

@@ -46,6 +46,7 @@ def standing(
     Raises:
         CameraUnknown, NothingRecorded: as they say. NotSignedYet: the newest of it is not below a checkpoint.
         LogError: the log is damaged. StorageError: it cannot be read.
+        VolumeMissing: a disk with footage of it is not there: that says nothing of the footage.
     """
     stream_id = stream_of(store.cameras.get(camera_id).id)
     items = store.items(stream_id, start_us, end_us)
@@ -70,6 +71,7 @@ def standing(
 def _media(store: Store, segments: list[Segment], checked: Verification, progress: Progress) -> None:
     """Every file that should be there; one that is not is missing, which the judgement says."""
     present = [one for one in segments if one.state is not MediaState.GONE]
+    store.refuse_away(present)
     done, total = 0, sum(one.bytes for one in present)
     places = [store.media_path(one) for one in present]
     for one, digest in zip(present, hashed(places, with_sm3=checked.tells_sm3), strict=True):

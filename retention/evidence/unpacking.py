@@ -19,7 +19,8 @@ from typing import IO
 
 from recorder.errors import StorageFull
 from recorder.store import files
-from recorder.store.parts import reserve_bytes, space_of
+from recorder.store.places import space_of
+from recorder.store.pressure import reserve_bytes
 from retention.evidence import package
 from retention.evidence.reading import Progress, Verdict, verify_package
 from retention.evidence.verification import Problem

@@ -52,6 +52,7 @@ from recorder.store.log.tree import leaf_hash, verify_consistency, verify_inclus
 from recorder.store.records import camera_of
 from retention.evidence import forms
 from retention.evidence.completeness import (
+    Admission,
     Judgement,
     Proven,
     ProvenHold,
@@ -134,6 +135,7 @@ class Verification:
         self._items: dict[str, list[ProvenItem]] = {}
         self._numbered: dict[tuple[str, int], ProvenItem] = {}
         self._receipts: dict[str, list[Receipt]] = {}
+        self._admissions: dict[str, list[Admission]] = {}
         self._rules: dict[str, list[Rule]] = {}
         self._heads: dict[int, Mapping[str, Sequence[int | str]]] = {}
         self._anchors: dict[int, Checkpoint] = {}
@@ -451,7 +453,7 @@ class Verification:
     ) -> Judgement:
         """Every instant of an interval, by what was proved so far; see `completeness.judge`."""
         handed_out = {one.leaf.fields.get("stream") for kind in ("export", "view") for one in self._of(kind)}
-        if {*self._items, *self._receipts, *handed_out} - {stream_id}:
+        if {*self._items, *self._receipts, *self._admissions, *handed_out} - {stream_id}:
             self._object(_LEAVES, "There are entries of another stream.")
         if len(self._heads) < 2:
             self._object("proof/heads", "There are not two beats that bind the interval.")
@@ -481,6 +483,9 @@ class Verification:
             self._numbered.setdefault((facts["stream"], item.n), item)
         elif entry.leaf.type == "del":
             self._receipts.setdefault(facts["stream"], []).append(_receipt(entry))
+        elif entry.leaf.type == "breach":
+            told = Admission(entry.index, facts["n0"], facts["n1"])
+            self._admissions.setdefault(facts["stream"], []).append(told)
         elif entry.leaf.type == "camera" and facts.get("op") == "rule":
             self._rules.setdefault(facts["camera"], []).append(read_rule(entry.index, facts))
         elif entry.leaf.type == "sm2":
@@ -510,7 +515,8 @@ class Verification:
     def _proven(self, stream_id: str) -> Proven:
         items, receipts = self._items.get(stream_id, ()), self._receipts.get(stream_id, ())
         camera = camera_of(stream_id)
-        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera, self._rules_of(camera))
+        admissions = self._admissions.get(stream_id, ())
+        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera, self._rules_of(camera), admissions)
 
     def _cosigned(self) -> list[_Entry]:
         return [one for one in self._of("anchor") if one.leaf.fields.get("kind") == "witness"]

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,13 +25,16 @@ from sqlalchemy import Connection, select
 from config.times import DAY_US, SECOND_US
 from recorder.causes import Cause
 from recorder.store import proofs, tables
-from recorder.store.ledger import Entry
+from recorder.store.fsck import check
+from recorder.store.ledger import Entry, Ledger
 from recorder.store.log.cosignature import cosign, witness_key
 from recorder.store.log.keys import fingerprint, load_key
 from recorder.store.records import AnchorKind, Asker, Outsider, ViewKind
+from recorder.store.segments import Segments
 from recorder.store.store import Store
 from retention.evidence import package
 from retention.evidence.anchoring import Anchorer, Authorities
+from retention.evidence.completeness import Standing
 from retention.evidence.export import Wanted, export
 from retention.evidence.reading import verify_package
 from retention.evidence.timestamp import question
@@ -846,6 +849,102 @@ def test_a_discard_after_its_time_is_lawful_and_one_under_a_hold_is_not(tmp_path
     for verifier in VERIFIERS:
         good, said = verifier(tmp_path / "package", store.fingerprint)
         assert good, said
+
+
+def overwritten(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A box that took two segments below their floor for want of room; and the package of that time."""
+    monkeypatch.setattr("recorder.store.segments.overwritable", lambda states: states)
+    clock = FakeClock()
+    store = filled(folder, clock)
+    begun_us, end_us = store.cameras.get("gate").registered_us, clock.read().utc_us - 2_000_000
+    clock.advance(5 * DAY_US / 1e6)
+    store.overwriting.put_in_force(is_on=True)
+    report = store.discard(["gate.main.1", "gate.main.2"], "a full disk", store.overwriting.on("main"))
+    assert len(report.discarded) == 2
+    store.checkpoint()
+    export(store, Wanted("gate", begun_us + 1, end_us, "case 8"), folder / "package", clock, "0.0.0")
+    return store
+
+
+def test_a_breach_of_the_floor_is_neither_lawful_nor_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The three verifiers say so, each in both languages: the log accounts for it, and the law was broken."""
+    store = overwritten(tmp_path, monkeypatch)
+
+    assert check(store) == []
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", store.fingerprint)
+        assert good, said
+    for verifier in (by_shell, by_python):
+        _, said = verifier(tmp_path / "package", store.fingerprint)
+        assert "BREACH: 2 segments were discarded before the law allowed it" in said
+        assert "未满法定留存期即被覆盖" in said
+    judgement = verify_package(tmp_path / "package", store.fingerprint).judgement
+    assert judgement is not None
+    (early,) = [one for one in judgement.stretches if one.standing is Standing.BREACH][:1]
+    assert "until when it had to be kept" in early.why
+    rows = (tmp_path / "package" / package.TIMELINE).read_text().splitlines()
+    assert [one.split(",")[1] for one in rows if ",1-2," in one] == ["breach", "discard"]
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_a_breach_that_is_left_out_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verifier: Verifier
+) -> None:
+    """Without the entry that admits it, what was discarded too early is nothing but that."""
+    store = overwritten(tmp_path, monkeypatch)
+    folder = tmp_path / "package"
+    leave_out(folder, entry(folder, "breach"))
+    put(folder / package.TIMELINE, [one for one in lines(folder / package.TIMELINE) if b",breach," not in one])
+    resign(folder, load_key(store.layout.key))
+    good, said = verifier(folder, store.fingerprint)
+
+    assert not good
+    assert "media/gate.main/1" in said
+
+
+@pytest.mark.parametrize("told", [(0, 0), (3, 9), (2, 2)], ids=["before", "behind", "half of them"])
+def test_a_breach_of_other_items_excuses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: tuple[int, int]
+) -> None:
+    """The entry must speak of the very items; the three verifiers agree, and so does the box itself."""
+    append = Ledger.append
+
+    def other(ledger: Ledger, connection: Connection, kind: str, fields: Mapping[str, Any]) -> Entry:
+        lie = {"n0": told[0], "n1": told[1]} if kind == "breach" else {}
+        return append(ledger, connection, kind, {**fields, **lie})
+
+    monkeypatch.setattr(Ledger, "append", other)
+    store = overwritten(tmp_path, monkeypatch)
+
+    assert (7, "gate.main.1") in [(one.invariant, one.where) for one in check(store)]
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", store.fingerprint)
+        assert not good, said
+        assert "media/gate.main/1" in said
+
+
+def test_a_breach_that_was_written_down_afterwards_excuses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who discards first and admits it when it is found out."""
+    admit = Segments._admit
+    late: list[Any] = []
+    monkeypatch.setattr(Segments, "_admit", lambda *arguments: late.append(arguments))
+    report_gone = Segments._report_gone
+
+    def told_late(segments: Segments, keys: Sequence[tuple[str, int]]) -> None:
+        report_gone(segments, keys)
+        with segments._database.write() as connection:
+            for _, _, going in late:
+                admit(segments, connection, going)
+
+    monkeypatch.setattr(Segments, "_report_gone", told_late)
+    store = overwritten(tmp_path, monkeypatch)
+
+    assert [one.invariant for one in check(store)] == [7, 7]
+    for verifier in VERIFIERS:
+        good, said = verifier(tmp_path / "package", store.fingerprint)
+        assert not good, said
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS)

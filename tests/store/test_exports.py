@@ -21,7 +21,7 @@ from recorder.errors import (
     StorageFull,
 )
 from recorder.store import exports, files
-from recorder.store.parts import Space
+from recorder.store.places import Space
 from recorder.store.records import Export, ExportState
 from recorder.store.store import Store
 from recorder.store.verify import verify

@@ -16,7 +16,8 @@ import pytest
 
 from config.times import SECOND_US
 from recorder.errors import ExportNotDone, PackageDamaged, PackageRemoved, StorageError, StorageFull
-from recorder.store.parts import Space, reserve_bytes
+from recorder.store.places import Space
+from recorder.store.pressure import reserve_bytes
 from recorder.store.records import Export, ExportState
 from recorder.store.store import Store
 from retention.evidence.archive import Form, read_list

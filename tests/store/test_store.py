@@ -565,6 +565,26 @@ UNDO = {
         "ALTER TABLE items DROP COLUMN damage_leaf",
         "DROP TABLE scrubs",
     ),
+    "0016": (
+        "DROP INDEX present_by_volume",
+        "DROP TABLE breaches",
+        "DROP TABLE overwriting",
+        "DROP TABLE left_behind",
+        "DROP TABLE volumes",
+        "ALTER TABLE cameras DROP COLUMN volume",
+    ),
+    "0015": (
+        "DROP TABLE release_refusals",
+        "DROP TABLE release_holders",
+        "DROP TABLE hold_work",
+        "DROP TABLE hold_damage",
+        "DROP TABLE hold_checks",
+        "DROP TABLE hold_reviews",
+        *(
+            f"ALTER TABLE holds DROP COLUMN {name}"
+            for name in ("asked_t0_us", "asked_t1_us", "padding_before_s", "padding_after_s", "basis", "review_us")
+        ),
+    ),
     "0014": (
         "DROP TABLE receipts",
         "ALTER TABLE cameras DROP COLUMN protection",
@@ -836,8 +856,8 @@ def test_recording_leaves_room_for_the_catalogue(tmp_path: Path, monkeypatch: py
     """No segment is begun on a volume that has only its reserve left: somebody must be able to say that it is full."""
     store = new_store(tmp_path, FakeClock(), "gate")
     head = store.head("gate.main")
-    monkeypatch.setattr("recorder.store.parts.RESERVE_BYTES", 1 << 62)
-    monkeypatch.setattr("recorder.store.parts.RESERVE_SHARE", 1)
+    monkeypatch.setattr("recorder.store.pressure.RESERVE_BYTES", 1 << 62)
+    monkeypatch.setattr("recorder.store.pressure.RESERVE_SHARE", 1)
 
     with pytest.raises(StorageFull):
         store.begin(header(store, 0, head.prev, head.t1_us))

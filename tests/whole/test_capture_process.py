@@ -13,6 +13,7 @@ import pytest
 from appliance.wiring.capture import Terms, spawner
 from appliance.wiring.children import END_S
 from appliance.wiring.decoder import NICE
+from recorder.capture.book import Shelves
 from tests.whole.machine import Machine, until
 
 pytestmark = pytest.mark.whole
@@ -93,7 +94,9 @@ def test_signals_meant_for_the_main_process(machine: Machine) -> None:
 def test_a_process_alone(tmp_path: Path) -> None:
     """Started and ended without a box around it: it waits for orders, and says how it ended."""
     heard: list[str] = []
-    process = spawner(Terms(tmp_path, "0" * 16, 2_000_000, None))(0, 4, lambda asked: heard.append(asked.kind), bool)
+    process = spawner(Terms(tmp_path, "0" * 16, 2_000_000, None, Shelves))(
+        0, 4, lambda asked: heard.append(asked.kind), bool
+    )
     assert process.ending() == ""
     until("it says that it lives", lambda: "statuses" in heard, 30)
     process.channel.call("apply", {"orders": []}, timeout_s=10)

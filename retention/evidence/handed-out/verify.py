@@ -450,6 +450,15 @@ MUST = {
     "seg": {**ITEM, **COUNTS, "sha256": IS_HASH, "codec": IS_WORD},
     "gap": {**ITEM, "cause": like(CAUSES), "detail": is_text},
     "del": DISCARD,
+    "breach": {
+        "stream": IS_STREAM,
+        "n0": is_number,
+        "n1": is_number,
+        "floor_days": is_days,
+        "until": is_moment,
+        "short_us": is_number,
+        "wish": is_number,
+    },
     "hold": {"hold": is_number, "cameras": is_cameras, **SPAN, "record": IS_HASH},
     "release": {"hold": is_number},
     "view": {"stream": IS_STREAM},
@@ -784,9 +793,10 @@ def check_tables(entries):
     clocks = ["item,start,camera_clock_ahead_us,camera_clock_drift_ppb,written_down,box_time_us"]
     for index in sorted(entries):
         _, one, body = entries[index]
-        kind = {"seg": "segment", "gap": "gap", "del": "discard"}.get(one["type"])
-        if kind == "discard":
-            rows.append(f"{index},discard,{one['n0']}-{one['n1']},{one['at']},,,{raw(body, 'rule')},")
+        kind = {"seg": "segment", "gap": "gap", "del": "discard", "breach": "breach"}.get(one["type"])
+        if kind in ("discard", "breach"):
+            until = one["until"] if kind == "breach" else ""
+            rows.append(f"{index},{kind},{one['n0']}-{one['n1']},{one['at']},{until},,{raw(body, 'rule')},")
         elif kind:
             cells = [index, kind, one["n"], one["t0"], one["t1"], one.get("cause", ""), raw(body, "detail")]
             rows.append(",".join(map(str, [*cells, one.get("sha256", "")])))
@@ -961,8 +971,11 @@ def check_holds(entries):
 
 
 def objection(item, entries, stream, floor_days, zone):
-    """Why no discard of it was lawful; empty: one was."""
-    why = "Its file is not there, and no entry says that it was discarded."
+    """What is held against every discard of it; empty: one was lawful, or broke the floor and the log admits it.
+
+    And which of the two: true where it was too early.
+    """
+    why, is_admitted = "Its file is not there, and no entry says that it was discarded.", False
     camera = stream.rpartition(".")[0]
     kinds = [(index, one) for index, (_, one, _) in sorted(entries.items())]
     for index, one in kinds:
@@ -977,13 +990,23 @@ def objection(item, entries, stream, floor_days, zone):
         on_it = [
             hold for _, hold in in_force if camera in hold["cameras"] and us(hold["t0"]) < t1 and t0 < us(hold["t1"])
         ]
-        if t1 + age < earliest(item, one, max(floor_days, one["floor_days"], ruled(item, rules)), zone):
+        is_early = t1 + age < earliest(item, one, max(floor_days, one["floor_days"], ruled(item, rules)), zone)
+        if is_early and not any(admits(said, at, item, stream, index) for at, said in kinds):
             why = "It was discarded before its time."
         elif on_it:
             why = "It was discarded while a hold lay on it."
+        elif is_early:
+            is_admitted = True
         else:
-            return ""
-    return why
+            return "", False
+    return ("", True) if is_admitted else (why, False)
+
+
+def admits(said, at, item, stream, index):
+    """Whether an entry says, before that discard, that it breaks the floor of that item."""
+    return (
+        said["type"] == "breach" and said["stream"] == stream and at < index and said["n0"] <= item["n"] <= said["n1"]
+    )
 
 
 def check_claim(text):
@@ -1060,7 +1083,7 @@ def check(listed, sums):
         say_seen(seen, entries, heads, roots, made, sys.argv[3:])
 
 
-OF_A_STREAM = ("seg", "gap", "del", "export", "view")
+OF_A_STREAM = ("seg", "gap", "del", "breach", "export", "view")
 
 
 def judge(claim, listed, entries, heads):
@@ -1096,15 +1119,21 @@ def judge(claim, listed, entries, heads):
     there = check_media(listed, chain, stream)
     check_films(listed, chain, stream, there)
     check_list(chain, stream, there)
-    numbers = sorted(chain)
+    numbers, early = sorted(chain), 0
     for n in numbers:
         item = chain[n]
         if n - 1 in chain and chain[n - 1]["t1"] != item["t0"]:
             fail("proof/leaves.jsonl", f"Item {n} does not start where the one before ended.")
         if item["type"] == "seg" and n not in there and us(item["t0"]) < end and us(item["t1"]) > start:
-            why = objection(item, entries, stream, max(claim["floor_days"], 30), claim["time_zone"])
+            why, is_early = objection(item, entries, stream, max(claim["floor_days"], 30), claim["time_zone"])
+            early += is_early
             if why:
                 fail(f"media/{stream}/{n}", why)
+    if early and not PROBLEMS:
+        print(
+            f"BREACH: {early} segments were discarded before the law allowed it; the log admits it: the disk was full, "
+            "and the recorder's owner had chosen to overwrite. 未满法定留存期即被覆盖，日志已载明"
+        )
     if not numbers or us(chain[numbers[0]]["t0"]) > start or us(chain[numbers[-1]]["t1"]) < end:
         fail("claim.json", "The entries do not account for the whole interval that it names.")
 

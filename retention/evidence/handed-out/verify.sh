@@ -452,6 +452,10 @@ function form(    hash, hashes, number_, camera_, stream_) { # an entry has the 
         must("stream", stream_); count_of("n0", 15); count_of("n1", 15); count_of("floor_days", 5)
         must("holds", hash); must("rule", string); may("rules", hash)
     }
+    if (type == "breach") {
+        must("stream", stream_); count_of("n0", 15); count_of("n1", 15); count_of("floor_days", 5)
+        moment("until"); count_of("short_us", 15); count_of("wish", 15)
+    }
     if (type == "hold") {
         count_of("hold", 15); must("cameras", "\\[\"" camera_ "\"(,\"" camera_ "\")*\\]"); moment("t0"); moment("t1")
         must("record", hash); may("basis", "\"[a-z0-9_]+\"")
@@ -550,20 +554,30 @@ function list_rules(then, wanted,    list, j) { # likewise by which rules footag
     close(list)
     print wanted, list >(temp "/rules")
 }
-function objection(i,    k, h, age, why) { # why no discard of it was lawful; empty: one was
+function admitted(i, k,    j) { # whether an entry says, before that discard, that it breaks the floor of that item
+    for (j = 1; j <= breaches; j++)
+        if (breach[j] < receipt[k] && breach_from[j] <= n[i] && n[i] <= breach_to[j]) return 1
+    return 0
+}
+# What is held against every discard of it; empty: one was lawful, or broke the floor and the log admits it (`breached`).
+function objection(i,    k, h, age, early, said, why) {
     why = "Its file is not there, and no entry says that it was discarded."
+    breached = said = 0
     for (k = 1; k <= receipts; k++) {
         if (n[i] < from[k] || n[i] > to[k]) continue
         age = when[k] - t1[i]
         if (boxwhen[k] - boxtime[i] < age) age = boxwhen[k] - boxtime[i]
-        if (t1[i] + age < earliest(i, k)) { why = "It was discarded before its time."; continue }
+        early = (t1[i] + age < earliest(i, k))
+        if (early && !admitted(i, k)) { why = "It was discarded before its time."; continue }
         for (h in placed) if (on_camera[h] && in_force(h, k) && begins[h] < t1[i] && t0[i] < ends[h]) break
         if (h in placed && on_camera[h] && in_force(h, k) && begins[h] < t1[i] && t0[i] < ends[h]) {
             why = "It was discarded while a hold lay on it."; continue
         }
+        if (early) { said = 1; continue }
         return ""
     }
-    return why
+    breached = said
+    return said ? "" : why
 }
 BEGIN {
     for (k = 1; k < 256; k++) code[sprintf("%c", k)] = k
@@ -591,7 +605,7 @@ BEGIN {
     if (type == "beat" && index(entry, "\"holds\":")) { beats++; beat_at[beats] = $1 + 0; beat_holds[beats] = text("holds") }
     if ($1 == 0 && (type != "genesis" || text("key") != fingerprint || text("origin") != origin)) wrong = 1
     if ($1 == 0) { began = 1; if (text("box") != box) fail("claim.json", "It names another box than the log.") }
-    if ((type == "seg" || type == "gap" || type == "del" || type == "export" || type == "view") && \
+    if ((type == "seg" || type == "gap" || type == "del" || type == "breach" || type == "export" || type == "view") && \
         text("stream") != stream) foreign = 1
     if (type == "export" || type == "view") print entry >(temp "/custody.jsonl")
     if (type == "sm2") { sm2_bound++; sm2_public = text("public") }
@@ -615,6 +629,13 @@ BEGIN {
             ahead_of[i] = ahead(); entry_at[i] = $1 + 0
             codec[i] = text("codec"); size[i] = number("bytes"); from_text[i] = text("t0"); to_text[i] = text("t1")
             run[i] = number("run"); init[i] = number("init_bytes"); frames[i] = number("frames")
+        }
+    }
+    if (type == "breach") {
+        print $1 ",breach," number("n0") "-" number("n1") "," text("at") "," text("until") ",,\"\"," >(temp "/timeline.csv")
+        if (text("stream") == stream) {
+            breaches++
+            breach[breaches] = $1 + 0; breach_from[breaches] = number("n0") + 0; breach_to[breaches] = number("n1") + 0
         }
     }
     if (type == "del") {
@@ -709,7 +730,7 @@ END {
         if (t0[i] < end && t1[i] > start) {
             if (kind[i] == "gap") print "gap  item " k
             else if (!there[i] && (why = objection(i)) != "") fail("media/" stream "/" k, why)
-            else print (there[i] ? "file " : "gone ") " item " k
+            else print (there[i] ? "file " : breached ? "early" : "gone ") " item " k
         }
     }
     if (first == "" || first > start || last < end) fail("claim.json", "The entries do not account for the whole interval that it names.")
@@ -836,5 +857,8 @@ done
 [ -n "$theirs" ] || { [ ! -s "$temp/seen" ] && [ -z "$handed" ]; } || echo "The authority's certificates are those of the package (SHA-256 of" \
     "$roots: $(sha256sum <"$roots" | cut -c1-64)): compare them with its own. 请核对时间戳机构证书"
 [ -s "$temp/named" ] || sed 's/.*/The witness'"'"'s key is that of the package: compare & with its own. 请核对见证者公钥/' "$temp/witnesses"
+[ "$(grep -c '^early' "$temp/judged")" = 0 ] || echo "BREACH: $(grep -c '^early' "$temp/judged") segments were discarded" \
+    "before the law allowed it; the log admits it: the disk was full, and the recorder's owner had chosen to overwrite." \
+    "未满法定留存期即被覆盖，日志已载明"
 echo "GOOD: $(grep -c '^file' "$temp/judged") files and $(grep -c '^gap' "$temp/judged") gaps account for all of" \
     "$(claim start) to $(claim end); $(grep -c '^gone' "$temp/judged") segments were discarded lawfully. 校验通过"

@@ -28,7 +28,7 @@ from recorder.store.log.errors import KeyInForce, TokenMissing
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tiles import decode_bundle
 from recorder.store.log.tree import leaf_hash, root_of
-from recorder.store.parts import Space
+from recorder.store.places import Space
 from recorder.store.records import CodecName, ExportState
 from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
@@ -255,6 +255,48 @@ async def test_a_readable_password_is_allowed_where_somebody_says_so(box: Box) -
     assert changed["changed"] == ["allow_basic"]
     with box.store.database.read() as connection:
         assert read_record(connection, changed["record"])["allow_basic"] is True
+
+
+async def test_a_camera_is_pinned_to_a_volume_that_there_is(box: Box) -> None:
+    """Null takes it back; a volume that the settings do not name is refused with those that they do."""
+    on = await box.ask("PATCH", "/api/v1/cameras/gate", json={"volume": "main"})
+    wrong = await box.ask("PATCH", "/api/v1/cameras/gate", json={"volume": "disk2"})
+    yard = {"id": "yard", "name": "Yard", "url": "rtsp://192.0.2.1/x", "volume": "disk2"}
+    not_made = await box.ask("POST", "/api/v1/cameras", json=yard)
+    off = await box.ask("PATCH", "/api/v1/cameras/gate", json={"volume": None})
+
+    assert (on.json()["volume"], off.json()["volume"]) == ("main", None)
+    for one in (wrong, not_made):
+        assert (one.status_code, one.json()["code"]) == (409, "volume_unknown")
+        assert "there is main" in one.json()["detail"]
+
+
+async def test_what_a_full_disk_took_is_listed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest first: of which camera, below which floor, and by how much too early."""
+    assert (await box.ask("GET", "/api/v1/breaches")).json() == {"breaches": [], "segments": 0, "bytes": 0}
+    monkeypatch.setattr("recorder.store.segments.overwritable", lambda states: states)
+    box.store.overwriting.put_in_force(is_on=True)
+    one = segments(box.store, box.clock)[0]
+    assert box.store.discard([one.id], "a full disk", box.store.overwriting.on("main")).discarded == (one.id,)
+    told = (await box.ask("GET", "/api/v1/breaches?limit=5")).json()
+
+    assert (told["segments"], told["bytes"]) == (1, one.bytes)
+    (found,) = told["breaches"]
+    assert (found["stream"], found["first"], found["last"], found["volume"]) == (one.stream_id, one.n, one.n, "main")
+    assert found["too_early_s"] > 29 * 86400
+    assert (await box.ask("GET", "/api/v1/breaches?limit=0")).status_code == 422
+
+
+async def test_footage_on_a_disk_that_is_away_is_not_lost(box: Box) -> None:
+    """It is answered by the name of what is wrong, which goes by itself."""
+    root, one = box.store.layout.volume(), segments(box.store, box.clock)[0]
+    root.rename(root.with_name("elsewhere"))
+    away = await box.ask("GET", f"/api/v1/segments/{one.id}/media")
+    root.with_name("elsewhere").rename(root)
+    back = await box.ask("GET", f"/api/v1/segments/{one.id}/media")
+
+    assert (away.status_code, away.json()["code"]) == (503, "volume_missing")
+    assert back.status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,10 @@ def test_monitor_scrapes() -> None:
     assert seen["custos_floor_margin_days", ()] == 11.5
     assert seen["custos_checkpoint_age_seconds", ()] == 7
     assert seen["custos_volume_free_bytes", (("volume", "main"),)] == 500
+    assert seen["custos_volume_usable", (("volume", "main"),)] == 1
+    assert seen["custos_volume_state", (("state", "ok"), ("volume", "main"))] == 1
+    assert seen["custos_volume_state", (("state", "full"), ("volume", "main"))] == 0
+    assert seen["custos_breached_segments_total", ()] == 0
     assert seen["custos_duty_failures_total", (("duty", "sweep"),)] == 3
     assert seen["custos_up_seconds", ()] == 60
     assert seen["custos_state", (("state", "degraded"),)] == 1

@@ -25,6 +25,7 @@ from appliance.health.problems import (
     DAMAGES,
     MEDIA_LATE_S,
     UNSIGNED_TOLD_US,
+    Weight,
     codes_to_translate,
     problems_of,
     state_of,
@@ -33,6 +34,7 @@ from config.times import DAY_US
 from recorder.capture.fleet import WorkerFacts
 from recorder.errors import SourceBasicOnly
 from recorder.store.log.errors import TokenMissing
+from recorder.store.overwriting import BreachCount
 from recorder.store.records import CameraSignature, Damage, Damaged, Signing, VolumeState
 
 GATE = CameraFacts("gate", "Gate", "recording", 0.2, 100.0, None, None, days_held=3, days_forecast=90)
@@ -84,7 +86,7 @@ def test_the_token_with_the_key_is_away() -> None:
     assert "请插入硬件令牌" in problems_of(replace(WELL, outcomes=[failed]), "zh-CN")[0].text
 
 
-@pytest.mark.parametrize("state", ["full", "read_only", "io_error", "missing"])
+@pytest.mark.parametrize("state", ["full", "read_only", "io_error", "missing", "foreign"])
 def test_disk_takes_nothing(state: str) -> None:
     """A disk that takes no footage is the heaviest of problems, named by its own name and the volume's path."""
     problems = problems_of(replace(WELL, volumes=[replace(DISK, state=state)]))
@@ -99,10 +101,36 @@ def test_disk_is_almost_full() -> None:
     assert state_of(problems) == "degraded"
 
 
-def test_overwrite_is_configured() -> None:
-    """Who asked for overwriting is told on a full disk that footage below the floor stays all the same."""
-    facts = replace(WELL, volumes=[replace(DISK, state="full")], overwrite_asked=True)
-    assert codes(facts) == ["volume_full", "overwrite_not_done"]
+@pytest.mark.parametrize("state", ["full", "read_only", "io_error", "missing", "foreign"])
+def test_one_of_two_disks_takes_nothing(state: str) -> None:
+    """Recording goes on to the other, and both languages say where; what does not record any more fails nothing."""
+    facts = replace(WELL, volumes=[replace(DISK, state=state), replace(DISK, name="v1")])
+    english, chinese = problems_of(facts), problems_of(facts, "zh-CN")
+    assert [one.code for one in english] == [f"volume_{state}"]
+    assert "Recording goes on to v1" in english[0].text
+    assert "录像改存至 v1" in chinese[0].text
+    assert state_of(english) == "degraded"
+
+
+def test_a_disk_that_is_only_read_may_be_full() -> None:
+    """The settings do not name it any more: that it is full is as it should be; that it is away is not."""
+    old = replace(DISK, name="old", is_written=False)
+    assert codes(replace(WELL, volumes=[DISK, replace(old, state="full")])) == []
+    (told,) = problems_of(replace(WELL, volumes=[DISK, replace(old, state="missing")]))
+    assert (told.code, told.weight) == ("volume_missing", Weight.DEGRADED)
+    assert "Nothing new goes there" in told.text
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(5, "failing"), (90, "degraded"), (8 * 1440, "ok")])
+def test_footage_was_overwritten_below_its_floor(minutes: int, state: str) -> None:
+    """An alarm for the first hour, a problem for a week: how much, how much too early, and when last."""
+    breaches = BreachCount(7, 3_000_000_000, 1_772_323_200_000_000, 2 * 86_400_000_000)
+    facts = replace(WELL, now_us=1_772_323_200_000_000 + minutes * 60_000_000, breaches=breaches)
+    found = [one for one in problems_of(facts) if one.code == "floor_breached"]
+    assert state_of(found) == state
+    for language, words in (("en", ("7 segments (3.0 GB)", "2.0 days too early")), ("zh-CN", ("7 段", "2.0 天"))):
+        text = "".join(one.text for one in problems_of(facts, language) if one.code == "floor_breached")
+        assert all(word in text for word in words) or state == "ok"
 
 
 @pytest.mark.parametrize(
@@ -230,11 +258,13 @@ def test_footage_is_kept_for_longer_than_the_law_wants() -> None:
     assert codes(replace(WELL, cameras=[replace(gate, needs_purpose=False)])) == []
 
 
-@given(st.permutations(["ok", "low", "full"]))
+@given(st.permutations(["missing", "read_only", "full"]))
 def test_heaviest_comes_first(states: list[str]) -> None:
     """However volumes are ordered, what fails the box stands before what degrades it."""
-    volumes = [replace(DISK, name=state, state=state) for state in states]
-    assert codes(replace(WELL, volumes=volumes)) == ["volume_full", "volume_low"]
+    volumes = [replace(DISK, name=state, state=state, is_written=state != "missing") for state in states]
+    found = problems_of(replace(WELL, volumes=volumes))
+    assert [one.weight for one in found] == [Weight.FAILING] * 2 + [Weight.DEGRADED]
+    assert found[-1].code == "volume_missing"
 
 
 def test_what_to_do_about_basic_alone_is_told_in_both_languages() -> None:

@@ -47,6 +47,12 @@ def test_sound_is_switched_on() -> None:
     assert steps([GATE], [replace(THERE, audio="on")]) == [Change("gate", {"audio": "off"})]
 
 
+def test_a_camera_is_pinned_to_a_volume() -> None:
+    """In the file, as any other setting; to none where the file says nothing."""
+    assert steps([replace(GATE, volume="disk2")], [THERE]) == [Change("gate", {"volume": "disk2"})]
+    assert steps([GATE], [replace(THERE, volume="disk2")]) == [Change("gate", {"volume": None})]
+
+
 def test_a_readable_password_is_allowed() -> None:
     """In the file, as any other setting; it is forbidden again where the file says nothing."""
     assert GATE.settings()["allow_basic"] is False

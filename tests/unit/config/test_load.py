@@ -11,6 +11,7 @@ from config.errors import ConfigInvalid, Fault
 from config.keeping import Protection, Wish
 from config.load import load
 from config.settings import CameraSettings, Settings
+from config.volumes import VolumeWish
 
 GOOD = """
 [box]
@@ -70,6 +71,48 @@ def test_the_place_of_the_key_is_a_token_or_a_fault(tmp_path: Path) -> None:
         for language in ("en", "zh-CN"):
             assert "73519046" not in fault.sentence(language)
             assert "pkcs11:" in fault.sentence(language)
+
+
+VOLUMES = """
+[[volumes]]
+name = "main"
+
+[[volumes]]
+name = "disk1"
+path = "mnt/disk1"
+reserve_bytes = 1000
+"""
+
+
+def test_volumes_are_named_in_the_file(tmp_path: Path) -> None:
+    """Their folders are relative to it; without any there is the one inside the data directory."""
+    (tmp_path / "gate.password").write_text("x")
+    (tmp_path / "custos.toml").write_text(GOOD + 'volume = "disk1"\n' + VOLUMES)
+    found = load(tmp_path / "custos.toml", {})
+
+    assert found.wishes == (VolumeWish("main"), VolumeWish("disk1", tmp_path / "mnt/disk1", 1000))
+    assert found.cameras[0].volume == "disk1"
+    assert load(None, {}).wishes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "words"),
+    [
+        (VOLUMES + '[[volumes]]\nname = "disk1"\npath = "x"\n', "line 10", "stands twice"),
+        (VOLUMES + '[[volumes]]\nname = "disk2"\npath = "mnt/disk1"\n', "line 11", "stands twice"),
+        ('[[volumes]]\nname = "disk1"\n', "[[volumes]] no. 1 path", "main alone has no path"),
+        ('[[volumes]]\nname = "main"\npath = "x"\n', "line 3", "main alone has no path"),
+        ('[[volumes]]\npath = "x"\n', "[[volumes]] no. 1 name", "missing"),
+        (VOLUMES + '[[volumes]]\nname = "Disk 2"\npath = "y"\n', "line 10", "'Disk 2'"),
+        ('[[cameras]]\nid = "a"\nname = "A"\nurl = "rtsp://h/1"\nvolume = "no"\n', "line 5", "there is no volume"),
+    ],
+)
+def test_volumes_that_cannot_be(tmp_path: Path, text: str, where: str, words: str) -> None:
+    """The place is told, and what is wrong there."""
+    (fault,) = faults(tmp_path, text)
+
+    assert where in fault.where
+    assert words in fault.sentence()
 
 
 def test_a_readable_password_is_allowed_by_word_only(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from config.times import DAY_US, SECOND_US
 from recorder.causes import Cause
 from recorder.store.keeping import Rule, rules_hash
 from retention.evidence.completeness import (
+    Admission,
     Judgement,
     Proven,
     ProvenHold,
@@ -52,10 +53,11 @@ def judged(
     holds: Sequence[ProvenHold] = (),
     minutes: int | None = None,
     rules: Sequence[Rule] = (),
+    admissions: Sequence[Admission] = (),
 ) -> Judgement:
     media = {one.n: one.sha256 for one in items if one.sha256 is not None and one.n not in missing}
     end_us = BEGIN_US + (len(items) if minutes is None else minutes) * STEP_US
-    proven = Proven(items, heads, receipts, holds, "gate", rules)
+    proven = Proven(items, heads, receipts, holds, "gate", rules, admissions)
     return judge(proven, media, BEGIN_US, end_us, floor_days=30, zone=ZONE)
 
 
@@ -189,6 +191,37 @@ def test_a_discard_before_the_legal_time_is_no_explanation(wall_days: int, box_d
 
     assert shape(found)[1] == ("missing_unexplained", 1)
     assert "had to be kept" in found.stretches[1].why
+
+
+@pytest.mark.parametrize(
+    ("told", "standing"),
+    [
+        (Admission(99, 1, 1), "breach"),
+        (Admission(99, 0, 5), "breach"),
+        (Admission(101, 1, 1), "missing_unexplained"),
+        (Admission(100, 1, 1), "missing_unexplained"),
+        (Admission(99, 0, 0), "missing_unexplained"),
+        (Admission(99, 2, 9), "missing_unexplained"),
+    ],
+)
+def test_a_discard_that_the_log_admits_is_a_breach(told: Admission, standing: str) -> None:
+    """Neither lawful nor missing, where the entry is of that item, and came before its discard."""
+    found = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(5)], admissions=[told])
+
+    assert shape(found)[1] == (standing, 1)
+    assert "had to be kept" in found.stretches[1].why
+    assert found.is_complete is (standing == "breach")
+
+
+def test_a_breach_excuses_no_hold_and_makes_nothing_of_what_was_lawful() -> None:
+    """A hold that lay on it is missed as ever; what was old enough is lawful, whatever else was admitted."""
+    hold = ProvenHold(7, frozenset(["gate"]), BEGIN_US, BEGIN_US + 2 * STEP_US, 10, None)
+    told = [Admission(99, 1, 1)]
+    held = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(5)], holds=[hold], admissions=told)
+    old = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(40)], admissions=told)
+
+    assert shape(held)[1] == ("missing_unexplained", 1)
+    assert shape(old)[1] == ("deleted_lawful", 1)
 
 
 @pytest.mark.parametrize(("released", "is_lawful"), [(None, False), (150, False), (50, True)])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from recorder.errors import NoRoomForExport
-from recorder.store.parts import RESERVE_BYTES, Space
+from recorder.store.places import Space
+from recorder.store.pressure import RESERVE_BYTES
 from retention.evidence.room import kept_bytes, refuse
 
 GB = 1_000_000_000

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from recorder.capture.book import RemoteBook
+from config.volumes import VolumeWish
+from recorder.capture.book import RemoteBook, Shelves, shelves_of
 from recorder.capture.channel import Asked, Channel
 from recorder.capture.fleet import CAMERAS_A_PROCESS, Fleet, order_body, order_of, status_body, status_of
 from recorder.capture.recording import Recording
@@ -18,8 +19,10 @@ from recorder.capture.session import SessionState, SessionStatus
 from recorder.capture.source import Track
 from recorder.capture.worker import Order
 from recorder.causes import Cause
+from recorder.errors import StorageFailed
 from recorder.store.log.sm3 import sm3
-from recorder.store.records import CameraSignature, CodecName
+from recorder.store.records import CameraSignature, CodecName, Condition
+from recorder.store.store import Store
 from tests.fakes.box import SEGMENT_US, new_store, record, segments
 from tests.fakes.camera import packets, wanted
 from tests.fakes.clock import FakeClock
@@ -283,6 +286,46 @@ def test_what_a_process_has_written_is_committed_here(tmp_path: Path) -> None:
     assert sum(one.frames for one in found) == 60
     assert (found[-1].clock_offset_us, found[-1].clock_drift_ppb, found[-1].lost_packets) == (5, 12_345, 10)
     assert [one.camsig for one in found] == [()] * (len(found) - 1) + [(CameraSignature.AXIS,)]
+    fleet.stop()
+
+
+def test_where_segments_go_is_told_by_message(tmp_path: Path) -> None:
+    """When it changes, and to a process that begins; a segment lies where it was told, and its row says so."""
+    clock, spawner = FakeClock(), Spawner()
+    Store.create(tmp_path / "data", "test", clock, "0")
+    wishes = [VolumeWish(name, tmp_path / name) for name in "ab"]
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    store = Store.open(tmp_path / "data", clock, volumes=wishes)
+    store.cameras.add("gate", "Gate", "rtsp://127.0.0.1:554/main", volume="b")
+    store.recover()
+    fleet = Fleet(store, spawner, clock, secrets=lambda camera: {"password": None})
+    shelves = Shelves(tuple(store.disks.places()), store.cameras.pins())
+    fleet.apply([wanted()])
+    for _ in range(3):
+        fleet.tell_volumes(shelves)
+    until(lambda: any(one.kind == "volumes" for one in spawner.made[0].asked))
+    told = [shelves_of(one.body) for one in spawner.made[0].asked if one.kind == "volumes"]
+    book = RemoteBook(spawner.made[0].far, store.layout, store.box_id, shelves=told[0])
+    record(book, clock, ("I" + "P" * 9) * 3)  # type: ignore[arg-type]  # what recording needs of a store
+
+    assert told == [shelves]
+    assert {one.volume for one in segments(store, clock)} == {"b"}
+    assert [one.name for one in shelves.of("gate")] == ["b", "a"]
+    sick = replace(shelves, places=tuple(replace(one, state=Condition.FULL) for one in shelves.places))
+    assert sick.of("gate") == list(sick.places)
+    fleet.stop()
+
+
+def test_a_disk_that_a_process_cannot_write_to_is_told(tmp_path: Path) -> None:
+    """The main process knows it before it looks itself."""
+    clock, spawner = FakeClock(), Spawner()
+    store = new_store(tmp_path, clock, "gate")
+    fleet = Fleet(store, spawner, clock, secrets=lambda camera: {"password": None})
+    fleet.apply([wanted()])
+    RemoteBook(spawner.made[0].far, store.layout, store.box_id)._failed("main", StorageFailed())
+
+    until(lambda: [one.state for one in store.volumes()] == ["io_error"])
     fleet.stop()
 
 

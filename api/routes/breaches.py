@@ -1,0 +1,45 @@
+"""What a full disk took of footage that had to be kept."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from api.deps import Box
+from api.schemas import BreachList, BreachOut
+from config.times import format_us
+from recorder.store.overwriting import PAGE_LIMIT
+from recorder.store.records import Breach
+
+router = APIRouter(prefix="/api/v1/breaches", tags=["keeping"])
+
+
+@router.get("", summary="Breaches of the floor")
+def breaches(
+    box: Box, limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most so many, the newest first.")] = 100
+) -> BreachList:
+    """Footage that was discarded below its floor, because a disk was full and `when_full` is `overwrite`.
+
+    Each is an entry of the log.
+    """
+    found = box.store.overwriting.count()
+    return BreachList(
+        breaches=[_shown(one) for one in box.store.overwriting.breaches(limit)],
+        segments=found.count,
+        bytes=found.bytes,
+    )
+
+
+def _shown(one: Breach) -> BreachOut:
+    return BreachOut(
+        leaf=one.leaf_index,
+        stream=one.stream_id,
+        first=one.n0,
+        last=one.n1,
+        at=format_us(one.at_us),
+        floor_days=one.floor_days,
+        too_early_s=one.short_us / 1e6,
+        bytes=one.bytes,
+        volume=one.volume,
+    )

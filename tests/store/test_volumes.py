@@ -1,0 +1,510 @@
+"""Several disks: where footage goes, and what becomes of it when one of them fails, fills up, goes or is swapped."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from config.volumes import VolumeWish
+from recorder.capture.recording import Recording
+from recorder.capture.source import Track
+from recorder.causes import Cause
+from recorder.errors import (
+    StorageError,
+    StorageFailed,
+    StorageFull,
+    StorageReadOnly,
+    VolumeAway,
+    VolumeForeign,
+    VolumeMissing,
+    VolumeUnknown,
+)
+from recorder.store.fsck import check
+from recorder.store.layout import Layout
+from recorder.store.parts import REST_US, Parts
+from recorder.store.places import Place, identity_of, is_unused, look_at, write_identity
+from recorder.store.pressure import FAILED_HELD_US
+from recorder.store.records import CodecName, Condition, MediaState, SegmentHeader
+from recorder.store.store import Store
+from recorder.store.verify import verify
+from retention.sweep import sweep
+from tests.fakes.box import SEGMENT_US, record, segments
+from tests.fakes.camera import SECOND, packets
+from tests.fakes.clock import FakeClock
+from tests.fakes.disks import Disk, Disks
+
+
+class Box:
+    """A box with the volumes `a` and `b`, of which `a` has more room."""
+
+    def __init__(self, tmp_path: Path, patch: pytest.MonkeyPatch) -> None:
+        self.folder, self.clock, self.disks = tmp_path, FakeClock(), Disks(patch)
+        self.a = self.disks.add(tmp_path / "a", 200_000_000)
+        self.b = self.disks.add(tmp_path / "b", 100_000_000)
+        Store.create(tmp_path / "data", "test", self.clock, "0.0.0")
+        self.store = self.opened()
+        self.store.cameras.add("gate", "Gate", "rtsp://127.0.0.1:554/main")
+        self.clock.advance(1)
+
+    def opened(self, *names: str) -> Store:
+        wishes = [VolumeWish(name, self.folder / name) for name in names or ("a", "b")]
+        store = Store.open(self.folder / "data", self.clock, volumes=wishes)
+        store.recover()
+        return store
+
+    def again(self, *names: str) -> None:
+        self.store.close()
+        self.store = self.opened(*names)
+
+    def record(self, seconds: int = 4) -> None:
+        record(self.store, self.clock, SECOND * seconds)
+
+    def states(self) -> dict[str, str]:
+        return {one.name: one.state for one in self.store.volumes()}
+
+    def lies_on(self) -> list[str]:
+        return [one.volume for one in segments(self.store, self.clock)]
+
+    def begun(self) -> Recording:
+        """A session in the middle of its second segment, of which one fragment is written."""
+        self.coming = packets(SECOND * 9, self.clock)
+        recording = Recording(self.store, "gate.main", SEGMENT_US, Cause.NO_MEDIA, "")
+        recording.begin(Track(CodecName.H264))
+        for packet in itertools.islice(self.coming, 35):
+            recording.feed(packet)
+        return recording
+
+    def fails(self, recording: Recording, kind: type[StorageError]) -> None:
+        """The next pictures are more than the disk takes."""
+        with pytest.raises(kind):
+            self._feed(recording)
+
+    def _feed(self, recording: Recording) -> None:
+        for packet in self.coming:
+            recording.feed(packet)
+
+    def leaves(self, kind: str) -> list[dict[str, object]]:
+        return [dict(leaf.fields) for _, leaf in self.store.leaves(0, self.store.log_size) if leaf.type == kind]
+
+
+@pytest.fixture
+def box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Box:
+    return Box(tmp_path, monkeypatch)
+
+
+def test_a_volume_is_made_once_and_the_log_says_so(box: Box) -> None:
+    """Each has an id of its own; the next start finds them, and makes nothing."""
+    ids = {name: identity_of(box.folder / name)["id"] for name in "ab"}
+    box.again()
+
+    told = [one for one in box.leaves("audit") if one["what"] == "volume_made"]
+    assert {one["volume"]: one["id"] for one in told} == ids
+    assert ids["a"] != ids["b"]
+    assert box.states() == {"a": "ok", "b": "ok"}
+
+
+def test_a_data_directory_from_before_volumes_opens_unchanged(tmp_path: Path) -> None:
+    """Its volume has no id, and needs none: it is known by its box."""
+    clock = FakeClock()
+    Store.create(tmp_path / "data", "test", clock, "0.0.0")
+    identity = tmp_path / "data/media/main/volume.json"
+    old = json.loads(identity.read_bytes())
+    del old["id"]
+    identity.write_text(json.dumps(old))
+    store = Store.open(tmp_path / "data", clock)
+    store.cameras.add("gate", "Gate", "rtsp://127.0.0.1:554/main")
+    store.recover()
+    store.tend()
+    record(store, clock, SECOND * 4)
+    store.checkpoint()
+
+    assert json.loads(identity.read_bytes()) == old
+    assert {one.volume for one in segments(store, clock)} == {"main"}
+    assert [(one.name, one.state, one.is_written) for one in store.volumes()] == [("main", "ok", True)]
+    assert verify(store) == []
+
+
+def test_footage_goes_where_most_is_free(box: Box) -> None:
+    """Until the other has more."""
+    box.record()
+    box.a.ballast_bytes = 150_000_000
+    box.record()
+    box.store.checkpoint()
+
+    assert box.lies_on() == ["a", "a", "b", "b"]
+    assert all(box.store.media_path(one).is_file() for one in segments(box.store, box.clock))
+    assert verify(box.store) == []
+
+
+def test_a_pinned_camera_goes_to_its_volume_while_that_takes_it(box: Box) -> None:
+    """Footage on another disk than was meant is better than none."""
+    box.store.cameras.change("gate", by=box.store.cameras.get("gate").managed_by, changes={"volume": "b"})
+    box.record()
+    box.b.ballast_bytes = 99_000_000
+    box.record()
+
+    assert box.lies_on() == ["b", "b", "a", "a"]
+    assert box.store.cameras.pins() == {"gate": "b"}
+    with pytest.raises(VolumeUnknown, match="there is a, b"):
+        box.store.disks.refuse_unknown("c")
+
+
+def test_a_disk_that_fills_up_costs_nothing_where_there_is_another(box: Box) -> None:
+    """What was written of the segment is recovered where it lies; the next one goes to the other disk."""
+    recording = box.begun()
+    box.a.ballast_bytes = 200_000_000
+    box.fails(recording, StorageFull)
+    box.record()
+    box.store.checkpoint()
+
+    assert box.lies_on() == ["a", "a", "b", "b"]
+    assert [one.recovered for one in segments(box.store, box.clock)] == [False, True, False, False]
+    assert verify(box.store) == []
+
+
+def test_where_all_disks_are_full_the_gap_says_so(box: Box) -> None:
+    """And recording goes on by itself when one has room again."""
+    box.record()
+    box.a.ballast_bytes = box.b.ballast_bytes = 200_000_000
+    with pytest.raises(StorageFull) as told:
+        box.record()
+    assert told.value.cause is Cause.STORAGE_FULL
+    box.b.ballast_bytes = 0
+    box.record()
+
+    assert box.lies_on() == ["a", "a", "b", "b"]
+
+
+def test_a_read_only_remount_costs_a_fragment(box: Box) -> None:
+    """What was durable of the open segment is carried to the other disk, and is evidence as it would have been."""
+    recording = box.begun()
+    box.a.is_read_only = True
+    box.fails(recording, StorageReadOnly)
+    assert box.states()["a"] == "read_only"
+    box.record()
+    box.store.checkpoint()
+
+    found = segments(box.store, box.clock)
+    assert [one.volume for one in found[:2]] == ["a", "b"]
+    assert (found[1].recovered, found[1].frames) == (True, 10)
+    assert set(box.lies_on()[2:]) == {"b"}
+    assert verify(box.store)[0].invariant == 2  # what it was carried from cannot be put away yet
+    box.a.is_read_only = False
+    box.store.tend()
+    assert verify(box.store) == []
+    assert len([*(box.folder / "a/spool/damaged").iterdir()]) == 1
+    assert [one["what"] for one in box.leaves("finding")] == ["left_behind"]
+
+
+def test_a_file_that_cannot_be_read_or_written_costs_itself(box: Box) -> None:
+    """Its segment is lost, with a gap that says so; the disk is failing for a minute, and well when no more comes."""
+    recording = box.begun()
+    (part,) = (box.folder / "a").rglob("*.part")
+    box.disks.broken.add(part)
+    box.fails(recording, StorageFailed)
+    box.record()
+    box.store.checkpoint()
+
+    assert box.states()["a"] == "io_error"
+    assert box.lies_on() == ["a", "b", "b"]
+    box.clock.advance(FAILED_HELD_US / 1e6)
+    assert box.states()["a"] == "ok"
+    box.disks.broken.clear()
+    box.store.tend()
+    box.record()
+    assert box.lies_on()[-1] == "a"
+    box.store.checkpoint()
+    assert verify(box.store) == []
+
+
+def test_an_unplugged_disk_is_missing_and_nothing_is_written_in_its_place(box: Box) -> None:
+    """The other disk goes on; the open segment is lost; what lies on the one that is away stays in the record."""
+    box.record()
+    box.begun().abandon()
+    box.a.unplug()
+    box.record()
+    assert box.a.is_empty_mount_point
+    assert box.states() == {"a": "missing", "b": "ok"}
+    assert box.lies_on() == ["a", "a", "a", "b", "b"]
+    box.store.checkpoint()
+    assert [(one.invariant, one.where) for one in check(box.store)] == [(1, "volume a")]
+
+    box.again()  # nor does a start write anything there, or forget what lies on it
+    assert box.a.is_empty_mount_point
+    assert box.lies_on() == ["a", "a", "a", "b", "b"]
+
+    box.a.plug_in()
+    box.store.tend()
+    assert box.states()["a"] == "ok"
+    box.record()
+    box.store.checkpoint()
+    assert box.lies_on()[-1] == "a"
+    assert verify(box.store) == []
+    assert [one["what"] for one in box.leaves("finding")] == ["left_behind"]
+
+
+def test_footage_on_a_disk_that_is_away_is_no_less_kept(box: Box) -> None:
+    """No sweep takes its file for gone because it is not to be seen, not even one that was going already."""
+    box.record()
+    first = segments(box.store, box.clock)[0]
+    box.clock.advance(40 * 86400)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recorder.store.segments.Segments.finish_discards", lambda _: ())
+        box.store.discard([first.id], "target")
+    box.a.unplug()
+
+    report = sweep(box.store, box.clock)
+
+    assert (report.should, report.did) == (1, 0)
+    assert dict(report.refused) == {VolumeAway.code: 1}
+    assert box.store.segment(first.id).state is MediaState.GOING
+    box.a.plug_in()
+    assert sweep(box.store, box.clock).did == 1
+    assert {one.state for one in segments(box.store, box.clock)} == {MediaState.GONE}
+    box.store.checkpoint()
+    assert verify(box.store) == []
+
+
+def test_disks_are_added_to_a_box_that_has_recorded_already(box: Box) -> None:
+    """What lies inside the data directory stays there, is read and discarded there, and nothing new goes there."""
+    box.store.close()
+    box.store = Store.open(box.folder / "data", box.clock)
+    box.store.recover()
+    box.record()
+    box.again()
+    box.record()
+    box.store.checkpoint()
+
+    assert box.lies_on() == ["main", "main", "a", "a"]
+    assert [(one.name, one.is_written) for one in box.store.volumes()] == [("a", True), ("b", True), ("main", False)]
+    assert verify(box.store) == []
+    box.clock.advance(40 * 86400)
+    assert sweep(box.store, box.clock).did == 4
+
+
+def test_what_lies_on_a_disk_that_is_away_has_an_error_of_its_own(box: Box) -> None:
+    """It is not lost, nor gone."""
+    box.record()
+    found = segments(box.store, box.clock)
+    box.a.unplug()
+    with pytest.raises(VolumeMissing):
+        box.store.refuse_away(found)
+    write_identity(box.a.root, "a", box.store.box_id, "another")
+    with pytest.raises(VolumeForeign):
+        box.store.refuse_away(found)
+
+
+@pytest.mark.parametrize("told", [{"id": "another"}, {"box": "another"}, {"volume": "b"}])
+def test_another_disk_at_that_place_is_foreign(box: Box, told: dict[str, str]) -> None:
+    """Whether it is of another box, another volume of this one, or an empty one that was made like it."""
+    box.record()
+    box.a.unplug()
+    is_like_it = {"volume": "a", "box": box.store.box_id, "id": identity_of(box.a.elsewhere)["id"], **told}
+    write_identity(box.a.root, *(is_like_it[key] for key in ("volume", "box", "id")))
+    box.record()
+    box.store.tend()
+
+    assert box.states()["a"] == "foreign"
+    assert [path.name for path in box.a.root.iterdir()] == ["volume.json"]
+    assert box.lies_on() == ["a", "a", "b", "b"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "no json", "{}"])
+def test_what_is_no_identity_is_foreign(tmp_path: Path, text: str) -> None:
+    """A file of that name that says nothing."""
+    (tmp_path / "volume.json").write_text(text)
+
+    assert look_at(Place("a", tmp_path, "box", "id"))[0].trouble is Condition.FOREIGN
+
+
+def test_a_folder_with_something_in_it_is_never_made_a_volume(box: Box) -> None:
+    """It may be another disk's, mounted by mistake; an empty one is, when it comes."""
+    other = box.disks.add(box.folder / "c")
+    (other.root / "holiday.mp4").touch()
+    box.again("a", "c")
+    assert not (other.root / "volume.json").exists()
+    assert box.states()["c"] == "missing"
+    (other.root / "holiday.mp4").unlink()
+    (other.root / "lost+found").mkdir()
+    assert is_unused(other.root)
+    box.store.tend()
+
+    assert box.states()["c"] == "ok"
+
+
+def test_a_volume_that_the_settings_no_longer_name_is_only_read(box: Box) -> None:
+    """Its footage stays where it is, and goes when it is due."""
+    box.record()
+    box.again("b")
+    box.record()
+    assert box.lies_on() == ["a", "a", "b", "b"]
+    assert {one.name: one.is_written for one in box.store.volumes()} == {"b": True, "a": False}
+    box.store.checkpoint()
+    assert verify(box.store) == []
+    box.clock.advance(40 * 86400)
+
+    assert sweep(box.store, box.clock).did == 4
+    assert not [*box.a.root.rglob("*.mp4")]
+
+
+def test_a_disk_may_be_mounted_elsewhere(box: Box) -> None:
+    """The settings name its new place, and its footage is found there."""
+    box.record()
+    box.store.close()
+    box.a.root.rename(box.folder / "moved")
+    wishes = [VolumeWish("a", box.folder / "moved"), VolumeWish("b", box.folder / "b")]
+    store = Store.open(box.folder / "data", box.clock, volumes=wishes)
+    store.recover()
+    store.close()
+    box.store = store = Store.open(
+        box.folder / "data", box.clock, volumes=[VolumeWish("b", box.folder / "b")], exclusive=False
+    )
+
+    assert {store.media_path(one).parents[5].name for one in segments(store, box.clock)} == {"moved"}
+
+
+def test_a_failing_disk_is_asked_once_in_ten_seconds(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred cameras that want to write to a disk with errors touch it once, and are told why each time."""
+    told: list[str] = []
+    place = Place("a", box.a.root, box.store.box_id)
+    parts = Parts(
+        Layout(box.folder / "data"),
+        lambda camera: [place],
+        mono_us=lambda: box.clock.mono_us,
+        failed=lambda name, error: told.append(f"{name} {error.code}"),
+    )
+    header = SegmentHeader(box.store.box_id, "gate", "gate.main", 0, 0, 1_772_323_200_000_000, "ab" * 32)
+    box.disks.broken.add(box.a.root / "volume.json")
+    box.disks.touched.clear()
+    for _ in range(100):
+        with pytest.raises(StorageFailed):
+            parts.begin(header)
+    assert len(box.disks.touched) == 1
+    assert told == ["a storage_failed"]
+    box.disks.broken.clear()
+    box.clock.advance(REST_US / 1e6)
+
+    assert parts.begin(header).volume == "a"
+
+
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        (Condition.FULL, StorageFull),
+        (Condition.READ_ONLY, StorageReadOnly),
+        (Condition.MISSING, VolumeMissing),
+        (Condition.FOREIGN, VolumeForeign),
+    ],
+)
+def test_a_disk_that_is_known_to_take_nothing_is_not_asked(box: Box, state: Condition, kind: type) -> None:
+    """Its state says why."""
+    parts = Parts(Layout(box.folder / "data"), lambda camera: [Place("a", box.a.root, state=state)])
+    box.disks.touched.clear()
+    with pytest.raises(kind):
+        parts.begin(SegmentHeader("", "gate", "gate.main", 0, 0, 0, "ab" * 32))
+
+    assert box.disks.touched == []
+
+
+def test_a_file_that_came_to_lie_on_the_wrong_disk_is_taken_away(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk was unmounted between the look at its name and the making of the file."""
+    monkeypatch.setattr("recorder.store.parts.identify", lambda place: -1)
+    with pytest.raises(VolumeMissing):
+        box.record()
+
+    assert not [*box.a.root.rglob("*.part"), *box.b.root.rglob("*.part")]
+
+
+def test_one_disk_that_cannot_be_synced_keeps_no_other_from_it(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is told behind that."""
+    synced: list[Path] = []
+
+    def sync(root: Path) -> None:
+        if root == box.a.root:
+            raise StorageFailed
+        synced.append(root)
+
+    monkeypatch.setattr("recorder.store.files.sync_volume", sync)
+    with pytest.raises(StorageFailed):
+        box.store.sync()
+
+    assert synced == [box.b.root]
+    assert box.states()["a"] == "io_error"
+
+
+def test_one_disk_that_unlinks_nothing_keeps_no_other_from_it(box: Box) -> None:
+    """What could be discarded was, and is told; the rest is tried again."""
+    box.record()
+    box.a.ballast_bytes = 150_000_000
+    box.record()
+    first, *_ = found = segments(box.store, box.clock)
+    box.clock.advance(40 * 86400)
+    box.disks.broken.add(box.store.media_path(first))
+    with pytest.raises(StorageFailed):
+        box.store.discard([one.id for one in found], "target")
+    states = {one.id: one.state for one in segments(box.store, box.clock)}
+    assert states[first.id] is MediaState.GOING
+    assert [states[one.id] for one in found if one.volume == "b"] == [MediaState.GONE] * 2
+    with pytest.raises(StorageFailed):
+        sweep(box.store, box.clock)
+    box.disks.broken.clear()
+    assert sweep(box.store, box.clock).should == 0
+    box.store.checkpoint()
+
+    assert {one.state for one in segments(box.store, box.clock)} == {MediaState.GONE}
+    assert verify(box.store) == []
+
+
+def test_a_sweep_goes_on_behind_a_disk_that_unlinks_nothing(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing more is asked of that one in the pass; what lies on the other goes; the error is told behind that."""
+    monkeypatch.setattr("retention.sweep.SWEEP_BATCH", 1)
+    box.record()
+    box.a.ballast_bytes = 150_000_000
+    box.record()
+    first, second, *_ = found = segments(box.store, box.clock)
+    box.clock.advance(40 * 86400)
+    box.disks.broken.add(box.store.media_path(first))
+    with pytest.raises(StorageFailed):
+        sweep(box.store, box.clock)
+    states = {one.id: one.state for one in segments(box.store, box.clock)}
+
+    assert (states[first.id], states[second.id]) == (MediaState.GOING, MediaState.PRESENT)
+    assert [states[one.id] for one in found if one.volume == "b"] == [MediaState.GONE] * 2
+
+
+def test_a_copy_that_was_carried_and_not_written_down_is_found(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the power goes in between, the next start has the segment once."""
+    recording = box.begun()
+    box.a.is_read_only = True
+    box.fails(recording, StorageReadOnly)
+    with monkeypatch.context() as patch:
+        patch.setattr("recorder.store.segments.Segments._write_down", _cut)
+        with pytest.raises(KeyboardInterrupt):
+            box.store.resume("gate.main")
+    box.again()
+    box.record()
+    box.a.is_read_only = False
+    box.store.tend()
+    box.store.checkpoint()
+
+    assert box.lies_on()[:2] == ["a", "b"]
+    assert verify(box.store) == []
+
+
+def _cut(*arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_the_disks_are_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake itself: room, ballast, and a mount point that is empty while nothing is plugged in."""
+    disk = Disks(monkeypatch).add(tmp_path / "x", 1000)
+    (disk.root / "file").write_bytes(b"\0" * 100)
+    disk.ballast_bytes = 400
+    assert isinstance(disk, Disk)
+    assert look_at(Place("x", disk.root))[0].trouble is Condition.MISSING
+    assert disk.free_bytes == 500
+    disk.unplug()
+    assert disk.is_empty_mount_point
+    disk.plug_in()
+    assert (disk.root / "file").exists()
