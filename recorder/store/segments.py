@@ -294,11 +294,11 @@ class Segments:
             BoxesDamaged, ChainBroken: it is no segment, or not this stream's next one.
         """
         with files.mapped(found) as data:
-            seen = outline(data)
+            seen = outline(data, to_damage=True)
             _must_follow(head, seen.header.n, seen.header.prev, seen.header.t0_us)
-            init = init_of(data)
-            facts = _facts_of(seen, init, data) if seen.frames else None
             with data[: seen.end] as whole:
+                init = init_of(whole)
+                facts = _facts_of(seen, init, whole) if seen.frames else None
                 digest = hashlib.sha256(whole).hexdigest()
                 of_sm3 = sm3(whole).hexdigest() if self._with_sm3 else None
         sealed = _Sealed(
