@@ -8,6 +8,7 @@ no hold, and when the catalogue does not answer, nothing is deleted.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -49,6 +50,7 @@ from recorder.store.exports import PENDING
 from recorder.store.keeping import Rule, floor_of, rules_hash
 from recorder.store.layout import PART, VOLUME, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
+from recorder.store.log.errors import KeyUnavailable
 from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, Parts
 from recorder.store.records import (
@@ -249,10 +251,15 @@ class Segments:
         return DiscardReport(names, tuple(refused), going)
 
     def finish_discards(self) -> tuple[str, ...]:
-        """Steps 3 and 4 for every segment that is `going`: after a crash, too."""
-        with self._database.read() as connection:
-            query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
-            rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()
+        """Steps 2 to 4 for every segment that is `going`: after a crash, too. Those of which no checkpoint could be
+        signed, since a token is away, stay until one is: an entry that nobody signed does not outlive the catalogue.
+        """
+        rows, signed = self._going()
+        if any(row["del_leaf"] >= signed for row in rows):
+            with contextlib.suppress(KeyUnavailable):  # the beat, which fails likewise, says so each minute
+                self._checkpoint()
+            rows, signed = self._going()
+        rows = [row for row in rows if row["del_leaf"] < signed]
         for row in rows:
             files.unlink(self._layout.volume(row["volume"]) / row["path"])
         if rows:
@@ -260,6 +267,14 @@ class Segments:
         return tuple(segment_id_of(row["stream_id"], row["n"]) for row in rows)
 
     # -- inside
+
+    def _going(self) -> tuple[Sequence[Mapping[Any, Any]], int]:
+        """What was announced and is not done, and how many entries are signed."""
+        query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings().all()
+            signed = self._ledger.state(connection).checkpoint
+            return rows, 0 if signed is None else signed.size
 
     def _write_down(self, header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed) -> Head:
         told = _told(header, facts, sealed, recorded_offset_s(facts.t1_us, self._zone))
