@@ -66,6 +66,7 @@ test: lint
 
 soak: $(STAMPS)/test
 	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/whole --timeout 3600 -s
+	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/store/test_power_cut.py tests/store/test_machine.py --numprocesses 2 -rP
 
 $(STAMPS)/fuzz: $(STAMPS)/run requirements-fuzz.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-fuzz.lock

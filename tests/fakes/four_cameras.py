@@ -32,13 +32,13 @@ class FourCameras:
         """Of each camera, where the pictures end that were handed to its recording."""
         self._films = {one: self._film(one) for one in CAMERAS}
 
-    def _film(self, camera: str) -> tuple[Recording, Iterator[Packet], FakeClock]:
+    def _film(self, camera: str) -> tuple[Recording, Iterator[Packet]]:
         end_us = self._store.commit_gap_until_now(f"{camera}.main", Cause.NO_MEDIA).t1_us
         clock = FakeClock()
         clock.utc_us, clock.mono_us = max(self._clock.utc_us, end_us), self._clock.mono_us
         recording = Recording(self._store, f"{camera}.main", SEGMENT_US, Cause.NO_MEDIA, "")
         recording.begin(Track(CodecName.H264))
-        return recording, packets(SECOND * 100, clock), clock
+        return recording, packets(SECOND * 100, clock)
 
     def go_on(self, seconds: int) -> None:
         """Record for so long.
@@ -57,7 +57,7 @@ class FourCameras:
                 self._store.checkpoint()
 
     def _feed(self, camera: str) -> None:
-        recording, film, clock = self._films[camera]
+        recording, film = self._films[camera]
         for _ in range(TOGETHER):
             packet = next(film)
             self.told_us[camera] = packet.arrived.utc_us

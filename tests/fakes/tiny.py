@@ -1,4 +1,4 @@
-"""Footage that costs next to nothing to record: two seconds of two pictures, by the store's own calls, in one breath."""
+"""Footage that costs next to nothing to record: two seconds of two pictures, by the store's own calls."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.disk import Disk
 from tests.fakes.four_cameras import CAMERAS, FourCameras
+from tests.fakes.lottery import Lottery
 from tests.fakes.power import PowerCut
 from tests.fakes.unsynced import Unsynced
 
@@ -56,7 +57,7 @@ def test_the_power_goes_anywhere(tmp_path: Path, patch: pytest.MonkeyPatch, cut:
     new_store(tmp_path, clock, *CAMERAS).close()
     patch.setattr(Database, "prepare", lambda itself: None)  # it was just made
     disk = Disk(patch, data)
-    survives = Unsynced(data, disk, chance)
+    survives = Unsynced(data, disk, Lottery(chance))
     store = Store.open(data, clock)
     store.cameras.bring_rules_in_force()
     four = FourCameras(store, clock)
@@ -89,8 +90,9 @@ def stands_as_promised(data: Path, clock: FakeClock, told_us: dict[str, int]) ->
         assert verify(store) == []
     finally:
         store.close()
-    assert max(lost_s) <= LOSS_BOUND_S + FRAGMENT_S
-    return max(lost_s)
+    most_s = max(lost_s, default=0.0)
+    assert most_s <= LOSS_BOUND_S + FRAGMENT_S
+    return most_s
 
 
 def _lost_s(store: Store, camera: str, told_us: int, now_us: int) -> float:
@@ -102,11 +104,12 @@ def _lost_s(store: Store, camera: str, told_us: int, now_us: int) -> float:
     return max(0, told_us - end_us) / SECOND_US
 
 
-@pytest.mark.parametrize(
-    "tail", [bytes(9000), b"\0\0\0\x20moof" + bytes(24), b"garbage!" * 200], ids=["0", "moof", "x"]
-)
+TAILS = {"zeros": bytes(9000), "half a moof": b"\0\0\0\x20moof" + bytes(24), "garbage": b"garbage!" * 200}
+
+
+@pytest.mark.parametrize("tail", TAILS.values(), ids=TAILS)
 def test_what_was_never_written_takes_nothing_with_it(tmp_path: Path, clock: FakeClock, tail: bytes) -> None:
-    """A file that is longer than what reached the disk is cut there: the fragments before are recovered, all of them."""
+    """A file that is longer than what reached the disk is cut there: all fragments before it are recovered."""
     store, part = _begun(tmp_path, clock)
     whole = part.read_bytes()
     with part.open("ab") as stream:
