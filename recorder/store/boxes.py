@@ -53,6 +53,8 @@ though the file is as long as if it had."""
 _DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
 _FIRST_FLAGS, _DATA_OFFSET = 0x4, 0x1
 
+_Found = TypeVar("_Found")
+
 
 class BoxesDamaged(StoreError):
     """The file is not a segment file, or is damaged where it was read."""
@@ -164,9 +166,6 @@ def outline(data: bytes | memoryview, *, to_damage: bool = False) -> Outline:
         return Outline(header, init_bytes, tuple(found))
     bare = Outline(header, init_bytes, ())
     return replace(bare, fragments=tuple(_before_damage(_written(data, bare, found))))
-
-
-_Found = TypeVar("_Found")
 
 
 def _before_damage(found: Iterator[_Found]) -> Iterator[_Found]:

@@ -465,6 +465,7 @@ class Keeping(RuleBasedStateMachine):
         now, seen_us = self.clock.read(), self.clock.mono_total
         there, ends = set[str](), dict[str, tuple[int, str, int]]()
         known = set[tuple[str, int]]()
+        volume, signed = self.store.layout.volume(), int(self.store.checkpoint_text().split("\n")[1])
         for row in self._rows(_ITEMS):
             stream_id, n, kind, t0_us, t1_us, prev, leaf_hash, path, size, state, del_leaf, done_leaf, cause = row
             if stream_id in ends:
@@ -488,6 +489,9 @@ class Keeping(RuleBasedStateMachine):
                 assert not kept_by, f"{key} is {state}, though it is kept by {kept_by}"
                 one.is_there = False
             assert (state == "present") == (del_leaf is None)
+            assert state == "present" or del_leaf < signed or (volume / path).exists(), (
+                "unlinked, and nobody signed why"
+            )
             assert (state == "gone") == (done_leaf is not None)
         assert known == set(self.world.footage)
         for stream_id, next_n, prev, t1_us in self._rows("SELECT id, next_n, prev, t1_us FROM streams"):

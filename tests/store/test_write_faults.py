@@ -8,6 +8,7 @@ the box goes on, or starts anew, by turns. What it says is the error of that nam
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
@@ -29,6 +30,9 @@ from tests.fakes.box import new_store
 from tests.fakes.clock import FakeClock
 from tests.fakes.disk import Disk, Mode
 
+FAULTS_OF_A_BOX = 12
+"""So many, one after the other: its log stays short, and looking at all of it cheap."""
+
 ERRORS = {errno.ENOSPC: StorageFull, errno.EIO: StorageFailed, errno.EROFS: StorageReadOnly}
 DAYS_40 = 40 * 86400
 
@@ -36,11 +40,14 @@ DAYS_40 = 40 * 86400
 class Box:
     """One that is written to, again and again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, like: Path | None = None) -> None:
         self.folder = folder
         self.clock = FakeClock()
-        new_store(folder, self.clock, "gate", "yard").close()
         self.turn = 0
+        if like is None:
+            new_store(folder, self.clock, "gate", "yard").close()
+        else:
+            shutil.copytree(like / "data", folder / "data")
         self.starts()
 
     def starts(self) -> None:
@@ -105,7 +112,7 @@ _STREAM, _ROW, _LEAF = "UPDATE streams", "INSERT items", ["INSERT leaves", "UPDA
 _SIGNING = ["BEGIN", *_LEAF, "COMMIT", "create tile", "write tile", "fsync tile", "rename tile", "fsync folder"]
 _SIGNED = [*_SIGNING, "write checkpoint", "fsync checkpoint", "rename checkpoint", "UPDATE log_state", "DELETE leaves"]
 
-PROCEDURES: dict[str, tuple[Callable[[Box], None], Callable[[Box], None], list[str]]] = {
+PROCEDURES: dict[str, tuple[Callable[[Box], object], Callable[[Box], object], list[str]]] = {
     "a segment": (
         _nothing,
         Box.records,
@@ -143,15 +150,18 @@ def test_each_step_fails_and_what_is_recorded_is_sound(
 ) -> None:
     """The error has its name, nothing is found wrong, and every second is recorded or explained."""
     before, act, steps = PROCEDURES[name]
-    box = Box(tmp_path)
+    box = Box(tmp_path / "like")
     patch.setattr(Database, "prepare", lambda itself: None)  # it has this program's schema
-    disk = Disk(patch, tmp_path / "data")
+    disk = Disk(patch, tmp_path)
     number, seen = 0, set[str]()
     while True:
+        if number % FAULTS_OF_A_BOX == 0:
+            _all_is_sound(box)
+            box = Box(tmp_path / str(number), tmp_path / "like")
         before(box)
         code = sorted(ERRORS)[number % 3]
         with disk.at(number, mode, code):
-            _is_named(lambda: act(box), ERRORS[code])
+            _is_named(act, box, ERRORS[code])
         if len(disk.steps) <= number:
             break
         seen.add(disk.steps[number])
@@ -166,10 +176,10 @@ def test_each_step_fails_and_what_is_recorded_is_sound(
     assert set(steps) <= seen
 
 
-def _is_named(act: Callable[[], object], kind: type[StorageError]) -> None:
+def _is_named(act: Callable[[Box], object], box: Box, kind: type[StorageError]) -> None:
     told: StorageError | None = None
     try:
-        act()
+        act(box)
     except StorageError as err:
         told = err
     assert told is None or type(told) is kind
