@@ -65,7 +65,8 @@ class Disk:
         self.seen: Callable[[str, Path], None] = lambda call, path: None
         """Called behind each step that was done."""
         self._root = str(root)
-        self._fails: tuple[int, Mode, int] | None = None
+        self._fails: tuple[Callable[[], bool], Mode, int] | None = None
+        self._has_failed = False
         self._cut: tuple[int, Callable[[], None]] | None = None
         self._patch_files(patch)
         self._patch_database(patch)
@@ -73,20 +74,31 @@ class Disk:
     # -- what shall happen
 
     @contextmanager
-    def at(self, number: int | None, mode: Mode, code: int) -> Iterator[None]:
-        """While this lasts, the step of that number fails (the first is 0); None: none does."""
+    def at(self, step: int | tuple[str, int] | None, mode: Mode, code: int) -> Iterator[None]:
+        """While this lasts, that step fails: by its number, or its name and how many of that name come before.
+
+        None: none does. Whether it came, `has_failed` says until the next.
+        """
         self.steps.clear()
-        if number is not None:
-            self.fail(number, mode, code)
+        self._has_failed = False
+        if step is not None:
+            self.fail(step, mode, code)
         try:
             yield
         finally:
             self._fails = None
 
-    def fail(self, number: int, mode: Mode, code: int) -> None:
-        """The step of that number fails, from now on counted; those behind it do not."""
+    def fail(self, step: int | tuple[str, int], mode: Mode, code: int) -> None:
+        """That step fails, from now on counted; those behind it do not."""
         self.steps.clear()
-        self._fails = (number, mode, code)
+        self._has_failed = False
+        self._fails = (lambda: self._is(step), mode, code)
+
+    def _is(self, step: int | tuple[str, int]) -> bool:
+        """Whether the newest step is that one."""
+        if isinstance(step, int):
+            return len(self.steps) == step + 1
+        return self.steps[-1] == step[0] and self.steps.count(step[0]) == step[1] + 1
 
     def cut_before(self, number: int, moment: Callable[[], None] = lambda: None) -> None:
         """The power goes before the step of that number, from now on; `moment` is called just then."""
@@ -95,17 +107,18 @@ class Disk:
 
     def mend(self) -> None:
         """Power and disk are there again."""
-        self._cut = self._fails = None
+        self._cut = None
+        self.forget_failure()
         self.weather = Weather.WELL
 
     def forget_failure(self) -> None:
         """What failed once fails no more."""
-        self._fails = None
+        self._fails, self._has_failed = None, False
 
     @property
     def has_failed(self) -> bool:
         """Whether the step came that was to fail."""
-        return self._fails is not None and len(self.steps) > self._fails[0]
+        return self._has_failed
 
     # -- what happens
 
@@ -123,11 +136,12 @@ class Disk:
         code, calls = _REFUSED[self.weather]
         if call in calls:
             raise _error(code, call)
-        if self._fails is None or self._fails[0] != number:
+        if self._fails is None or self._has_failed or not self._fails[0]():
             answer = real()
             self.seen(call, path or Path(self._root))
             return answer
         _, mode, code = self._fails
+        self._has_failed = True
         if mode == "failed":
             half()
         else:

@@ -26,7 +26,7 @@ from tests.fakes.box import new_store
 from tests.fakes.clock import FakeClock
 from tests.fakes.forgetful import SYNC_ATTRIBUTE, Forgetful, missing, mount, serve, unmount
 from tests.fakes.four_cameras import CAMERAS, FourCameras
-from tests.store.test_power_cut import stands_as_promised
+from tests.store.test_power_cut import FRAGMENT_S, LOSS_BOUND_S, stands_as_promised
 
 pytestmark = [pytest.mark.whole, pytest.mark.timeout(3600)]
 
@@ -34,6 +34,8 @@ CUTS = int(os.environ.get("CUSTOS_CUTS") or (50 if os.environ.get("CUSTOS_LONG")
 SEED = 20261126
 CHANGES = 900
 """One of so many is the last: those of some twenty seconds."""
+ROUND_S = 1.0
+"""So often the recording says how far it is: what it had of the next such time is lost as well."""
 
 Say = Callable[[str], None]
 
@@ -71,6 +73,7 @@ def cut(folder: Path, place: Path, number: int, change: int) -> float:
     clock = FakeClock()
     clock.advance(2 + len(rounds))
     lost_s = stands_as_promised(after, clock, json.loads(rounds[-1]) if rounds else {})
+    assert lost_s + ROUND_S <= LOSS_BOUND_S + FRAGMENT_S
     print(f"cut {number} at change {change}, after {len(rounds)} s: {lost_s:.1f} s lost at most", flush=True)
     return lost_s
 
