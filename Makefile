@@ -20,7 +20,7 @@ help:
 	@echo "make test    install what tests need, and run them all"
 	@echo "make lint    ruff, mypy and the import contracts alone"
 	@echo "make format  put the code into its form"
-	@echo "make soak    the long runs of the tests (about half an hour more)"
+	@echo "make soak    the long runs of the tests (about half an hour more, and hours for what can befall keeping)"
 	@echo "make fuzz    a million inputs for each thing that takes bytes from a camera (about an hour and a half)"
 	@echo "make bench   what recording costs on this machine, beside other recorders (up to 45 minutes),"
 	@echo "             and what its log, verifying and exporting cost (some minutes more)"
@@ -66,6 +66,7 @@ test: lint
 
 soak: $(STAMPS)/test
 	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/whole --timeout 3600 -s
+	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/store/test_power_cut.py tests/store/test_machine.py --numprocesses 2 -rP
 
 $(STAMPS)/fuzz: $(STAMPS)/run requirements-fuzz.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes --no-deps -r requirements-fuzz.lock

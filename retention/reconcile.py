@@ -32,7 +32,8 @@ class Because:
 
     code: str
     """Of the rule or the failure: `held`, `clocks_disagree`; `under_hold`, `under_export`, `below_floor` (the store
-    refused what was planned); `storage_failed` and its like (the file could not be removed)."""
+    refused what was planned); `volume_away`; `storage_failed` and its like (the file could not be removed, or the
+    discard not be signed)."""
     count: int
     bytes: int
     failed: bool = False

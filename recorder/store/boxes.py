@@ -8,12 +8,14 @@ is nobody's business here. Damaged input raises `BoxesDamaged`, never anything e
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import struct
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 
 import rfc8785
 
@@ -44,8 +46,14 @@ _ES_DESCRIPTOR = re.compile(
 VIDEO, AUDIO = b"vide", b"soun"
 """Kinds of tracks (14496-12, 12.1.1 and 12.2.1)."""
 
+UNWRITTEN = bytes(1024)
+"""So many zeros in a row no codec's picture has (H.264 and H.265 allow two): there the disk never got what was written,
+though the file is as long as if it had."""
+
 _DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
 _FIRST_FLAGS, _DATA_OFFSET = 0x4, 0x1
+
+_Found = TypeVar("_Found")
 
 
 class BoxesDamaged(StoreError):
@@ -135,20 +143,48 @@ def boxes(data: bytes | memoryview, start: int = 0, end: int | None = None) -> I
         start += size
 
 
-def outline(data: bytes | memoryview) -> Outline:
+def outline(data: bytes | memoryview, *, to_damage: bool = False) -> Outline:
     """What a segment file holds, up to its last whole fragment.
 
+    Args:
+        data: the file, or its beginning.
+        to_damage: it ends before the first fragment that is damaged. Power that fails leaves files longer than what
+            was written of them, with zeros there; what lies before is as good as ever.
+
     Raises:
-        BoxesDamaged: no `ftyp`, `moov`, header in this order, or a fragment that contradicts itself.
+        BoxesDamaged: no `ftyp`, `moov`, header in this order; or, but for `to_damage`, a fragment that contradicts
+            itself.
     """
-    walk = list(boxes(data))
+    walk = list(_before_damage(boxes(data)) if to_damage else boxes(data))
     kinds = [box.type for box in walk[:3]]
     if kinds != [b"ftyp", b"moov", b"uuid"]:
         raise BoxesDamaged(f"A segment file starts with ftyp, moov, uuid; here stands {kinds!r}.")
     header = _read_header(data, walk[2])
     init_bytes = walk[2].offset + walk[2].size
-    tracks = tracks_of(data, walk[1])
-    return Outline(header, init_bytes, tuple(_fragments(data, walk[3:], tracks)))
+    found = _fragments(data, walk[3:], tracks_of(data, walk[1]))
+    if not to_damage:
+        return Outline(header, init_bytes, tuple(found))
+    bare = Outline(header, init_bytes, ())
+    return replace(bare, fragments=tuple(_before_damage(_written(data, bare, found))))
+
+
+def _before_damage(found: Iterator[_Found]) -> Iterator[_Found]:
+    """What comes before the first damage."""
+    with contextlib.suppress(BoxesDamaged):
+        yield from found
+
+
+def _written(data: bytes | memoryview, bare: Outline, found: Iterator[Fragment]) -> Iterator[Fragment]:
+    """Fragments whose pictures reached the disk: their boxes may be there, and what lies in them not.
+
+    Raises:
+        BoxesDamaged: one did not.
+    """
+    for one in found:
+        for picture in pictures(data, replace(bare, fragments=(one,))):
+            if UNWRITTEN in picture.tobytes() or not any(picture[:4]):
+                raise BoxesDamaged(f"The fragment at byte {one.offset} has pictures that were never written.")
+        yield one
 
 
 def pictures(data: bytes | memoryview, seen: Outline) -> Iterator[memoryview]:

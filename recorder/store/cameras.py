@@ -149,6 +149,8 @@ class Cameras:
             _refuse_taken(connection, camera_id)
             outside = {"password_file": password_file, "ca_file": ca_file}
             self._put_down(connection, camera_id, managed_by, settings, outside)
+            if password is None:  # what an attempt left that failed was for another address, perhaps
+                self.forget_password(camera_id)
             self._keep_password(camera_id, password)
             camera = _get(connection, camera_id)
             self._rule(connection, camera)
@@ -254,8 +256,18 @@ class Cameras:
             entry = self._ledger.append(connection, "camera", {"op": "retired", "camera": camera_id})
             chosen = tables.cameras.c.id == camera_id
             connection.execute(update(tables.cameras).where(chosen).values(retired_us=entry.at_us, enabled=False))
+            camera = _get(connection, camera_id)
+        self.forget_password(camera_id)
+        return camera
+
+    def forget_password(self, camera_id: str) -> None:
+        """Of a retired camera, behind its row: where that does not commit it is still needed. Gone already is gone.
+
+        Raises:
+            StorageError: it is still there. The next start forgets it.
+        """
+        if self._password_path(camera_id).exists():
             files.unlink(self._password_path(camera_id))
-            return _get(connection, camera_id)
 
     def password(self, camera_id: str) -> SecretStr | None:
         """The camera's password, the first line of its file; None when it has none.

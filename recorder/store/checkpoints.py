@@ -90,8 +90,10 @@ class Checkpoints:
         return record
 
     def sign_if_possible(self) -> None:
-        """What was appended stands already, and is signed as soon as there is a key: who asked must not ask again."""
-        with contextlib.suppress(KeyUnavailable):  # the beat, which fails likewise, says so each minute
+        """What was appended stands already, and is signed as soon as there is a key, and room: who asked must not ask
+        again, nor be told that nothing was done.
+        """
+        with contextlib.suppress(KeyUnavailable, StorageError):  # the beat, which fails likewise, says so each minute
             self.sign()
 
     def rotate(self) -> Rotated:

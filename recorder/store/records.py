@@ -12,7 +12,7 @@ from config.keeping import Protection, Wish
 from config.terms import AudioName, TransportName
 from config.volumes import MAIN_VOLUME
 from recorder.causes import Cause
-from recorder.errors import StorageError
+from recorder.errors import StoreError
 
 MAIN = "main"
 """The stream that is recorded; `sub` streams are for looking and watching, and come later."""
@@ -720,8 +720,8 @@ class Stuck:
 
     segment_id: str
     bytes: int
-    error: StorageError
-    """Why: of the file itself, or of those before it."""
+    error: StoreError
+    """Why: of the file itself, of those before it, or of the signature that its entry has not got yet."""
     is_tried: bool = True
     """False: its disk is away, or too many on it failed before, and it was left for later."""
     volume: str = MAIN_VOLUME

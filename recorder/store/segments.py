@@ -32,6 +32,7 @@ from recorder.errors import (
     StorageError,
     StorageFailed,
     StorageReadOnly,
+    StoreError,
     UnderExport,
     UnderHold,
     VolumeAway,
@@ -56,6 +57,7 @@ from recorder.store.held import HeldMediaStore
 from recorder.store.keeping import Rule, floor_of, rules_hash
 from recorder.store.layout import PART, Layout, segment_path
 from recorder.store.ledger import Entry, Ledger
+from recorder.store.log.errors import KeyUnavailable
 from recorder.store.log.sm3 import sm3
 from recorder.store.parts import FinishedPart, PartFile, Parts, refusal
 from recorder.store.pressure import ERASABLE, HERE, WRITABLE, overwritable
@@ -407,21 +409,43 @@ class Segments:
         return DiscardReport(found.discarded, tuple(refused), found.bytes, found.stuck)
 
     def finish_discards(self, later: Collection[str] = ()) -> Finished:
-        """Steps 3 and 4 for every segment that is `going`: after a crash, too. A file that cannot be removed keeps no
+        """Steps 2 to 4 for every segment that is `going`: after a crash, too. A file that cannot be removed keeps no
         other from going: its segment stays `going`, and is told.
 
         So does what lies on a volume that is away, or takes no writes: that its file is not to be seen does not mean
-        that it is gone.
+        that it is gone. And that of which no checkpoint could be signed, for want of room or of a token: an entry that
+        nobody signed does not outlive the catalogue.
 
         `later`: segments that are not to be tried now.
         """
-        return self._finish([row for row in self._going() if segment_id_of(row["stream_id"], row["n"]) not in later])
+        rows = [row for row in self._going() if segment_id_of(row["stream_id"], row["n"]) not in later]
+        why = self._sign_for(rows)
+        signed = self._signed_size()
+        found = self._finish([row for row in rows if row["del_leaf"] < signed])
+        if why is None:
+            return found
+        unsigned = [row for row in rows if row["del_leaf"] >= signed]
+        return replace(found, stuck=(*found.stuck, *(_stuck(row, why, is_tried=False) for row in unsigned)))
 
     def _going(self) -> Sequence[Mapping[Any, Any]]:
         query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings()
             return list(rows)
+
+    def _signed_size(self) -> int:
+        with self._database.read() as connection:
+            signed = self._ledger.state(connection).checkpoint
+        return 0 if signed is None else signed.size
+
+    def _sign_for(self, rows: Sequence[Mapping[Any, Any]]) -> StoreError | None:
+        """Sign what announces them, where that is not signed yet; why it could not be."""
+        if rows and max(row["del_leaf"] for row in rows) >= self._signed_size():
+            try:
+                self._checkpoint()
+            except (KeyUnavailable, StorageError) as err:  # the beat, which fails likewise, says so each minute
+                return err
+        return None
 
     def _finish(self, rows: Sequence[Mapping[Any, Any]]) -> Finished:
         states = {one.name: one.state for one in self._volumes.states()} if rows else {}
@@ -438,7 +462,7 @@ class Segments:
                 continue
             if is_tried:
                 before.append(error)
-            stuck.append(Stuck(segment_id_of(row["stream_id"], row["n"]), row["bytes"], error, is_tried, volume))
+            stuck.append(_stuck(row, error, is_tried=is_tried))
         if gone:
             self._report_gone([(row["stream_id"], row["n"]) for row in gone])
         names = tuple(segment_id_of(row["stream_id"], row["n"]) for row in gone)
@@ -535,11 +559,11 @@ class Segments:
             BoxesDamaged, ChainBroken: it is no segment, or not this stream's next one.
         """
         with files.mapped(found) as data:
-            seen = outline(data)
+            seen = outline(data, to_damage=True)
             _must_follow(head, seen.header.n, seen.header.prev, seen.header.t0_us)
-            init = init_of(data)
-            facts = _facts_of(seen, init, data) if seen.frames else None
             with data[: seen.end] as whole:
+                init = init_of(whole)
+                facts = _facts_of(seen, init, whole) if seen.frames else None
                 digest = hashlib.sha256(whole).hexdigest()
                 of_sm3 = sm3(whole).hexdigest() if self._with_sm3 else None
         sealed = _Sealed(
@@ -663,6 +687,10 @@ class Segments:
                 )
                 mark = {"state": MediaState.GONE.value, "done_leaf": entry.index}
                 connection.execute(update(tables.items).where(chosen).values(**mark))
+
+
+def _stuck(row: Mapping[Any, Any], error: StoreError, *, is_tried: bool) -> Stuck:
+    return Stuck(segment_id_of(row["stream_id"], row["n"]), row["bytes"], error, is_tried, row["volume"])
 
 
 def _scrubbed(media: Sequence[Mapping[Any, Any]]) -> dict[str, int]:

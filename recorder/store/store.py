@@ -267,6 +267,7 @@ class Store:
             _, leftover = self._segments.resume(camera.stream_id)
             leftovers.append(leftover)
             if camera.retired_us is not None:
+                self.cameras.forget_password(camera.id)
                 self.tell_retired(camera.stream_id)
             else:
                 cause = Cause.BOX_DOWN if camera.enabled else Cause.OPERATOR

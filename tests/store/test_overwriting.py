@@ -18,7 +18,7 @@ from recorder.store.store import Store
 from recorder.store.verify import verify
 from retention.policy import Reason
 from retention.sweep import sweep
-from tests.fakes.box import record
+from tests.fakes.box import hold, record
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 from tests.fakes.disks import Disks
@@ -117,7 +117,7 @@ def test_what_is_held_or_being_exported_never_goes(box: Box) -> None:
     """However full the disk is: a hold is asked in the very transaction, and so is an export."""
     box.record()
     found = box.all()
-    box.store.holds.place(["gate"], 0, found[-1].t1_us, "case", "reason")
+    hold(box.store, ["gate"], 0, found[-1].t1_us)
     box.store.exports.ask("yard.main", found[0].t0_us, found[-1].t1_us, "case 7", "letter")
     box.store.overwriting.put_in_force(is_on=True)
     box.leave_bytes(0)
@@ -125,8 +125,8 @@ def test_what_is_held_or_being_exported_never_goes(box: Box) -> None:
     report = sweep(box.store, box.clock)
 
     assert report.broken == 0
-    assert report.kept[Reason.HELD] == 2
-    assert dict(report.refused) == {UnderExport.code: 2}
+    assert {one.code: one.count for one in report.left} == {Reason.HELD: 2, UnderExport.code: 2}
+    assert (report.should, report.because) == (0, ())
     assert box.gone() == []
     leave = box.store.overwriting.on("a")
     asked = box.store.discard([one.id for one in found], "whatever", leave)
@@ -251,7 +251,7 @@ def test_no_order_of_calls_crosses_the_floor_untold(tmp_path_factory: pytest.Tem
             elif step == "hold":
                 one = next((one for one in box.all() if one.state is MediaState.PRESENT), None)
                 if one is not None:
-                    box.store.holds.place([one.stream_id.partition(".")[0]], one.t0_us, one.t1_us, "c", "r")
+                    hold(box.store, [one.stream_id.partition(".")[0]], one.t0_us, one.t1_us)
                     held.add(one.id)
             elif step == "sweep":
                 done = sweep(box.store, box.clock).broken

@@ -48,7 +48,7 @@ from recorder.store.store import Store
 from recorder.store.verify import verify
 from retention.evidence.witnesses import Witness
 from retention.scrub import check_now
-from tests.fakes.box import SEGMENT_US, new_store, record, segments
+from tests.fakes.box import SEGMENT_US, hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.power import Power, PowerCut
@@ -173,9 +173,9 @@ def _anchored(store: Store, clock: FakeClock, tmp_path: Path) -> None:
 
 
 def _handed_out(store: Store, clock: FakeClock) -> None:
-    held = store.holds.place(["gate", "yard"], 0, clock.utc_us, "case 1", "theft")
-    released = store.holds.place(["old"], 0, clock.utc_us, "case 2", "fire")
-    store.holds.release(released.id, "over")
+    held = hold(store, ["gate", "yard"], 0, clock.utc_us, "case 1", "theft")
+    released = hold(store, ["old"], 0, clock.utc_us, "case 2", "fire")
+    release(store, released.id, "over")
     store.erasures.erase(f"release:{released.id}", ErasureRule.PURPOSE_OVER, "asked for")
     asked = [store.exports.ask("gate.main", 0, clock.utc_us, f"case {held.id}", "court") for _ in range(5)]
     store.exports.progress(asked[0].id, 5, 10)
@@ -201,7 +201,7 @@ def _kept_and_discarded(store: Store, clock: FakeClock, monkeypatch: pytest.Monk
     shutil.move(store.layout.root / hurt.id, store.media_path(hurt))
     clock.advance(100 * DAY_US / 1e6)
     store.discard([segments(store, clock, "old")[0].id], "target")
-    store.holds.release(1, "over")
+    release(store, 1, "over")
     for export in store.exports.all():
         if export.state in (ExportState.QUEUED, ExportState.RUNNING) and export.id != 4:
             store.exports.end(export.id, ExportState.CANCELLED)
@@ -567,9 +567,9 @@ def _do(store: Store, clock: FakeClock, what: str) -> None:
         case "g":
             store.commit_gap_until_now("gate.main", Cause.STALLED)
         case "h":
-            store.holds.place(["gate"], 0, clock.utc_us, "case", "reason")
+            hold(store, ["gate"], 0, clock.utc_us)
         case "x" if held:
-            store.holds.release(held[0].id, "over")
+            release(store, held[0].id, "over")
         case "e" if store.holds.all() and store.holds.all()[0].released_us is not None:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("recorder.store.erasures.RecordErased", KeyError)

@@ -347,7 +347,7 @@ def left_renamed_but_without_a_row(whole: bytes, part: Path, final: Path) -> str
 
 def left_with_zeroes_behind(whole: bytes, part: Path, final: Path) -> str:
     part.write_bytes(whole + bytes(5000))
-    return "damaged"
+    return "recovered"
 
 
 def left_with_nothing_but_its_header(whole: bytes, part: Path, final: Path) -> str:

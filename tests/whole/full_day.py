@@ -19,7 +19,7 @@ from recorder.store.records import MediaState, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
 from retention.sweep import sweep
-from tests.fakes.box import new_store, record
+from tests.fakes.box import hold, new_store, record
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 
@@ -38,7 +38,7 @@ class Day:
         self.clock.advance(1)
         self._record()
         first = self._segments()[0]
-        self.store.holds.place(["gate"], first.t0_us, first.t1_us, "case", "reason")
+        hold(self.store, ["gate"], first.t0_us, first.t1_us)
         self.held = first.id
 
     def live(self) -> None:
