@@ -134,6 +134,7 @@ def restore(
         accepted=None if accept_rollback is None else Accepted(who, accept_rollback.strip()),
         by=who,
         also=known,
+        volumes=at.settings.wishes,
     )
     _show_restored(at, source, report, silent)
 

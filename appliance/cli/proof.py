@@ -84,7 +84,8 @@ def _rebuilt(at: Desk) -> RebuildReport:
     from recorder.store.rebuild import rebuild
 
     with bar(at, REBUILDING) as progress:
-        report = rebuild(at.data_dir, at.clock, progress, key_url=at.settings.proof.key)
+        settings = at.settings
+        report = rebuild(at.data_dir, at.clock, progress, key_url=settings.proof.key, volumes=settings.wishes)
     if not at.as_json:
         at.console.print(
             f"The catalogue was made anew from {report.entries} log entries: "

@@ -165,16 +165,10 @@ def rows_equal_leaves(store: Store, connection: Connection) -> Iterator[Finding]
             yield from _compare(connection, index, body, leaf)
         elif leaf.type == "sm2" and index != state.sm2_leaf:
             yield Finding(5, f"log entry {index}", "it binds an SM2 key that the index does not know of")
-        elif leaf.type == "view":
-            yield from _compare_view(connection, index, leaf)
-        elif leaf.type == LEAF:
-            yield from _key_is_known(connection, index, leaf)
         elif (leaf.type, leaf.fields.get("op")) == ("camera", "rule"):
             yield from _compare_rule(connection, index, leaf)
-        elif leaf.type == "del":
-            yield from _compare_receipt(connection, index, leaf)
-        elif leaf.type == "del.done":
-            yield from _compare_done(connection, index, leaf)
+        elif leaf.type in _COMPARED:
+            yield from _COMPARED[leaf.type](connection, index, leaf)
     indexed = select(tables.items.c.stream_id, tables.items.c.n).where(tables.items.c.leaf_index >= size)
     for row in connection.execute(indexed):
         yield Finding(5, segment_id_of(row.stream_id, row.n), "its leaf lies behind the end of the log")
@@ -604,12 +598,35 @@ def _compare_receipt(connection: Connection, index: int, leaf: Leaf) -> Iterator
         yield Finding(5, f"receipt {index}", "its row differs from what the log tells of it")
 
 
+def _compare_breach(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
+    chosen = tables.breaches.c.leaf_index == index
+    row = connection.execute(select(tables.breaches).where(chosen)).mappings().one_or_none()
+    if row is None:
+        yield Finding(5, f"breach {index}", "the log tells of it, but it has no row")
+        return
+    told = {"stream": row["stream_id"], **{name: row[name] for name in _BREACH}}
+    if {name: leaf.fields.get(name) for name in told} != told or row["at_us"] != leaf.at_us:
+        yield Finding(5, f"breach {index}", "its row differs from what the log tells of it")
+
+
+_BREACH = ("n0", "n1", "floor_days", "short_us", "bytes", "volume")
+
+
 def _compare_done(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
     receipts, facts = tables.receipts.c, leaf.fields
     told = (receipts.stream_id == facts.get("stream")) & receipts.n0.between(facts.get("n0"), facts.get("n1"))
     query = select(receipts.leaf_index).where(told, receipts.done_leaf.is_distinct_from(index))
     for announced in connection.execute(query).scalars().all():
         yield Finding(5, f"receipt {announced}", f"log entry {index} reports it, and its row does not say so")
+
+
+_COMPARED: Mapping[str, Callable[[Connection, int, Leaf], Iterator[Finding]]] = {
+    LEAF: _key_is_known,
+    "view": _compare_view,
+    "del": _compare_receipt,
+    "del.done": _compare_done,
+    "breach": _compare_breach,
+}
 
 
 def _have_leaves(store: Store, connection: Connection) -> Iterator[Finding]:

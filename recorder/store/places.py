@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,18 @@ def _identity(root: Path) -> tuple[dict[str, Any], int]:
     if not isinstance(found, dict):
         raise VolumeForeign(f"{VolumeForeign.sentence()} ({path} cannot be read as a volume's identity)")
     return found, about.st_dev
+
+
+def of_box(told: Mapping[str, Path], box_id: str) -> dict[str, Path]:
+    """Of folders that are said to be volumes, by name, those that say of themselves that they are, of that box."""
+    found = {}
+    for name, root in sorted(told.items()):
+        try:
+            identify(Place(name, root, box_id))
+        except StorageError:
+            continue
+        found[name] = root
+    return found
 
 
 def write_identity(root: Path, name: str, box_id: str, volume_id: str) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,14 @@ from sqlalchemy import Connection, insert, select, update
 from config.clock import Clock
 from config.errors import CustosError
 from config.times import format_name
+from config.volumes import VolumeWish
 from recorder.errors import StorageError
 from recorder.store import datadir, files, salvage, tables
 from recorder.store.anchors import file_name
 from recorder.store.database import Database
 from recorder.store.datadir import BoxFacts
 from recorder.store.keyring import KeyRing
-from recorder.store.layout import Layout
+from recorder.store.layout import VOLUME, Layout
 from recorder.store.log.errors import KeyUnavailable, LeafMalformed, LogDamaged, LogError, LogRolledBack, TileMissing
 from recorder.store.log.keys import fingerprint, load_public
 from recorder.store.log.leaves import decode_leaf
@@ -42,6 +43,7 @@ from recorder.store.log.note import Checkpoint, body_of, read_body, verifier_key
 from recorder.store.log.succession import read_verifier_key
 from recorder.store.log.tiles import TileStore
 from recorder.store.log.tree import Frontier, leaf_hash
+from recorder.store.places import of_box
 from recorder.store.records import AnchorKind, ExportState, Outsider
 from recorder.store.replay import REBUILT, Replay
 from recorder.store.salvage import Old
@@ -73,9 +75,16 @@ class RebuildReport:
 
 
 def rebuild(
-    data_dir: Path, clock: Clock, progress: Progress = lambda done, total: None, *, key_url: str | None = None
+    data_dir: Path,
+    clock: Clock,
+    progress: Progress = lambda done, total: None,
+    *,
+    key_url: str | None = None,
+    volumes: Sequence[VolumeWish] = (),
 ) -> RebuildReport:
     """Make the catalogue anew, and say so in the log.
+
+    `volumes`: where its settings say that its footage lies; what the old catalogue knows of that counts too.
 
     Raises:
         DataDirInUse: a box runs on it. DataDirError: one of its other kinds.
@@ -87,6 +96,7 @@ def rebuild(
     held = files.lock(layout.box)
     try:
         datadir.probe_writing(layout)
+        layout.volumes.update({one.name: one.path for one in volumes if one.path is not None})
         report = _remade(layout, facts, clock, progress, key_url)
         _tell(layout, clock, report, key_url)
     finally:
@@ -138,7 +148,9 @@ class Making:
         self._key_url = key_url
         self._keys = KeyRing(layout, database, facts.origin, key_url)
         self._tiles = TileStore(layout.log)
-        self._replay = Replay(old.record, _volumes(layout))
+        here = _volumes(layout, facts.box_id, old)
+        self._replay = Replay(old.record, here, layout.volume)
+        self._is_one = len(here) <= 1
 
     def make(self, progress: Progress) -> RebuildReport:
         """Steps 3 and 4."""
@@ -238,8 +250,10 @@ class Making:
         old, replay = self._old, self._replay
         lost = _named(salvage.records(old, connection, replay.records, replay.erased))
         salvage.cameras(old, connection)
-        salvage.items(old, connection)
+        salvage.items(old, connection, is_one=self._is_one)
         salvage.scrubs(old, connection)
+        salvage.volumes(old, connection)
+        salvage.held(old, connection)
         salvage.places(old, connection)
         self._place_key(connection)
         salvage.anchors(old, connection, size)
@@ -331,9 +345,13 @@ def _is_leaf(body: bytes) -> bool:
     return True
 
 
-def _volumes(layout: Layout) -> dict[str, Path]:
-    roots = sorted(layout.media.iterdir()) if layout.media.is_dir() else []
-    return {root.name: root for root in roots if layout.volume_file(root.name).exists()}
+def _volumes(layout: Layout, box_id: str, old: Old) -> dict[str, Path]:
+    """Where media lies, by name: of the disks that are there, and inside the data directory."""
+    for row in old.rows("volumes"):
+        if row["name"] != VOLUME:
+            layout.volumes.setdefault(row["name"], Path(row["path"]))
+    inside = sorted(layout.media.iterdir()) if layout.media.is_dir() else []
+    return of_box({**{root.name: root for root in inside}, **layout.volumes}, box_id)
 
 
 def _entry_bytes(log: Path) -> int:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, exc, insert, update
+from sqlalchemy import Connection, Table, delete, exc, insert, update
 
 from config.keeping import Protection
 from config.times import parse_us
-from recorder.store import tables
+from recorder.store import codes, receipts, tables
 from recorder.store.cameras import SETTINGS
 from recorder.store.layout import VOLUME, segment_path
 from recorder.store.log.errors import LeafMalformed, LogDamaged
@@ -82,9 +82,16 @@ class Beat:
 class Replay:
     """What the entries so far come to. `take` them in order, then `finish`."""
 
-    def __init__(self, record_of: RecordOf, volumes: Mapping[str, Path]) -> None:
-        """`volumes`: where media lies, by name."""
+    def __init__(self, record_of: RecordOf, volumes: Mapping[str, Path], place_of: Callable[[str], Path]) -> None:
+        """What it works with.
+
+        Args:
+            record_of: side records.
+            volumes: where media lies, by name; of the volumes that are there.
+            place_of: where a volume lies, whether it is there or not.
+        """
         self._record_of = record_of
+        self._place_of = place_of
         self._volumes = volumes
         self._streams: dict[str, _Stream] = {}
         self._waiting: dict[Table, list[dict[str, Any]]] = {tables.items: [], tables.views: []}
@@ -155,6 +162,8 @@ class Replay:
 
     def _genesis(self, connection: Connection, index: int, leaf: Leaf, _: bytes) -> None:
         self.first_key = str(leaf.fields["key"])
+        for holder_id in leaf.fields.get("release_codes", ()):
+            codes.remember(connection, holder_id, index, 0)
 
     def _beat(self, connection: Connection, index: int, leaf: Leaf, _: bytes) -> None:
         facts = leaf.fields
@@ -250,14 +259,23 @@ class Replay:
         self.flush(connection)
         mark = {"state": MediaState.GOING.value, "del_leaf": index}
         connection.execute(update(tables.items).where(_range(leaf), tables.items.c.kind == "segment").values(**mark))
+        receipts.announced(connection, index, leaf.fields["stream"], leaf.fields["n0"], leaf.fields["n1"])
 
     def _del_done(self, connection: Connection, index: int, leaf: Leaf, _: bytes) -> None:
         is_going = tables.items.c.state == MediaState.GOING.value
         mark = {"state": MediaState.GONE.value, "done_leaf": index}
         connection.execute(update(tables.items).where(_range(leaf), is_going).values(**mark))
+        receipts.reported(connection, index, leaf.fields["stream"], leaf.fields["n0"], leaf.fields["n1"])
+
+    def _breach(self, connection: Connection, index: int, leaf: Leaf, _: bytes) -> None:
+        names = ("n0", "n1", "floor_days", "short_us", "bytes", "volume")
+        row = {name: leaf.fields[name] for name in names} | {"stream_id": leaf.fields["stream"], "at_us": leaf.at_us}
+        connection.execute(insert(tables.breaches).values(leaf_index=index, **row))
 
     def _finding(self, connection: Connection, index: int, leaf: Leaf, _: bytes) -> None:
         facts = leaf.fields
+        if facts.get("what") in ("held_damaged", "held_whole_again"):
+            self._held(connection, index, facts)
         if facts.get("what") not in ("segment_damaged", "segment_right_again"):
             return
         self.flush(connection)
@@ -267,9 +285,19 @@ class Replay:
         values["checked_elapsed_us"] = leaf.elapsed_us
         connection.execute(update(tables.items).where(chosen).values(**values))
 
+    def _held(self, connection: Connection, index: int, facts: Mapping[str, Any]) -> None:
+        """What held media was found to be, and what of that was taken back."""
+        of, key = tables.hold_damage.c, {"stream_id": facts["stream"], "n": facts["n"]}
+        connection.execute(delete(tables.hold_damage).where(of.stream_id == key["stream_id"], of.n == key["n"]))
+        if facts["what"] == "held_damaged":
+            connection.execute(insert(tables.hold_damage).values(**key, why=facts["why"], leaf_index=index))
+
     def _hold(self, connection: Connection, index: int, leaf: Leaf, _: bytes) -> None:
         facts = leaf.fields
         row = {"id": facts["hold"], **_span(facts), "record": facts["record"], "placed_us": leaf.at_us}
+        row |= {name: facts.get(name) for name in ("padding_before_s", "padding_after_s", "basis")}
+        for name, told in (("asked_t0_us", "asked_t0"), ("asked_t1_us", "asked_t1"), ("review_us", "review")):
+            row[name] = _perhaps_us(facts.get(told))
         connection.execute(insert(tables.holds).values(**row, leaf_index=index))
         pairs = [{"hold_id": facts["hold"], "camera_id": camera_id} for camera_id in facts["cameras"]]
         connection.execute(insert(tables.hold_cameras), pairs)
@@ -307,6 +335,14 @@ class Replay:
             chosen = tables.exports.c.id == facts["export"]
             values = {"state": ExportState.REMOVED.value}
             connection.execute(update(tables.exports).where(chosen).values(**values))
+        elif facts["what"] == "volume_made":
+            row = {"name": facts["volume"], "id": facts["id"], "path": str(self._place_of(facts["volume"]))}
+            connection.execute(insert(tables.volumes).values(**row, leaf_index=index))
+        elif facts["what"] == "when_full":
+            row = {"leaf_index": index, "is_on": facts["when_full"] == "overwrite"}
+            connection.execute(insert(tables.overwriting).values(**row))
+        elif facts["what"] in ("hold_review", "hold_checked", "release_code", "release_refused"):
+            _of_hold(connection, index, leaf)
 
 
 _WRITERS: Mapping[str, Callable[[Replay, Connection, int, Leaf, bytes], None]] = {
@@ -320,6 +356,7 @@ _WRITERS: Mapping[str, Callable[[Replay, Connection, int, Leaf, bytes], None]] =
     "gap": Replay._gap,
     "del": Replay._del,
     "del.done": Replay._del_done,
+    "breach": Replay._breach,
     "finding": Replay._finding,
     "hold": Replay._hold,
     "release": Replay._release,
@@ -329,6 +366,28 @@ _WRITERS: Mapping[str, Callable[[Replay, Connection, int, Leaf, bytes], None]] =
     "audit": Replay._audit,
 }
 """Of the other types no row tells."""
+
+
+def _of_hold(connection: Connection, index: int, leaf: Leaf) -> None:
+    """What befell holds, and who may release them."""
+    facts = leaf.fields
+    if facts["what"] == "hold_review":
+        row = {"leaf_index": index, "hold_id": facts["hold"], "changed_us": leaf.at_us, "record": facts["record"]}
+        connection.execute(insert(tables.hold_reviews).values(**row, review_us=_perhaps_us(facts["review"])))
+    elif facts["what"] == "hold_checked":
+        counts = {name: facts[name] for name in ("segments", "bytes", "damaged")}
+        row = {"leaf_index": index, "hold_id": facts["hold"], "checked_us": leaf.at_us}
+        connection.execute(insert(tables.hold_checks).values(**row, **counts))
+    elif facts["what"] == "release_code":
+        ripe_us = leaf.elapsed_us + (codes.REST_US if facts["rests"] else 0)
+        codes.remember(connection, facts["holder"], index, ripe_us)
+    else:
+        row = {"leaf_index": index, "elapsed_us": leaf.elapsed_us}
+        connection.execute(insert(tables.release_refusals).values(**row))
+
+
+def _perhaps_us(told: str | None) -> int | None:
+    return None if told is None else parse_us(told)
 
 
 def _whose(leaf: Leaf) -> str:

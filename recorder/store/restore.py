@@ -27,18 +27,21 @@ from sqlalchemy import select
 from config.clock import Clock
 from config.errors import CustosError, ExitCode
 from config.times import format_us
+from config.volumes import VolumeWish
 from recorder.errors import DataDirForeign, DataDirInUse, DataDirTooNew, StoreError
 from recorder.store import backup as made
 from recorder.store import datadir, files, fsck, restored, tables
 from recorder.store.backup import BackupFacts, digest_of_list
 from recorder.store.boxes import BoxesDamaged, outline
 from recorder.store.database import Database
+from recorder.store.fsck import NO_MEDIA
 from recorder.store.hashing import sha256_of
 from recorder.store.layout import PART, REPLACED, Layout, segment_path
 from recorder.store.log.errors import LogError
 from recorder.store.log.keys import load_key
 from recorder.store.log.note import body_of, read_body
 from recorder.store.log.tree import restore as root_of
+from recorder.store.places import of_box
 from recorder.store.records import MediaState, SegmentHeader
 from recorder.store.restored import Restored
 from recorder.store.rollback import Evidence, Known, Newer, WouldRollBack, sentence
@@ -335,7 +338,7 @@ def strays(layout: Layout, store: Store) -> Iterator[Stray]:
         for path in sorted((*volume.rglob("*.mp4"), *volume.rglob(f"*.mp4{PART}"))):
             relative = PurePosixPath(path.relative_to(volume))
             head, n = heads.get(relative.parts[0]), _number(path)
-            if relative.parts[0] == REPLACED or n is None or (head is not None and n < head.next_n):
+            if relative.parts[0] in NO_MEDIA or n is None or (head is not None and n < head.next_n):
                 continue
             following = None if head is None else segment_path(head.id, head.next_n, head.t1_us)
             is_growing = path.name.endswith(PART)
@@ -344,9 +347,15 @@ def strays(layout: Layout, store: Store) -> Iterator[Stray]:
 
 
 def _volumes(layout: Layout) -> list[Path]:
-    if not layout.media.is_dir():
-        return []
-    return sorted(path for path in layout.media.iterdir() if path.is_dir())
+    """Where footage may lie: inside the data directory, and on the disks that are there."""
+    inside = layout.media.iterdir() if layout.media.is_dir() else ()
+    return [*sorted(path for path in inside if path.is_dir()), *layout.volumes.values()]
+
+
+def _elsewhere(backup: Unpacked, wishes: Sequence[VolumeWish]) -> dict[str, Path]:
+    """The disks of the box that are there. What lies on one that is not, is missing for now."""
+    told = {one.name: one.path for one in wishes if one.path is not None}
+    return of_box({**backup.store.layout.volumes, **told}, backup.facts.box)
 
 
 def _number(path: Path) -> int | None:
@@ -374,6 +383,7 @@ def restore(
     accepted: Accepted | None = None,
     by: str = "",
     also: Sequence[Known] = (),
+    volumes: Sequence[VolumeWish] = (),
 ) -> RestoreReport:
     """Put a backup back.
 
@@ -385,6 +395,7 @@ def restore(
         accepted: who takes it on himself that entries are taken back, and why; None: nobody does.
         by: who restores.
         also: what witnesses said that they know.
+        volumes: where its settings say that its footage lies; what the backup knows of that counts too.
 
     Raises:
         WouldRollBack: more is known than the backup has, and nobody accepted it. DataDirInUse: a box runs there.
@@ -395,6 +406,7 @@ def restore(
         try:
             backup = unpack(source.absolute(), layout, clock, fingerprint)
             with contextlib.closing(backup.store):
+                layout.volumes.update(_elsewhere(backup, volumes))
                 report, aside = _weighed(layout, backup, accepted, also)
         except BaseException:
             files.remove_tree(layout.restoring)

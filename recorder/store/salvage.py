@@ -30,8 +30,10 @@ _UNLOGGED: Mapping[str, tuple[str, ...]] = {
     "log_keys": ("place",),
     "items": ("volume", "checked_elapsed_us"),
     "log_state": ("boot", "mono_us", "checkpoint_us"),
+    "volumes": ("path",),
 }
-"""Columns that no entry tells. The table `scrubs`, anchors that are still wanted, and side records besides."""
+"""Columns that no entry tells. The tables `scrubs`, `hold_work` and `left_behind`, the row of the volume inside the
+data directory, anchors that are still wanted, and side records besides."""
 
 
 class Old:
@@ -163,8 +165,8 @@ def places(old: Old, connection: Connection) -> None:
         _fill(connection, tables.log_keys, is_same, row)
 
 
-def items(old: Old, connection: Connection) -> None:
-    """Where the media of each lies, and when it was last looked at."""
+def items(old: Old, connection: Connection, *, is_one: bool) -> None:
+    """Where the media of each lies, and when it was last looked at. `is_one`: there is no volume but `VOLUME`."""
     chosen = tables.items.c
     is_same = (chosen.stream_id == bindparam("of")) & (chosen.n == bindparam("number"))
     fill = update(tables.items).where(is_same & (chosen.leaf_hash == bindparam("leaf")))
@@ -179,7 +181,8 @@ def items(old: Old, connection: Connection) -> None:
                 "looked": row.get("checked_elapsed_us"),
             }
             for row in batch
-            if (row["volume"], row.get("checked_elapsed_us")) != (VOLUME, row["elapsed_us"])  # as they are already
+            if not is_one
+            or (row["volume"], row.get("checked_elapsed_us")) != (VOLUME, row["elapsed_us"])  # as they are
         ]
         if told:
             connection.execute(fill, told)
@@ -189,6 +192,28 @@ def scrubs(old: Old, connection: Connection) -> None:
     """How far the scrub was."""
     for row in old.rows("scrubs"):
         _insert(connection, tables.scrubs, [_columns(tables.scrubs, row)])
+
+
+def volumes(old: Old, connection: Connection) -> None:
+    """Where each lies, that inside the data directory, and what was left behind on those that were away."""
+    chosen = tables.volumes.c
+    for row in old.rows("volumes"):
+        if row["name"] == VOLUME:
+            _insert(connection, tables.volumes, [_columns(tables.volumes, row)])
+        else:
+            _fill(connection, tables.volumes, (chosen.name == row["name"]) & (chosen.id == row["id"]), row)
+    streams = set(connection.execute(select(tables.streams.c.id)).scalars())
+    for row in old.rows("left_behind"):
+        if row["stream_id"] in streams:
+            _insert(connection, tables.left_behind, [_columns(tables.left_behind, row)])
+
+
+def held(old: Old, connection: Connection) -> None:
+    """What was still to be done for holds, and how far a pass over their media was."""
+    holds = set(connection.execute(select(tables.holds.c.id)).scalars())
+    for row in old.rows("hold_work"):
+        if row["hold_id"] in holds:
+            _insert(connection, tables.hold_work, [_columns(tables.hold_work, row)])
 
 
 def unsigned(old: Old, size: int, is_good: Callable[[bytes], bool]) -> list[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from config.times import DAY_US
+from config.volumes import VolumeWish
 from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
-from recorder.errors import CatalogueCorrupt, DataDirInUse, DataDirTooNew, StorageFailed
-from recorder.store import files, rebuild, replay, salvage, tables
+from recorder.errors import CatalogueCorrupt, DataDirInUse, DataDirTooNew, ReleaseRefused, StorageFailed
+from recorder.store import codes, files, rebuild, replay, salvage, tables
+from recorder.store.codes import Credential
 from recorder.store.fsck import check
+from recorder.store.held import Damage, Work
 from recorder.store.log.errors import (
     CheckpointMalformed,
     LogDamaged,
@@ -48,7 +51,7 @@ from recorder.store.store import Store
 from recorder.store.verify import verify
 from retention.evidence.witnesses import Witness
 from retention.scrub import check_now
-from tests.fakes.box import SEGMENT_US, hold, new_store, record, release, segments
+from tests.fakes.box import SEGMENT_US, credentials, hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.power import Power, PowerCut
@@ -74,9 +77,12 @@ UNLOGGED: dict[str, set[str]] = {
     "log_keys": {"place"},  # of a private half in a token: the settings tell it
     "items": {"checked_elapsed_us", "volume"},  # when the scrub was there; where the file lies the disk tells
     "log_state": {"checkpoint_us"},  # a moment behind the beat that it closes
+    "volumes": {"path"},  # where each is mounted the settings tell
 }  # fmt: skip
-"""Columns that cannot be had from media and log alone. All others can, and so can every row but those of `scrubs`, and
-of anchors that are still wanted."""
+"""Columns that cannot be had from media and log alone. All others can, and so can every row but those of
+`UNLOGGED_ROWS`, of the volume inside the data directory, and of anchors that are still wanted."""
+
+UNLOGGED_ROWS = ("scrubs", "hold_work", "left_behind")
 
 
 def rows(data: Path) -> Rows:
@@ -93,7 +99,9 @@ def logged(found: Rows) -> Rows:
     """Without what no entry tells."""
     kept = {name: [_without(row, UNLOGGED.get(name, set())) for row in of] for name, of in found.items()}
     kept["anchors"] = [row for row in kept["anchors"] if row["token"] is not None]
-    del kept["scrubs"]
+    kept["volumes"] = [row for row in kept["volumes"] if row["name"] != "main"]
+    for name in UNLOGGED_ROWS:
+        del kept[name]
     return {name: sorted(of, key=str) for name, of in kept.items()}
 
 
@@ -120,9 +128,15 @@ def interrupted(store: Store, clock: FakeClock) -> Store:
     store.close()
     clock.advance(20)
     clock.reboot("boot-2")
-    again = Store.open(store.layout.root, clock, sm=True)
+    again = Store.open(store.layout.root, clock, sm=True, volumes=disks(store.layout.root.parent))
     assert again.recover().recovered
     return again
+
+
+def disks(folder: Path) -> list[VolumeWish]:
+    """The volume inside the data directory, and another disk."""
+    (folder / "disk2").mkdir(exist_ok=True)
+    return [VolumeWish("main"), VolumeWish("disk2", folder / "disk2")]
 
 
 def lived(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Store:
@@ -207,16 +221,53 @@ def _kept_and_discarded(store: Store, clock: FakeClock, monkeypatch: pytest.Monk
             store.exports.end(export.id, ExportState.CANCELLED)
     with monkeypatch.context() as patch:  # the disk does not let it go: half of a discard stays
         patch.setattr(files, "unlink", lambda path: (_ for _ in ()).throw(StorageFailed()))
-        with pytest.raises(StorageFailed):
-            store.discard([one.id for one in segments(store, clock, "yard")[:2]], "target")
+        assert len(store.discard([one.id for one in segments(store, clock, "yard")[:2]], "target").stuck) == 2
+    _overwritten(store, clock, monkeypatch)
+    _held(store)
     store.checkpoint()
 
 
-def made_anew(data: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> tuple[Rows, RebuildReport]:
+def _overwritten(store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.cameras.change("gate", ManagedBy.API, {"volume": "disk2"})
+    store.commit_gap_until_now("gate.main", Cause.BOX_DOWN)
+    clock.advance(70)  # of the disk that did not let anything go
+    record(store, clock, SECOND * 2)
+    young = segments(store, clock)[-1]
+    assert young.volume == "disk2"
+    store.overwriting.put_in_force(is_on=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("recorder.store.segments.overwritable", list)  # both disks are full
+        assert store.discard([young.id], "a full disk is overwritten", store.overwriting.on("disk2")).discarded
+    store.overwriting.put_in_force(is_on=False)
+    with store.database.write() as connection:
+        row = {"volume": "disk2", "path": "gate.main/1.mp4", "stream_id": "gate.main", "n": 1}
+        connection.execute(insert(tables.left_behind).values(**row))
+
+
+def _held(store: Store) -> None:
+    placed = hold(store, ["yard"], 0, 2**50, review_us=2**50, padding_before_s=3)
+    store.holds.review(placed.id, 2**51, "later", "Li")
+    store.holds.review(placed.id, None, "never", "Li")
+    one, two, *_ = store.held.all_media(placed.id)
+    store.held.tell(placed.id, one, Damage.ALTERED)
+    store.held.tell(placed.id, two, Damage.MISSING)
+    store.held.tell(placed.id, two, None)
+    store.held.bring_in_line(anew=True)
+    store.held.end(placed.id, Work(segments=2, bytes=7, damaged=1))
+    first, second = credentials(store)
+    with pytest.raises(ReleaseRefused):
+        store.holds.release(placed.id, "x", first, Credential(second.holder, "wrong"))
+    codes.renew(store.layout, first.holder, second)
+    assert store.holds.codes.tell()
+
+
+def made_anew(
+    data: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, volumes: Sequence[VolumeWish] = ()
+) -> tuple[Rows, RebuildReport]:
     """The rows as they come out, before the log is told of it."""
     with monkeypatch.context() as patch:
         patch.setattr(rebuild, "_tell", lambda *arguments: None)
-        report = rebuild.rebuild(data, clock)
+        report = rebuild.rebuild(data, clock, volumes=volumes)
     return rows(data), report
 
 
@@ -248,7 +299,7 @@ def test_every_row_is_as_it_was(tmp_path: Path, clock: FakeClock, monkeypatch: p
     assert report.kept.joinpath("catalogue.sqlite").exists()
     store = Store.open(tmp_path / "data", clock, sm=True)
     assert check(store) == found
-    assert store.finish_discards()
+    assert len(store.finish_discards().discarded) == 2
     record(store, clock, SECOND * 3)
     store.checkpoint()
     assert verify(store) == []
@@ -266,7 +317,7 @@ def test_from_media_and_log_alone(tmp_path: Path, clock: FakeClock, monkeypatch:
         path.unlink()
     with pytest.raises(CatalogueCorrupt, match="--rebuild"):
         Store.open(tmp_path / "data", clock)
-    after, report = made_anew(tmp_path / "data", clock, monkeypatch)
+    after, report = made_anew(tmp_path / "data", clock, monkeypatch, disks(tmp_path))
 
     assert differences(logged(before), logged(after)) == {}
     assert report.kept is None
