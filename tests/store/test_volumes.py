@@ -20,17 +20,24 @@ from recorder.errors import (
     VolumeMissing,
     VolumeUnknown,
 )
+from recorder.store.backup import make_backup
 from recorder.store.fsck import check
 from recorder.store.layout import Layout
 from recorder.store.parts import REST_US, Parts
 from recorder.store.places import Place, identity_of, is_unused, look_at, write_identity
 from recorder.store.pressure import FAILED_HELD_US
-from recorder.store.records import CodecName, Condition, MediaState, SegmentHeader
+from recorder.store.records import CodecName, Condition, MediaState, Segment, SegmentHeader
+from recorder.store.restore import Accepted, restore
+from recorder.store.rollback import WouldRollBack
 from recorder.store.segments import Finished
 from recorder.store.store import Store
 from recorder.store.verify import verify
+from retention.custody import Custody
+from retention.pace import Load, Pace
+from retention.reconcile import Retries
+from retention.scrub import Scrubber
 from retention.sweep import sweep
-from tests.fakes.box import SEGMENT_US, record, segments
+from tests.fakes.box import SEGMENT_US, hold, record, release, remember, segments
 from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.disks import Disk, Disks
@@ -43,7 +50,7 @@ class Box:
         self.folder, self.clock, self.disks = tmp_path, FakeClock(), Disks(patch)
         self.a = self.disks.add(tmp_path / "a", 200_000_000)
         self.b = self.disks.add(tmp_path / "b", 100_000_000)
-        Store.create(tmp_path / "data", "test", self.clock, "0.0.0")
+        remember(Store.create(tmp_path / "data", "test", self.clock, "0.0.0"))
         self.store = self.opened()
         self.store.cameras.add("gate", "Gate", "rtsp://127.0.0.1:554/main")
         self.clock.advance(1)
@@ -512,3 +519,112 @@ def test_the_disks_are_what_they_say(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert disk.is_empty_mount_point
     disk.plug_in()
     assert (disk.root / "file").exists()
+
+
+def both(box: Box) -> list[Segment]:
+    """Two segments on each disk."""
+    box.record()
+    box.a.ballast_bytes = 150_000_000
+    box.record()
+    found = segments(box.store, box.clock)
+    assert [one.volume for one in found] == ["a", "a", "b", "b"]
+    return found
+
+
+def second_names(box: Box) -> dict[str, int]:
+    """How many there are on each disk."""
+    trees = {name: box.store.layout.hold_tree(name) for name in "ab"}
+    return {name: sum(1 for one in tree.rglob("*") if one.is_file()) for name, tree in trees.items()}
+
+
+def test_held_media_has_its_second_name_on_its_own_disk(box: Box) -> None:
+    """What was there when the hold was placed, and what is recorded later; they go when it is released."""
+    both(box)
+    placed = hold(box.store, ["gate"], 0, 2**52)
+    Custody(box.store, box.clock).run()
+    assert second_names(box) == {"a": 2, "b": 2}
+    box.record(2)
+    assert second_names(box) == {"a": 2, "b": 3}
+    box.store.checkpoint()
+    assert verify(box.store) == []
+
+    release(box.store, placed.id)
+    box.clock.advance(40 * 86400)
+    assert sweep(box.store, box.clock).did == 5
+    assert second_names(box) == {"a": 0, "b": 0}
+    Custody(box.store, box.clock).run()
+    box.store.checkpoint()
+    assert verify(box.store) == []
+
+
+def test_held_media_on_a_disk_that_is_away_is_not_judged(box: Box) -> None:
+    """It is not damaged, nor counted; it gets its second name when the disk is back, and not in its place."""
+    found = both(box)
+    box.a.unplug()
+    placed = hold(box.store, ["gate"], 0, 2**52)
+    custody = Custody(box.store, box.clock)
+    custody.run()
+
+    checked = box.store.held.state(placed.id).checked
+    assert checked is not None
+    assert (checked.segments, checked.damaged) == (2, 0)
+    assert box.a.is_empty_mount_point
+    assert second_names(box) == {"a": 0, "b": 2}
+    box.a.plug_in()
+    custody.run()
+    assert second_names(box) == {"a": 2, "b": 2}
+    assert check(box.store) == []
+    assert [one.state for one in segments(box.store, box.clock)] == [MediaState.PRESENT] * len(found)
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_the_scrub_says_nothing_of_a_disk_that_is_away(box: Box, is_swapped: bool) -> None:
+    """Neither where nothing is mounted nor where another disk is; the others are read."""
+    both(box)
+    box.a.unplug()
+    if is_swapped:
+        write_identity(box.a.root, "a", box.store.box_id, "another")
+    box.clock.advance(8 * 86400)
+    scrubber = Scrubber(box.store, box.clock, Pace(10**9, 7), lambda: Load(0.0, is_failing=False))
+    scrubber.run()
+
+    assert box.store.scrubs.damaged(10) == []
+    assert {one.volume for one in box.store.scrubs.progress()} == {"b"}
+    (one,) = box.store.scrubs.next("a", 2**62, 1)
+    with pytest.raises(VolumeForeign if is_swapped else VolumeMissing):
+        box.store.scrubs.look(one)
+
+
+def test_what_is_stuck_on_one_disk_keeps_nothing_from_going_on_another(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much that is: the limit is each disk's own."""
+    monkeypatch.setattr("retention.sweep.STUCK_LIMIT", 1)
+    first, *_ = both(box)
+    box.clock.advance(40 * 86400)
+    box.disks.broken.add(box.store.media_path(first))
+    retries = Retries()
+    box.store.discard([first.id], "target")
+    report = sweep(box.store, box.clock, retries)
+
+    assert retries.count_on("a") == retries.count == 1
+    assert (report.did, report.failed, report.is_complete) == (2, 1, False)
+    assert {one.volume for one in segments(box.store, box.clock) if one.state is MediaState.GONE} == {"b"}
+
+
+def test_a_restore_sees_what_lies_on_other_disks(box: Box) -> None:
+    """Newer media there means a log that knew it; what cannot go on from the backup is set aside on its own disk."""
+    box.record()
+    box.store.checkpoint()
+    make_backup(box.store, box.folder / "backup", box.clock.read().utc_us, "0.0.0")
+    box.record(8)
+    box.store.close()
+    with pytest.raises(WouldRollBack, match="4 segments on the disk"):
+        restore(box.folder / "backup", box.folder / "data", box.clock)
+    report = restore(box.folder / "backup", box.folder / "data", box.clock, accepted=Accepted("boss", "fire"))
+    box.store = box.opened()
+
+    assert (report.missing, report.aside) == (0, 3)
+    assert len([*(box.a.root / "replaced").rglob("*.mp4")]) == 3
+    box.store.checkpoint()
+    assert verify(box.store) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config.errors import ExitCode
-from recorder.store.parts import Space
+from recorder.store.places import Space
 from tests.fakes.terminal import Run
 
 SITE = ("plan", "--cameras", "64", "--bitrate", "4M", "--days", "30")
@@ -66,7 +66,7 @@ def test_several_groups_share_a_disk(run: Run) -> None:
 
 def test_what_is_free_of_a_disk_is_asked(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a folder on it: what else lies there is not counted as room."""
-    monkeypatch.setattr("recorder.store.parts.space_of", lambda root: Space(99 * 10**12, 200 * 10**12))
+    monkeypatch.setattr("recorder.store.places.space_of", lambda root: Space(99 * 10**12, 200 * 10**12))
     body = json.loads(run(*SITE, "--path", str(tmp_path), "--json").out)
 
     assert (body["disk"]["bytes"], body["disk"]["fits"]) == (99 * 10**12, True)

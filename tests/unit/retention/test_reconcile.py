@@ -55,3 +55,21 @@ def test_what_was_not_tried_is_not_made_to_wait() -> None:
 
     assert retries.waiting(1) == [STUCK]
     assert retries.count == 2
+
+
+def test_what_is_stuck_is_counted_by_disk() -> None:
+    """One that removes nothing is no reason to spare another."""
+    retries = Retries()
+    retries.note([], [STUCK, Stuck("gate.main.2", 7, StorageFailed(), volume="b")], 0)
+
+    assert (retries.count, retries.count_on("main"), retries.count_on("b"), retries.count_on("c")) == (2, 1, 1, 0)
+
+
+def test_what_a_full_disk_took_is_no_part_of_what_should_have_gone() -> None:
+    """It is told beside it, in the sentence too."""
+    tally = Tally()
+    tally.broke(3, 70)
+    report = tally.report(5, is_complete=True)
+
+    assert (report.should, report.did, report.bytes, report.broken, report.broken_bytes) == (0, 0, 0, 3, 70)
+    assert report.sentence == "should have discarded 0, discarded 0; overwrote 3 below the floor"

@@ -18,6 +18,7 @@ from recorder.store.pressure import (
     levels,
     overwritable,
     reserve_bytes,
+    rooms,
 )
 from recorder.store.records import Condition, VolumeState
 
@@ -158,3 +159,16 @@ def test_every_state_belongs_somewhere() -> None:
     assert set(WRITABLE) < set(HERE)
     assert set(PRESSED) < set(HERE)
     assert set(Condition) - set(HERE) == {Condition.MISSING, Condition.FOREIGN}
+
+
+def test_volumes_of_one_file_system_are_one_room() -> None:
+    """Its free bytes are there once; a disk that is only read has none for new footage, one that is away its own."""
+    volumes = [
+        VolumeState("a", "/a", 5, 9, "ok", device=1),
+        VolumeState("b", "/b", 5, 9, "full", device=1),
+        VolumeState("c", "/c", 5, 9, "ok", device=2),
+        VolumeState("d", "/d", 5, 9, "ok", device=3, is_written=False),
+        VolumeState("e", "/e", 0, 0, "missing"),
+        VolumeState("f", "/f", 0, 0, "missing"),
+    ]
+    assert [one.name for one in rooms(volumes)] == ["a", "c", "e", "f"]
