@@ -351,7 +351,8 @@ class Segments:
         put: list[Path] = []
         for row in rows:
             if row["n"] >= row["next_n"]:
-                continue  # `resume` finds it, if it is there
+                self._forget_missed(row)  # `resume` finds it, if it is there; else what is missed later would not count
+                continue
             final = self._layout.volume(row["volume"]) / row["path"]
             try:
                 for path in (final, final.with_name(final.name + PART)):
@@ -362,10 +363,13 @@ class Segments:
             except StorageError as err:  # it is tried again when the disk is well
                 self._volumes.failed(row["volume"], err)
                 continue
-            with self._database.write() as connection:
-                chosen = (tables.left_behind.c.volume == row["volume"]) & (tables.left_behind.c.path == row["path"])
-                connection.execute(delete(tables.left_behind).where(chosen))
+            self._forget_missed(row)
         return tuple(put)
+
+    def _forget_missed(self, row: Mapping[Any, Any]) -> None:
+        chosen = (tables.left_behind.c.volume == row["volume"]) & (tables.left_behind.c.path == row["path"])
+        with self._database.write() as connection:
+            connection.execute(delete(tables.left_behind).where(chosen))
 
     def _is_footage(self, row: Mapping[Any, Any]) -> bool:
         """Whether an item's media lies there after all."""

@@ -28,6 +28,7 @@ from config.clock import Reading
 from config.errors import CustosError
 from config.keeping import Defaults, Protection
 from config.times import DAY_US, HOUR_US, format_us, parse_us
+from config.volumes import VolumeWish
 from recorder.causes import Cause
 from recorder.errors import DataDirReadOnly, PurposeMissing, RuleInvalid, StorageError, StorageFailed, StorageFull
 from recorder.errors import StorageReadOnly as ReadOnly
@@ -57,6 +58,8 @@ STEPS_AT_ONCE = 80
 LOOKS_EVERY = 40
 """Steps after which `fsck` looks at everything; it does so after every start too. The rest is looked at each time."""
 CAMERAS_LIMIT = 4
+OTHER = "other"
+"""A disk beside that of the data directory: the only one that goes."""
 SECOND_NAMES = 12
 """The invariant that speaks of them."""
 BASE_DAYS = Defaults()
@@ -85,6 +88,7 @@ class Footage:
     """How many rules of its camera stood in the log then."""
     path: str
     bytes: int
+    volume: str
     is_there: bool = True
 
 
@@ -178,11 +182,23 @@ class Keeping(RuleBasedStateMachine):
         shutil.copytree(self.template / "data", self.root / "data")
         self.clock, self.boots, self.world = FakeClock(), 1, World()
         self.clock.advance(1)
-        self.store = Store.open(self.root / "data", self.clock)
+        self.is_away = False
+        os.mkdir(self._other)  # noqa: PTH102 - past the disk, which may fail
+        self.store = Store.open(self.root / "data", self.clock, volumes=self._wishes)
+        self.store.disks.make()
         self.reader: sqlite3.Connection | None = None
         self.world.rules = {"gate": [Told(30, 31)], "yard": [Told(30, 31)]}
         self.world.wishes = {"gate": Wish(), "yard": Wish()}
         self.is_new_box = True
+
+    @property
+    def _other(self) -> Path:
+        """Where the other disk is mounted."""
+        return self.root / OTHER
+
+    @property
+    def _wishes(self) -> list[VolumeWish]:
+        return [VolumeWish("main"), VolumeWish(OTHER, self._other)]
 
     # -- recording
 
@@ -268,7 +284,9 @@ class Keeping(RuleBasedStateMachine):
         camera = f"camera{len(self.world.wishes)}"
         add = self.store.cameras.add
         url = "rtsp://127.0.0.1:554/main"
-        self._do(lambda: add(camera, camera, url, protection=protection), wishes={camera: Wish(protection)})
+        pin = OTHER if len(self.world.wishes) % 2 else "main"
+        wishes = {camera: Wish(protection)}
+        self._do(lambda: add(camera, camera, url, protection=protection, volume=pin), wishes=wishes)
 
     @rule(data=st.data())
     def a_camera_is_retired(self, data: st.DataObject) -> None:
@@ -369,6 +387,29 @@ class Keeping(RuleBasedStateMachine):
         self.disk.cut_before(number)
         self._do(lambda: None)
 
+    @precondition(lambda self: not self.is_away)
+    @rule()
+    def a_disk_is_unplugged(self) -> None:
+        self.is_away = True
+        os.rename(self._other, self.root / "elsewhere")  # noqa: PTH104 - past the disk, which may fail
+        os.mkdir(self._other)  # noqa: PTH102
+        self._do(lambda: None)
+
+    @precondition(lambda self: self.is_away)
+    @rule()
+    def the_disk_is_back(self) -> None:
+        self._plug_in()
+        self._do(self.store.tend)
+        if self.was_hit:  # it is looked after every two seconds
+            self.disk.mend()
+            self._do(self.store.tend)
+
+    def _plug_in(self) -> None:
+        assert not any(self._other.iterdir()), "something was written where no disk was"
+        os.rmdir(self._other)  # noqa: PTH106
+        os.rename(self.root / "elsewhere", self._other)  # noqa: PTH104
+        self.is_away = False
+
     @rule(is_reboot=st.booleans(), days=st.sampled_from([None, (30, 31, 1), (40, 41, 1), (30, 35, 5), (35, 35, 0)]))
     def the_box_starts_anew(self, is_reboot: bool, days: tuple[int, int, int] | None) -> None:
         if days is not None:
@@ -383,7 +424,7 @@ class Keeping(RuleBasedStateMachine):
         if is_reboot:
             self.boots += 1
             self.clock.reboot(f"boot-{self.boots}")
-        self.store = Store.open(self.root / "data", self.clock, keeping=self.world.defaults)
+        self.store = Store.open(self.root / "data", self.clock, keeping=self.world.defaults, volumes=self._wishes)
         self.store.recover()
         self.store.note("boot", {"program": "test"})
         self._compare()
@@ -424,7 +465,8 @@ class Keeping(RuleBasedStateMachine):
         self._compare()
         if self.is_new_box or kind.steps % LOOKS_EVERY == 0:
             # Of second names `_held_media_has_its_names` speaks: one that a fault kept from being made is made later.
-            assert [one for one in check(self.store) if one.invariant != SECOND_NAMES] == []
+            found = [one for one in check(self.store) if one.invariant != SECOND_NAMES]
+            assert [one for one in found if not self.is_away or one.where != f"volume {OTHER}"] == []
             self.is_new_box = False
         return answer
 
@@ -480,11 +522,13 @@ class Keeping(RuleBasedStateMachine):
         """Rows, files and what must be so: invariants 1 to 4, 7 and 8, by other means than `fsck`'s."""
         assert self._ruled() == self.world.rules
         now, seen_us = self.clock.read(), self.clock.mono_total
-        there, ends = set[str](), dict[str, tuple[int, str, int]]()
+        there, ends = set[tuple[str, str]](), dict[str, tuple[int, str, int]]()
         known = set[tuple[str, int]]()
-        volume, signed = self.store.layout.volume(), int(self.store.checkpoint_text().split("\n")[1])
+        signed = int(self.store.checkpoint_text().split("\n")[1])
         for row in self._rows(_ITEMS):
-            stream_id, n, kind, t0_us, t1_us, prev, leaf_hash, path, size, state, del_leaf, done_leaf, cause = row
+            stream_id, n, kind, t0_us, t1_us, prev, leaf_hash, path, size, state, del_leaf, done_leaf, cause, volume = (
+                row
+            )
             if stream_id in ends:
                 assert (n, prev, t0_us) == ends[stream_id]
             assert t1_us > t0_us or cause == "clock_step"
@@ -496,40 +540,46 @@ class Keeping(RuleBasedStateMachine):
             one = self.world.footage.get(key)
             if one is None:
                 ruled = len(self.world.rules[camera])
-                one = self.world.footage[key] = Footage(camera, t0_us, t1_us, seen_us, ruled, path, size)
-            assert (one.t0_us, one.t1_us, one.path, one.bytes) == (t0_us, t1_us, path, size)
+                one = self.world.footage[key] = Footage(camera, t0_us, t1_us, seen_us, ruled, path, size, volume)
+            assert (one.t0_us, one.t1_us, one.path, one.bytes, one.volume) == (t0_us, t1_us, path, size, volume)
             if state == "present":
                 assert one.is_there
-                there.add(path)
+                there.add((volume, path))
             elif one.is_there:
                 kept_by = self.world.kept_by(camera, one, now, seen_us)
                 assert not kept_by, f"{key} is {state}, though it is kept by {kept_by}"
                 one.is_there = False
             assert (state == "present") == (del_leaf is None)
-            assert state == "present" or del_leaf < signed or (volume / path).exists(), (
-                "unlinked, and nobody signed why"
-            )
+            is_hidden = self.is_away and volume == OTHER
+            is_signed = state == "present" or del_leaf < signed
+            assert is_signed or is_hidden or (self._folder(volume) / path).exists(), "unlinked, and nobody signed why"
             assert (state == "gone") == (done_leaf is not None)
         assert known == set(self.world.footage)
         for stream_id, next_n, prev, t1_us in self._rows("SELECT id, next_n, prev, t1_us FROM streams"):
             assert ends.get(stream_id, (next_n, prev, t1_us)) == (next_n, prev, t1_us)
         self._files_are(there)
 
-    def _files_are(self, there: set[str]) -> None:
-        """What is there has its file, of its size; what else lies there is going, or about to get its row."""
-        volume = self.store.layout.volume()
-        paths = [path for path in volume.rglob("*.mp4") if not path.is_relative_to(volume / "hold")]
-        found = {str(path.relative_to(volume)): path.stat().st_size for path in paths}
-        sizes = {one.path: one.bytes for one in self.world.footage.values()}
-        assert {path: found.get(path) for path in there} == {path: sizes[path] for path in there}
-        going = {path for (path,) in self._rows("SELECT path FROM items WHERE state = 'going'")}
-        unknown = set(found) - there - going
+    def _folder(self, volume: str) -> Path:
+        return self._other if volume == OTHER else self.root / "data" / "media" / "main"
+
+    def _files_are(self, there: set[tuple[str, str]]) -> None:
+        """What is there has its file, of its size; what else lies there is going, about to get its row, or left behind
+        on a disk that was away."""
+        here = ["main"] if self.is_away else ["main", OTHER]
+        found = {(name, path): size for name in here for path, size in _media(self._folder(name)).items()}
+        sizes = {(one.volume, one.path): one.bytes for one in self.world.footage.values()}
+        wanted = {key for key in there if key[0] in here}
+        assert {key: found.get(key) for key in wanted} == {key: sizes[key] for key in wanted}
+        going = set(self._rows("SELECT volume, path FROM items WHERE state = 'going'"))
+        left = set(self._rows("SELECT volume, path FROM left_behind"))
+        unknown = set(found) - there - going - left
         heads = {f"{n}-" for (n,) in self._rows("SELECT next_n FROM streams")}
-        assert all(Path(path).name.startswith(tuple(heads)) for path in unknown), unknown
+        assert all(Path(path).name.startswith(tuple(heads)) for _, path in unknown), unknown
 
     def _nothing_is_kept_too_long(self, report: Reconciliation) -> None:
         """By the clocks that the box has, all that is past its target is gone."""
-        assert {one.code for one in report.because} <= {"under_export"}
+        away = {"volume_away", "volume_missing"} if self.is_away else set()
+        assert {one.code for one in report.because} <= {"under_export", *away}
         assert report.should == report.did + sum(one.count for one in report.because)
         now, world = self.clock.read(), self.world
         elapsed_us = self.store.elapsed_us()
@@ -537,7 +587,7 @@ class Keeping(RuleBasedStateMachine):
             one = world.footage[stream_id, n]
             days = max(world.rules[one.camera][-1].target_days, world.floor_days(one))
             is_due = min(now.utc_us, one.t1_us + elapsed_us - leaf_us) >= world.goes_us(one, days)
-            if one.is_there and is_due:
+            if one.is_there and is_due and not (self.is_away and one.volume == OTHER):
                 assert world.kept_by(one.camera, one, now, self.clock.mono_total)
 
     # -- asking
@@ -575,8 +625,11 @@ class Keeping(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "store"):
             self.disk.mend()
+            if self.is_away:
+                self._plug_in()
             try:
                 self._start(is_reboot=True)
+                self.store.tend()
                 self._compare()
                 assert verify(self.store) == []
             finally:
@@ -584,8 +637,14 @@ class Keeping(RuleBasedStateMachine):
                 shutil.rmtree(self.root)
 
 
-_ITEMS = """SELECT stream_id, n, kind, t0_us, t1_us, prev, leaf_hash, path, bytes, state, del_leaf, done_leaf, cause
-    FROM items ORDER BY stream_id, n"""
+def _media(folder: Path) -> dict[str, int]:
+    """Files of footage under their own names, and their sizes."""
+    paths = [path for path in folder.rglob("*.mp4") if path.relative_to(folder).parts[0] not in ("hold", "spool")]
+    return {str(path.relative_to(folder)): path.stat().st_size for path in paths}
+
+
+_ITEMS = """SELECT stream_id, n, kind, t0_us, t1_us, prev, leaf_hash, path, bytes, state, del_leaf, done_leaf, cause,
+    volume FROM items ORDER BY stream_id, n"""
 
 _RULES = "SELECT camera_id, floor_days, target_days, margin_days, protection, record FROM rules ORDER BY leaf_index"
 
@@ -614,7 +673,10 @@ def disk() -> Iterator[Disk]:
         pytest.MonkeyPatch.context() as patch,
     ):
         root = Path(folder)
-        new_store(root / "template", FakeClock(), "gate", "yard").close()
+        store = new_store(root / "template", FakeClock(), "gate", "yard")
+        for camera, volume in (("gate", "main"), ("yard", OTHER)):
+            store.cameras.change(camera, ManagedBy.API, {"volume": volume})
+        store.close()
         patch.setattr(Database, "prepare", lambda itself: None)  # the template has this program's schema
         patch.setattr(database, "create_engine", _Engines())
         Keeping.template, Keeping.disk = root / "template", Disk(patch, root)
