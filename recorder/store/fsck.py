@@ -36,6 +36,7 @@ from recorder.store.log.note import Checkpoint, body_of, read_body, signatures_b
 from recorder.store.log.succession import LEAF
 from recorder.store.log.tree import Frontier, leaf_hash, restore
 from recorder.store.places import IDENTITY, MAY_LIE_THERE
+from recorder.store.receipts import is_waiting
 from recorder.store.records import AnchorKind, MediaState, Outsider, Segment, camera_of, segment_id_of
 from recorder.store.rotation import check_chain
 from recorder.store.rules import rules_of
@@ -547,6 +548,13 @@ def _tells(leaf: Leaf | None, kind: str, row: Mapping[Any, Any]) -> bool:
     return int(leaf.fields["n0"]) <= int(row["n"]) <= int(leaf.fields["n1"])
 
 
+def _tells_part(leaf: Leaf | None, kind: str, row: Mapping[Any, Any]) -> bool:
+    """Likewise of some of the items that a row names."""
+    if leaf is None or leaf.type != kind or leaf.fields.get("stream") != row["stream_id"]:
+        return False
+    return int(leaf.fields["n0"]) <= int(row["n1"]) and int(leaf.fields["n1"]) >= int(row["n0"])
+
+
 def _compare(connection: Connection, index: int, body: bytes, leaf: Leaf) -> Iterator[Finding]:
     stream_id, n = str(leaf.fields.get("stream")), leaf.fields.get("n")
     name = f"{stream_id}.{n}"
@@ -613,9 +621,11 @@ _BREACH = ("n0", "n1", "floor_days", "short_us", "bytes", "volume")
 
 
 def _compare_done(connection: Connection, index: int, leaf: Leaf) -> Iterator[Finding]:
-    receipts, facts = tables.receipts.c, leaf.fields
-    told = (receipts.stream_id == facts.get("stream")) & receipts.n0.between(facts.get("n0"), facts.get("n1"))
-    query = select(receipts.leaf_index).where(told, receipts.done_leaf.is_distinct_from(index))
+    """It is the last that reports a receipt, or one before that."""
+    of, facts = tables.receipts.c, leaf.fields
+    told = (of.stream_id == facts.get("stream")) & (of.n0 <= facts.get("n1")) & (of.n1 >= facts.get("n0"))
+    is_open = of.done_leaf.is_(None) & ~is_waiting()
+    query = select(of.leaf_index).where(told, of.leaf_index < index, is_open | (of.done_leaf < index))
     for announced in connection.execute(query).scalars().all():
         yield Finding(5, f"receipt {announced}", f"log entry {index} reports it, and its row does not say so")
 
@@ -638,7 +648,7 @@ def _have_leaves(store: Store, connection: Connection) -> Iterator[Finding]:
     for row in connection.execute(select(tables.receipts)).mappings().all():
         kinds = {"del": row["leaf_index"], "del.done": row["done_leaf"]}
         telling = [(kind, _leaf(store, connection, index)) for kind, index in kinds.items() if index is not None]
-        if not all(_tells(leaf, kind, {**row, "n": row["n0"]}) for kind, leaf in telling):
+        if not all(_tells_part(leaf, kind, row) for kind, leaf in telling):
             yield Finding(5, f"receipt {row['leaf_index']}", "no leaf tells of it")
 
 

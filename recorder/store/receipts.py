@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
 
 from config.times import parse_us
 from recorder.errors import CatalogueCorrupt
@@ -17,7 +17,7 @@ from recorder.store import tables
 from recorder.store.database import Database
 from recorder.store.ledger import Ledger
 from recorder.store.log.leaves import Leaf
-from recorder.store.records import Receipt
+from recorder.store.records import MediaState, Receipt
 
 _R = tables.receipts.c
 
@@ -32,9 +32,19 @@ def announced(connection: Connection, index: int, stream_id: str, n0: int, n1: i
 
 
 def reported(connection: Connection, index: int, stream_id: str, n0: int, n1: int) -> None:
-    """Likewise of which receipts the `del.done` entry of that index tells; one may tell of several."""
-    chosen = (_R.stream_id == stream_id) & (_R.n0 >= n0) & (_R.n1 <= n1) & _R.done_leaf.is_(None)
-    connection.execute(update(tables.receipts).where(chosen).values(done_leaf=index))
+    """Likewise of which receipts the `del.done` entry of that index is the last; one may tell of several, or of a part.
+
+    Called behind what it says of the items: a receipt is done once none of its media is still to be unlinked.
+    """
+    chosen = (_R.stream_id == stream_id) & (_R.n0 <= n1) & (_R.n1 >= n0) & _R.done_leaf.is_(None)
+    connection.execute(update(tables.receipts).where(chosen, ~is_waiting()).values(done_leaf=index))
+
+
+def is_waiting() -> ColumnElement[bool]:
+    """Of a receipt: whether some of its media is still to be unlinked."""
+    items = tables.items.c
+    mine = (items.stream_id == _R.stream_id) & items.n.between(_R.n0, _R.n1)
+    return exists().where(mine, items.state == MediaState.GOING.value)
 
 
 class Receipts:

@@ -683,7 +683,6 @@ class Segments:
         with self._database.write() as connection:
             for stream_id, n0, n1 in _ranges(keys):
                 entry = self._ledger.append(connection, "del.done", {"stream": stream_id, "n0": n0, "n1": n1})
-                reported(connection, entry.index, stream_id, n0, n1)
                 chosen = (
                     (tables.items.c.stream_id == stream_id)
                     & tables.items.c.n.between(n0, n1)
@@ -691,6 +690,7 @@ class Segments:
                 )
                 mark = {"state": MediaState.GONE.value, "done_leaf": entry.index}
                 connection.execute(update(tables.items).where(chosen).values(**mark))
+                reported(connection, entry.index, stream_id, n0, n1)
 
 
 def _stuck(row: Mapping[Any, Any], error: StoreError, *, is_tried: bool) -> Stuck:

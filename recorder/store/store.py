@@ -136,18 +136,21 @@ class Store:
         self.receipts = Receipts(self.database, self.ledger)
         self.erasures = Erasures(layout, self.database, self.ledger, clock, signed_if_possible)
         self.overwriting = Overwriting(self.database, self.ledger)
-        self._segments = Segments(
-            layout,
+        self._segments = self._made_segments(with_sm3=sm)
+
+    def _made_segments(self, *, with_sm3: bool) -> Segments:
+        return Segments(
+            self.layout,
             self.database,
             self.ledger,
-            clock,
-            zone,
-            keeping.floor_days,
+            self._clock,
+            self.zone,
+            self.keeping.floor_days,
             self._checkpoints.sign,
             self.disks,
             self.cameras.pin,
             self.held,
-            with_sm3=sm,
+            with_sm3=with_sm3,
         )
 
     # -- opening and closing

@@ -5,9 +5,8 @@ from pathlib import Path
 from config.times import DAY_US, HOUR_US, SECOND_US
 from recorder.causes import Cause
 from recorder.store.records import Recorded, Sample
-from retention.evidence import holds as desk
 from retention.sweep import sweep
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import hold, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 
@@ -22,8 +21,8 @@ def test_footage_that_only_a_hold_keeps_is_no_day_held(tmp_path: Path) -> None:
     clock.advance(1)
     record(store, clock, SECOND * 6)
     old = segments(store, clock)
-    hold, _ = desk.place(store, ["gate"], old[0].t0_us, old[0].t1_us, "case", "reason")
-    held = [(hold.t0_us, hold.t1_us)]
+    placed = hold(store, ["gate"], old[0].t0_us, old[0].t1_us)
+    held = [(placed.t0_us, placed.t1_us)]
     before = store.reach(STREAM, 0, held)
     clock.advance(40 * 86400)
     record(store, clock, SECOND * 4)
@@ -46,7 +45,7 @@ def test_footage_between_holds_counts_as_far_as_it_hangs_together(tmp_path: Path
     record(store, clock, SECOND * 8)
     old = segments(store, clock)
     for one in (old[0], old[2]):
-        desk.place(store, ["gate"], one.t0_us, one.t1_us, "case", "reason")
+        hold(store, ["gate"], one.t0_us, one.t1_us)
     clock.advance(40 * 86400)
     sweep(store, clock)
     record(store, clock, SECOND * 4)

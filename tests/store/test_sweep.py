@@ -233,7 +233,7 @@ def test_footage_of_an_export_and_footage_not_old_enough_are_told_apart(tmp_path
     for camera in ("gate", "yard"):
         record(store, clock, SECOND * 4, camera)
     gate, yard = (segments(store, clock, camera) for camera in ("gate", "yard"))
-    desk.place(store, ["yard"], yard[0].t0_us, yard[0].t1_us, "case", "reason")
+    hold(store, ["yard"], yard[0].t0_us, yard[0].t1_us)
     clock.advance(40 * 86400)
     store.exports.ask("gate.main", gate[0].t0_us, gate[0].t1_us, "case 7", "letter")
     report = sweep(store, clock)

@@ -11,9 +11,8 @@ from appliance.health.admitting import Admissions
 from appliance.health.survey import DAYS_A_LOOK, SAMPLE, Meter, Survey
 from config.times import DAY_US, HOUR_US, parse_us
 from recorder.store.records import ManagedBy, Recorded, Sample
-from retention.evidence import holds as desk
 from retention.forecast import ASSUMED_BITRATE_BPS, Room, bytes_a_day
-from tests.fakes.box import new_store, record, segments
+from tests.fakes.box import hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
 
@@ -136,12 +135,12 @@ def test_held_bytes_are_told_and_holds_that_overlap_count_once(tmp_path: Path) -
     record(store, clock, SECOND * 6)
     found = segments(store, clock)
     survey = Survey(store)
-    desk.place(store, ["gate", "yard"], found[0].t0_us, found[1].t1_us, "case", "reason")
-    second, _ = desk.place(store, ["gate"], found[1].t0_us, found[2].t1_us, "case", "reason")
+    hold(store, ["gate", "yard"], found[0].t0_us, found[1].t1_us)
+    second = hold(store, ["gate"], found[1].t0_us, found[2].t1_us)
     survey.look(store.cameras.all(), clock.utc_us)
     assert survey.of("gate").held_bytes == sum(one.bytes for one in found)
     assert survey.of("yard").held_bytes == 0
-    desk.release(store, second.id, "done")
+    release(store, second.id)
     survey.look(store.cameras.all(), clock.utc_us)
     assert survey.of("gate").held_bytes == sum(one.bytes for one in found[:2])
 
