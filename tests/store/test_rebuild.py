@@ -245,8 +245,8 @@ def _overwritten(store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 
 
 def _held(store: Store) -> None:
-    placed = hold(store, ["yard"], 0, 2**50, review_us=2**50, padding_before_s=3)
-    store.holds.review(placed.id, 2**51, "later", "Li")
+    placed = hold(store, ["yard"], 0, 2**52, review_us=2**52, padding_before_s=3)
+    store.holds.review(placed.id, 2**51 + 1, "later", "Li")
     store.holds.review(placed.id, None, "never", "Li")
     one, two, *_ = store.held.all_media(placed.id)
     store.held.tell(placed.id, one, Damage.ALTERED)
