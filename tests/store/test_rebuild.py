@@ -66,7 +66,7 @@ UNLOGGED: dict[str, set[str]] = {
     "records": {"salt", "body"},
     "cameras": {
         "name", "url", "username", "enabled", "transport", "audio", "allow_basic", "protection", "floor_days",
-        "target_days", "purpose",
+        "target_days", "purpose", "volume",
         "password_file", "ca_file",  # of the configuration file, which tells them again
         "description",  # what the camera says at the next connection
     },
