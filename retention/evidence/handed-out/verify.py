@@ -32,7 +32,7 @@ def fail(name, what):
     print(f"FAIL {''.join(one if one.isprintable() else '?' for one in name)}: {what}")
 
 
-NUMBER = r"(?:0|[1-9][0-9]{0,15})"
+NUMBER = r"(?:0|[1-9][0-9]{0,14})"
 STREAM = r"[a-z0-9][a-z0-9_-]*\.[a-z]+"
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig|\.tsr)?|claim\.json|custody\.jsonl"

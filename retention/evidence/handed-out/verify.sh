@@ -18,7 +18,7 @@ theirs=${2:-}
 case $theirs in '') ;; /*) roots=$theirs ;; *) roots=$PWD/$theirs ;; esac
 cd "$(dirname "$0")" || exit 2
 
-for tool in sha256sum openssl xxd awk basename cat cmp comm cut dirname find grep head mkdir mktemp rm sed sort tail tee tr uniq; do
+for tool in sha256sum openssl xxd awk cat cmp comm cut dirname find grep head mkdir mktemp paste rm sed sort split tail tr uniq; do
     command -v "$tool" >/dev/null 2>&1 || { echo "This needs $tool, which is not installed."; exit 2; }
 done
 temp=$(mktemp -d) || exit 2
@@ -40,7 +40,7 @@ fail() { # file, sentence. Names may hold anything, such as what makes a termina
 
 # 1. There are files of known names alone; each is listed, each listed one is there, and is what it was (sha256sum).
 stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
-number='(0|[1-9][0-9]{0,15})'
+number='(0|[1-9][0-9]{0,14})'
 names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log(\.sm2|-(0|[1-9][0-9]{0,3}))?\.pub\.pem"
 names="$names|files\.pdf|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr|[0-9a-f]{8}\.note)"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
@@ -53,9 +53,12 @@ grep -vE "^($names)\$" "$temp/found" | while IFS= read -r name; do fail "$name" 
 find . -type d ! -path . | sed 's|^\./||' | grep -vE "^(keys|media(/$stream_name)?|proof(/(anchors|heads))?)\$" |
     while IFS= read -r name; do fail "$name" "No folder of a package has such a name."; done
 if [ -s "$temp/problems" ]; then echo "NOT GOOD. 未通过校验"; exit 1; fi
-find SHA256SUMS claim.json proof -type f ! -name '*.tsr' | while IFS= read -r name; do
-    tr -d '\000' <"$name" | cmp -s - "$name" || fail "$name" "There is a null byte in it."
-done
+find SHA256SUMS claim.json proof -type f ! -name '*.tsr' >"$temp/texts"
+if [ -n "$(find SHA256SUMS claim.json proof -type f ! -name '*.tsr' -exec cat {} + 2>/dev/null | tr -cd '\000' | head -c 1 | xxd -p)" ]; then
+    while IFS= read -r name; do
+        tr -d '\000' <"$name" | cmp -s - "$name" || fail "$name" "There is a null byte in it."
+    done <"$temp/texts"
+fi
 [ "$(tail -c 1 SHA256SUMS | xxd -p)" = 0a ] || fail SHA256SUMS "Its last line is cut off."
 grep -vE "^[0-9a-f]{64}  ($names)\$" SHA256SUMS | grep -q . && fail SHA256SUMS "A line cannot be read."
 cut -c67- SHA256SUMS | sort >"$temp/listed"
@@ -118,50 +121,69 @@ node() { # left, right: their node becomes $made. Neighbours share most of their
     fi
 }
 
-proved() { # index, entry hash, hashes on the way
-    fn=$1 sn=$((size - 1)) at=$2
-    shift 2
-    [ "$fn" -lt "$size" ] || return 1
-    for step; do
-        [ "$sn" -gt 0 ] || return 1
-        if [ $((fn % 2)) -eq 1 ] || [ "$fn" -eq "$sn" ]; then
-            node "$step" "$at"
-            at=$made
-            while [ "$fn" -gt 0 ] && [ $((fn % 2)) -eq 0 ]; do fn=$((fn / 2)) sn=$((sn / 2)); done
-        else
-            node "$at" "$step"
-            at=$made
-        fi
-        fn=$((fn / 2)) sn=$((sn / 2))
-    done
-    [ "$sn" -eq 0 ] && [ "$at" = "$root" ]
-}
-
 grep -qvE "^$number( [0-9a-f]{64})*\$" proof/paths.txt && fail proof/paths.txt "A line cannot be read."
 for name in proof/leaves.jsonl proof/paths.txt; do
     [ "$(tail -c 1 "$name" | xxd -p)" = 0a ] || fail "$name" "Its last line is cut off."
 done
 cut -d' ' -f1 proof/paths.txt | sort -nuc 2>/dev/null || fail proof/leaves.jsonl "An entry stands twice, or out of order."
-: >"$temp/entries"
-: >"$temp/heads"
 for name in proof/leaves.jsonl proof/paths.txt claim.json; do
     [ -r "$name" ] || { fail "$name" "It is not there, or cannot be read."; echo "NOT GOOD. 未通过校验"; exit 1; }
 done
-exec 3<proof/leaves.jsonl 4<proof/paths.txt
-while IFS= read -r entry <&3; do
-    IFS= read -r line <&4 || { fail proof/paths.txt "It has fewer lines than there are entries."; break; }
-    index=${line%% *}
-    printf '%s\n' "$index" | grep -qE "^$number\$" || continue
-    hash=$({ printf '\000'; printf %s "$entry"; } | sha256sum | cut -c1-64)
-    # shellcheck disable=SC2086 # the hashes on the way are words
-    if [ "$line" = "$index" ]; then set --; else set -- ${line#* }; fi
-    proved "$index" "$hash" "$@" || fail proof/leaves.jsonl "Entry $index does not lead to the checkpoint's root."
-    printf '%s %s %s\n' "$index" "$hash" "$entry" >>"$temp/entries"
+# All of one level are hashed at once: a process for each of them would take hours for a day of footage.
+mkdir "$temp/pairs" || exit 2
+line=0
+while IFS= read -r entry; do
+    line=$((line + 1))
+    { printf '\000'; printf %s "$entry"; } >"$temp/pairs/$line" || unchecked "there is no room in $temp."
+done <proof/leaves.jsonl
+there=$line ways=$(grep -c '' proof/paths.txt)
+[ "$ways" -ge "$there" ] || fail proof/paths.txt "It has fewer lines than there are entries."
+[ "$ways" -le "$there" ] || fail proof/paths.txt "It has more lines than there are entries."
+hashes() { # of the files that stand in pairs, by their names
+    (cd "$temp/pairs" && find . -type f -exec sha256sum {} +) | sed 's|^\(.*\)  \./|\1 |'
+    rm -rf "$temp/pairs"
+    mkdir "$temp/pairs"
+}
+hashes | sort -n -k 2 | cut -d' ' -f1 >"$temp/hashes"
+[ "$(grep -c '' "$temp/hashes")" -eq "$there" ] || unchecked "there is no room in $temp."
+cut -d' ' -f1 proof/paths.txt | paste -d' ' - "$temp/hashes" proof/leaves.jsonl | grep -E "^$number [0-9a-f]{64} ." >"$temp/entries"
+cut -d' ' -f1 "$temp/entries" >"$temp/indexes"
+cat >"$temp/walk.awk" <<'AWK'
+# A line is an entry on its way to the root: index, RFC 9162's fn and sn (2.1.3.2), the hash so far, those still to come.
+# =N stands for the hash of the Nth of the pairs that were hashed.
+FILENAME == sums { made[++known] = $1; next }
+substr($4, 1, 1) == "=" { $4 = made[substr($4, 2) + 0] }
+NF == 4 || $3 <= 0 { print; next }
+{
+    fn = $2; sn = $3; pair = $4 $5
+    if (fn % 2 == 1 || fn == sn) {
+        pair = $5 $4
+        while (fn > 0 && fn % 2 == 0) { fn = int(fn / 2); sn = int(sn / 2) }
+    }
+    if (!(pair in number)) { number[pair] = ++count; print "01" pair >pairs }
+    printf "%s %.0f %.0f =%d", $1, int(fn / 2), int(sn / 2), number[pair]
+    for (k = 6; k <= NF; k++) printf " %s", $k
+    print ""
+}
+AWK
+paste -d' ' "$temp/hashes" proof/paths.txt | awk -v last="$((size - 1))" \
+    '$2 ~ /^[0-9]+$/ { $1 = $2 " " $2 " " last " " $1; $2 = ""; $0 = $0; $1 = $1; print }' >"$temp/ways"
+: >"$temp/made"
+while :; do
+    : >"$temp/hex"
+    awk -v sums="$temp/made" -v pairs="$temp/hex" -f "$temp/walk.awk" "$temp/made" "$temp/ways" >"$temp/further" ||
+        unchecked "awk did not finish; is there room in $temp?"
+    cat "$temp/further" >"$temp/ways"
+    [ -s "$temp/hex" ] || break
+    (cd "$temp/pairs" && xxd -r -p "$temp/hex" | split -a 5 -b 65 -)
+    hashes | sort -k 2 | cut -d' ' -f1 >"$temp/made"
+    [ "$(grep -c '' "$temp/made")" -eq "$(grep -c '' "$temp/hex")" ] || unchecked "there is no room in $temp."
 done
-IFS= read -r line <&4 && fail proof/paths.txt "It has more lines than there are entries."
-exec 3<&- 4<&-
-[ -s "$temp/problems" ] || [ "$(grep -c '' "$temp/entries")" -eq "$(grep -c '' proof/leaves.jsonl)" ] ||
-    unchecked "there is no room in $temp."
+awk -v size="$size" -v root="$root" '$2 $3 "" == "00" && NF == 4 && $4 "" == root "" && $1 + 0 < size + 0 { print $1 }' "$temp/ways" |
+    sort >"$temp/proved"
+sort "$temp/indexes" | comm -23 - "$temp/proved" | sort -n | while IFS= read -r index; do
+    fail proof/leaves.jsonl "Entry $index does not lead to the checkpoint's root."
+done
 
 # 6. The log's first entry names the first key; each entry about a key names the one that follows, and both keys signed
 # that it does; the last one signed what is here; the papers name any of them.
@@ -213,15 +235,26 @@ else
 fi
 
 # 7. Beats bind where the chain of every stream stood: the vectors are those that the beats hash.
-for name in proof/heads/*.json; do
-    index=$(basename "$name" .json)
-    hash=$(sha256sum <"$name" | cut -c1-64)
-    grep "^$index " "$temp/entries" | grep '"type":"beat"' | grep -q "\"heads\":\"$hash\"" ||
-        fail "$name" "It is not what the beat of entry $index binds."
-    head="\"[^\"\\\\]+\":\\[$number,\"[0-9a-f]{64}\"\\]"
-    [ "$(grep -c '' "$name")" -eq 1 ] && grep -qE "^\\{($head(,$head)*)?\\}\$" "$name" ||
-        fail "$name" "It is not a vector of heads, in the form that this log writes."
-    printf '%s %s\n' "$index" "$(cat "$name")" >>"$temp/heads"
+cat >"$temp/vectors.awk" <<'AWK'
+BEGIN {
+    for (k = 0; k < 64; k++) hash = hash "[0-9a-f]"
+    for (k = 0; k < 14; k++) digits = digits "[0-9]?"
+    head = "\"[^\"\\\\]+\":\\[(0|[1-9]" digits "),\"" hash "\"\\]"
+    form = "^[{](" head "(," head ")*)?[}]$"
+}
+FNR == 1 { at = FILENAME; gsub(/.*\/|\.json$/, "", at); if ($0 ~ form) print at, $0 }
+FNR == 2 { print at, "-" }
+AWK
+vectors() { find proof/heads -type f -name '*.json' "$@" 2>/dev/null; }
+vectors -exec sha256sum {} + | sed 's|^\(.\{64\}\)  .*/\(.*\)\.json$|\2 \1|' | sort >"$temp/hashed"
+sed -n 's/^\([0-9]*\) .*"heads":"\([0-9a-f]\{64\}\)".*"type":"beat".*$/\1 \2/p' "$temp/entries" | sort >"$temp/beats"
+comm -23 "$temp/hashed" "$temp/beats" | while read -r index _; do
+    fail "proof/heads/$index.json" "It is not what the beat of entry $index binds."
+done
+vectors -exec awk -f "$temp/vectors.awk" {} + | sort -n >"$temp/heads"
+cut -d' ' -f1 "$temp/heads" | sort | uniq -u >"$temp/formed"
+cut -d' ' -f1 "$temp/hashed" | comm -23 - "$temp/formed" | while read -r index; do
+    fail "proof/heads/$index.json" "It is not a vector of heads, in the form that this log writes."
 done
 
 # 8. An authority outside says when the log had its first entries (RFC 3161): the text that it stamped is that of an older
@@ -686,7 +719,6 @@ END {
 }
 AWK
 sort -n "$temp/entries" >"$temp/sorted"
-sort -n "$temp/heads" -o "$temp/heads"
 stream=$(claim stream) floor=$(claim floor_days)
 case $floor in '' | *[!0-9]*) floor=30 ;; esac
 [ "$floor" -ge 30 ] || floor=30 # order 168, article 28
