@@ -830,22 +830,43 @@ MUTATIONS: tuple[Callable[[Path], None], ...] = (flipped, truncated, Path.unlink
 OF_THE_KIND = (package.KEY, package.SUMS, package.SUMS_SIGNATURE)
 
 
+@pytest.fixture(scope="module")
+def slight(tmp_path_factory: pytest.TempPathFactory) -> Honest:
+    """One file of each kind, or two: one run, one stamp and one cosignature, of the same checkpoint."""
+    clock, folder, place = FakeClock(), tmp_path_factory.mktemp("slight"), tmp_path_factory.mktemp("slight authority")
+    with authority(place) as one:
+        store = new_store(folder, clock, "gate")
+        begun_us = clock.read().utc_us
+        record(store, clock, SECOND * 5)
+        stamped(store, clock, one)
+        cosigned(store, clock)
+        start_us, end_us = begun_us + 2_000_000, begun_us + 3_000_000
+        store.exports.ask("gate.main", start_us, end_us, "case 7", "letter")
+        wanted = Wanted("gate", start_us, end_us, "case 7")
+        export(store, wanted, folder / "package", clock, "0", stamper=anchorer(store, clock, one))
+        key, fingerprint = load_key(store.layout.key), store.fingerprint
+        store.close()
+    return Honest(folder / "package", fingerprint, one.roots, key)
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=["flipped", "truncated", "removed"])
-def test_each_file_with_one_change(honest: Honest, tmp_path: Path, mutation: Callable[[Path], None]) -> None:
+def test_each_file_with_one_change(slight: Honest, tmp_path: Path, mutation: Callable[[Path], None]) -> None:
     """Every single one is found, and the file named; the scripts themselves are judged by the other two."""
 
     def each(name: str) -> None:
-        folder = honest.copy(tmp_path / name)
+        folder = slight.copy(tmp_path / name)
         mutation(folder / name)
         for verifier, script in zip(VERIFIERS, ("", "verify.sh", "verify.py"), strict=True):
             if name == script:
                 continue
-            good, said = verifier(folder, honest.fingerprint)
+            good, said = verifier(folder, slight.fingerprint)
             assert not good, (name, verifier)
             assert name in said, (name, verifier, said)
 
+    assert ours(slight.folder, slight.fingerprint, slight.roots) == (True, "")
+    assert {"note", "tsr", "pdf", "mp4"} <= {name.rpartition(".")[2] for name in names(slight.folder)}
     with ThreadPoolExecutor(2) as workers:  # they wait for other programs, a hundred and more
-        assert len(list(workers.map(each, names(honest.folder)))) > 30
+        list(workers.map(each, names(slight.folder)))
 
 
 def test_a_discard_after_its_time_is_lawful_and_one_under_a_hold_is_not(tmp_path: Path) -> None:

@@ -588,18 +588,7 @@ def check_anchors(entries, origin, size, root, roots):
     cosigned = cosigned_by(entries)
     for old in sorted({int(name.partition(".")[0]) for name in names}):
         name = f"proof/anchors/{old}"
-        body, told = read(f"{name}.body"), read(f"{name}.path").decode("ascii", "replace")
-        lines = body.decode("utf-8", "replace").split("\n")
-        try:
-            old_root = base64.b64decode(lines[2], validate=True)
-        except (ValueError, IndexError):
-            old_root = b""
-        if lines[:2] != [origin, str(old)] or lines[3:] != [""]:
-            fail(f"{name}.body", "It is not a checkpoint of this log, of that size.")
-        path = [bytes.fromhex(one) for one in re.findall("^[0-9a-f]{64}$", told, re.MULTILINE)]
-        form = re.fullmatch(f"{old} {size}\n(?:[0-9a-f]{{64}}\n)*", told)
-        if not form or not goes_on(old, size, old_root, root, path):
-            fail(f"{name}.path", "The older checkpoint is no beginning of this log.")
+        body = check_older(name, old, origin, size, root)
         notes = [one for one in names if one.startswith(f"{old}.") and one.endswith(".note")]
         for note in notes:
             found = check_cosignature(f"proof/anchors/{note}", body, cosigned.get(note))
@@ -619,6 +608,23 @@ def check_anchors(entries, origin, size, root, roots):
     for note in sorted(set(cosigned) - good):
         fail(f"proof/anchors/{note}", "The log tells of this cosignature, and it is not there, or not good.")
     return seen
+
+
+def check_older(name, old, origin, size, root):
+    """An older checkpoint, from which this log goes on: its text."""
+    body, told = read(f"{name}.body"), read(f"{name}.path").decode("ascii", "replace")
+    lines = body.decode("utf-8", "replace").split("\n")
+    try:
+        old_root = base64.b64decode(lines[2], validate=True)
+    except (ValueError, IndexError):
+        old_root = b""
+    if lines[:2] != [origin, str(old)] or lines[3:] != [""]:
+        fail(f"{name}.body", "It is not a checkpoint of this log, of that size.")
+    path = [bytes.fromhex(one) for one in re.findall("^[0-9a-f]{64}$", told, re.MULTILINE)]
+    form = re.fullmatch(f"{old} {size}\n(?:[0-9a-f]{{64}}\n)*", told)
+    if not form or not goes_on(old, size, old_root, root, path):
+        fail(f"{name}.path", "The older checkpoint is no beginning of this log.")
+    return body
 
 
 def cosigned_by(entries):
