@@ -211,6 +211,7 @@ def run(folder: Path, *command: str) -> tuple[bool, str]:
 
 TOOLS = [
     "awk",
+    "basename",
     "cat",
     "cmp",
     "comm",

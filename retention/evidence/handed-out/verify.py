@@ -559,7 +559,7 @@ def check_heads(entries):
         else:
             vector = json.loads(text)
             canonical = json.dumps(vector, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-            is_vector = isinstance(vector, dict) and all(map(is_head, vector.values()))
+            is_vector = isinstance(vector, dict) and all(map(is_head, vector.values())) and all(map(IS_STREAM, vector))
             if not is_vector or canonical != text:
                 fail(f"proof/heads/{name}", "It is not a vector of heads, in the form that this log writes.")
                 raise ValueError("heads")

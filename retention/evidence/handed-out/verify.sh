@@ -18,10 +18,11 @@ theirs=${2:-}
 case $theirs in '') ;; /*) roots=$theirs ;; *) roots=$PWD/$theirs ;; esac
 cd "$(dirname "$0")" || exit 2
 
-for tool in sha256sum openssl xxd awk cat cmp comm cut dirname find grep head mkdir mktemp paste rm sed sort split tail tr uniq; do
+for tool in sha256sum openssl xxd awk basename cat cmp comm cut dirname find grep head mkdir mktemp paste printf rm sed sort split tail tr uniq; do
     command -v "$tool" >/dev/null 2>&1 || { echo "This needs $tool, which is not installed."; exit 2; }
 done
 temp=$(mktemp -d) || exit 2
+case $temp in /*) ;; *) temp=$PWD/$temp ;; esac
 trap 'rm -rf "$temp"' EXIT
 : >"$temp/problems"
 if [ $# -gt 2 ]; then (shift 2; printf '%s\n' "$@"); fi >"$temp/named"
@@ -31,7 +32,7 @@ unchecked() { # why: what cannot be checked is never good
     kill -TERM "$$"
     exit 2
 }
-trap 'exit 2' TERM
+trap 'trap - EXIT; rm -rf "$temp"; exit 2' TERM # some shells end with 0 else
 fail() { # file, sentence. Names may hold anything, such as what makes a terminal show something else
     case $1 in 说明.txt) name_=$1 ;; *) name_=$(printf %s "$1" | tr -c '\040-\176' '?') ;; esac
     printf 'FAIL %s: %s\n' "$name_" "$2"
@@ -58,6 +59,7 @@ if [ -n "$(find SHA256SUMS claim.json proof -type f ! -name '*.tsr' -exec cat {}
     while IFS= read -r name; do
         tr -d '\000' <"$name" | cmp -s - "$name" || fail "$name" "There is a null byte in it."
     done <"$temp/texts"
+    [ -s "$temp/problems" ] || unchecked "there is no room in $temp."
 fi
 [ "$(tail -c 1 SHA256SUMS | xxd -p)" = 0a ] || fail SHA256SUMS "Its last line is cut off."
 grep -vE "^[0-9a-f]{64}  ($names)\$" SHA256SUMS | grep -q . && fail SHA256SUMS "A line cannot be read."
@@ -121,7 +123,11 @@ node() { # left, right: their node becomes $made. Neighbours share most of their
     fi
 }
 
-grep -qvE "^$number( [0-9a-f]{64})*\$" proof/paths.txt && fail proof/paths.txt "A line cannot be read."
+if grep -qvE "^$number( [0-9a-f]{64})*\$" proof/paths.txt; then
+    fail proof/paths.txt "A line cannot be read."
+    echo "NOT GOOD. 未通过校验"
+    exit 1
+fi
 for name in proof/leaves.jsonl proof/paths.txt; do
     [ "$(tail -c 1 "$name" | xxd -p)" = 0a ] || fail "$name" "Its last line is cut off."
 done
@@ -146,8 +152,8 @@ hashes() { # of the files that stand in pairs, by their names
 }
 hashes | sort -n -k 2 | cut -d' ' -f1 >"$temp/hashes"
 [ "$(grep -c '' "$temp/hashes")" -eq "$there" ] || unchecked "there is no room in $temp."
-cut -d' ' -f1 proof/paths.txt | paste -d' ' - "$temp/hashes" proof/leaves.jsonl | grep -E "^$number [0-9a-f]{64} ." >"$temp/entries"
-cut -d' ' -f1 "$temp/entries" >"$temp/indexes"
+cut -d' ' -f1 proof/paths.txt | paste -d' ' - "$temp/hashes" proof/leaves.jsonl | grep -E "^$number [0-9a-f]{64} " >"$temp/entries"
+[ -s "$temp/problems" ] || [ "$(grep -c '' "$temp/entries")" -eq "$there" ] || unchecked "there is no room in $temp."
 cat >"$temp/walk.awk" <<'AWK'
 # A line is an entry on its way to the root: index, RFC 9162's fn and sn (2.1.3.2), the hash so far, those still to come.
 # =N stands for the hash of the Nth of the pairs that were hashed.
@@ -173,15 +179,15 @@ while :; do
     : >"$temp/hex"
     awk -v sums="$temp/made" -v pairs="$temp/hex" -f "$temp/walk.awk" "$temp/made" "$temp/ways" >"$temp/further" ||
         unchecked "awk did not finish; is there room in $temp?"
-    cat "$temp/further" >"$temp/ways"
+    cat "$temp/further" >"$temp/ways" || unchecked "there is no room in $temp."
     [ -s "$temp/hex" ] || break
-    (cd "$temp/pairs" && xxd -r -p "$temp/hex" | split -a 5 -b 65 -)
+    xxd -r -p "$temp/hex" | (cd "$temp/pairs" && split -a 5 -b 65 -)
     hashes | sort -k 2 | cut -d' ' -f1 >"$temp/made"
     [ "$(grep -c '' "$temp/made")" -eq "$(grep -c '' "$temp/hex")" ] || unchecked "there is no room in $temp."
 done
 awk -v size="$size" -v root="$root" '$2 $3 "" == "00" && NF == 4 && $4 "" == root "" && $1 + 0 < size + 0 { print $1 }' "$temp/ways" |
     sort >"$temp/proved"
-sort "$temp/indexes" | comm -23 - "$temp/proved" | sort -n | while IFS= read -r index; do
+cut -d' ' -f1 "$temp/entries" | sort | comm -23 - "$temp/proved" | sort -n | while IFS= read -r index; do
     fail proof/leaves.jsonl "Entry $index does not lead to the checkpoint's root."
 done
 
@@ -239,21 +245,34 @@ cat >"$temp/vectors.awk" <<'AWK'
 BEGIN {
     for (k = 0; k < 64; k++) hash = hash "[0-9a-f]"
     for (k = 0; k < 14; k++) digits = digits "[0-9]?"
-    head = "\"[^\"\\\\]+\":\\[(0|[1-9]" digits "),\"" hash "\"\\]"
+    head = "\"[a-z0-9][a-z0-9_-]*[.][a-z]+\":\\[(0|[1-9]" digits "),\"" hash "\"\\]"
     form = "^[{](" head "(," head ")*)?[}]$"
 }
-FNR == 1 { at = FILENAME; gsub(/.*\/|\.json$/, "", at); if ($0 ~ form) print at, $0 }
-FNR == 2 { print at, "-" }
+function ascends(rest,    name, last) { # canonical: the names of streams, each greater than the one before
+    while (match(rest, /"[^"]*":/)) {
+        name = substr(rest, RSTART, RLENGTH)
+        if (name "" <= last "") return 0
+        last = name; rest = substr(rest, RSTART + RLENGTH)
+    }
+    return 1
+}
+FNR == 1 { at = FILENAME; gsub(/.*\/|\.json$/, "", at); if ($0 ~ form && ascends($0)) print at, $0 }
 AWK
 vectors() { find proof/heads -type f -name '*.json' "$@" 2>/dev/null; }
 vectors -exec sha256sum {} + | sed 's|^\(.\{64\}\)  .*/\(.*\)\.json$|\2 \1|' | sort >"$temp/hashed"
-sed -n 's/^\([0-9]*\) .*"heads":"\([0-9a-f]\{64\}\)".*"type":"beat".*$/\1 \2/p' "$temp/entries" | sort >"$temp/beats"
+sed -n 's/^\([0-9]*\) .*"heads":"\([0-9a-f]\{64\}\)".*"type":"beat","v":1}$/\1 \2/p' "$temp/entries" | sort >"$temp/beats"
 comm -23 "$temp/hashed" "$temp/beats" | while read -r index _; do
     fail "proof/heads/$index.json" "It is not what the beat of entry $index binds."
 done
 vectors -exec awk -f "$temp/vectors.awk" {} + | sort -n >"$temp/heads"
-cut -d' ' -f1 "$temp/heads" | sort | uniq -u >"$temp/formed"
-cut -d' ' -f1 "$temp/hashed" | comm -23 - "$temp/formed" | while read -r index; do
+[ -s "$temp/problems" ] || [ "$(grep -c '' "$temp/hashed")" -eq "$(vectors | grep -c '')" ] || unchecked "there is no room in $temp."
+cut -d' ' -f1 "$temp/heads" | sort >"$temp/formed"
+{ # no line break stands in one: only where there is any are they looked at one by one
+    cut -d' ' -f1 "$temp/hashed" | comm -23 - "$temp/formed"
+    [ -z "$(vectors -exec cat {} + | tr -cd '\n' | head -c 1 | xxd -p)" ] || vectors | while IFS= read -r name; do
+        [ -z "$(tr -cd '\n' <"$name" | head -c 1 | xxd -p)" ] || basename "$name" .json
+    done
+} | sort -u | while read -r index; do
     fail "proof/heads/$index.json" "It is not a vector of heads, in the form that this log writes."
 done
 
@@ -718,7 +737,7 @@ END {
     exit bad
 }
 AWK
-sort -n "$temp/entries" >"$temp/sorted"
+sort -n "$temp/entries" >"$temp/sorted" || unchecked "there is no room in $temp."
 stream=$(claim stream) floor=$(claim floor_days)
 case $floor in '' | *[!0-9]*) floor=30 ;; esac
 [ "$floor" -ge 30 ] || floor=30 # order 168, article 28
