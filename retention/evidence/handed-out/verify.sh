@@ -54,11 +54,11 @@ grep -vE "^($names)\$" "$temp/found" | while IFS= read -r name; do fail "$name" 
 find . -type d ! -path . | sed 's|^\./||' | grep -vE "^(keys|media(/$stream_name)?|proof(/(anchors|heads))?)\$" |
     while IFS= read -r name; do fail "$name" "No folder of a package has such a name."; done
 if [ -s "$temp/problems" ]; then echo "NOT GOOD. 未通过校验"; exit 1; fi
-find SHA256SUMS claim.json proof -type f ! -name '*.tsr' >"$temp/texts"
-if [ -n "$(find SHA256SUMS claim.json proof -type f ! -name '*.tsr' -exec cat {} + 2>/dev/null | tr -cd '\000' | head -c 1 | xxd -p)" ]; then
-    while IFS= read -r name; do
+texts() { find SHA256SUMS claim.json proof -type f ! -name '*.tsr' "$@" 2>/dev/null; }
+if [ -n "$(texts -exec cat {} + | tr -cd '\000' | head -c 1 | xxd -p)" ]; then
+    texts | while IFS= read -r name; do
         tr -d '\000' <"$name" | cmp -s - "$name" || fail "$name" "There is a null byte in it."
-    done <"$temp/texts"
+    done
     [ -s "$temp/problems" ] || unchecked "there is no room in $temp."
 fi
 [ "$(tail -c 1 SHA256SUMS | xxd -p)" = 0a ] || fail SHA256SUMS "Its last line is cut off."
