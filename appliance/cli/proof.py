@@ -206,18 +206,8 @@ def _verify_package(
     with bar(at, READING) as progress:
         check = verify_archive if package.is_file() else verify_package
         verdict = check(package, fingerprint, progress, roots=roots, witnesses=witnesses)
-    problems = [{"file": one.file, "what": one.what} for one in verdict.objections]
     stretches = () if verdict.judgement is None else verdict.judgement.stretches
-    body = {
-        "good": verdict.is_good,
-        "problems": problems,
-        "remarks": [{"file": one.file, "what": one.what} for one in verdict.remarks],
-        "stretches": [_stretch(one) for one in stretches],
-        "stamped": None if verdict.made_us is None else format_us(verdict.made_us),
-        "anchored": verdict.is_anchored,
-        "outsiders": [_outside(verdict, one) for one in verdict.outsiders],
-    }
-    if not at.answer(body):
+    if not at.answer(_told(verdict)):
         for one in verdict.objections:
             at.console.print(f"{printable(one.file)}: {one.what}", markup=False)
         for one in verdict.remarks:
@@ -229,10 +219,23 @@ def _verify_package(
         if fingerprint is None:
             at.console.print("No fingerprint was given: it may be of one piece and another box's. 未给出指纹")
         at.console.print(
-            "GOOD 校验通过" if verdict.is_good else f"NOT GOOD: {count(len(problems), 'problem')}. 未通过校验"
+            "GOOD 校验通过" if verdict.is_good else f"NOT GOOD: {count(len(verdict.objections), 'problem')}. 未通过校验"
         )
     if not verdict.is_good:
         raise typer.Exit(ExitCode.FINDINGS)
+
+
+def _told(verdict: Verdict) -> dict[str, Any]:
+    stretches = () if verdict.judgement is None else verdict.judgement.stretches
+    return {
+        "good": verdict.is_good,
+        "problems": [{"file": one.file, "what": one.what} for one in verdict.objections],
+        "remarks": [{"file": one.file, "what": one.what} for one in verdict.remarks],
+        "stretches": [_stretch(one) for one in stretches],
+        "stamped": None if verdict.made_us is None else format_us(verdict.made_us),
+        "anchored": verdict.is_anchored,
+        "outsiders": [_outside(verdict, one) for one in verdict.outsiders],
+    }
 
 
 def _end(number: int, _: object) -> None:

@@ -46,15 +46,18 @@ class Anchors:
 
     def want(self, reason: str, by: Outsider = AUTHORITIES) -> None:
         """Have the newest checkpoint stamped or cosigned; harmless when that is wanted, or done, already."""
-        with files.translated(self._ledger.checkpoint_path):
-            note = self._ledger.checkpoint_path.read_text(encoding="utf-8")
-        size = int(note.split("\n")[1])
         with self._database.write() as connection:
+            note = self._newest()  # within it: of two wishes at once the later one must not write down an older note
+            size = int(note.split("\n")[1])
             known = connection.execute(select(_A.id).where(_by(by), _A.size == size)).scalar()
             if known is None and not _grown(connection, by, size, note) and _waiting(connection, by) < PENDING_LIMIT:
                 row = {"size": size, "note": note, "reason": reason, "wanted_us": self._clock.read().utc_us}
                 row |= {"kind": by.kind.value, "witness": by.key}
                 connection.execute(insert(tables.anchors).values(**row))
+
+    def _newest(self) -> str:
+        with files.translated(self._ledger.checkpoint_path):
+            return self._ledger.checkpoint_path.read_text(encoding="utf-8")
 
     def pending(self, limit: int = 100, by: Outsider = AUTHORITIES) -> list[Anchor]:
         """Those that wait, oldest first; of a witness there is one at most."""

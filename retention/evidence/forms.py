@@ -171,5 +171,6 @@ def check(kind: str, elapsed_us: object, fields: Mapping[str, Any]) -> None:
 def head_vector(vector: object) -> bool:
     """Whether that is what a beat binds: of each stream the number of its last item, and that item's hash."""
     return isinstance(vector, dict) and all(
-        isinstance(head, list) and len(head) == 2 and _number(head[0]) and _hash(head[1]) for head in vector.values()
+        _stream(name) and isinstance(head, list) and len(head) == 2 and _number(head[0]) and _hash(head[1])
+        for name, head in vector.items()
     )

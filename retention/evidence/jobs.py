@@ -58,7 +58,8 @@ class Exporter:
         over = [one for one in self._store.exports.all() if one.state in GONE]
         left = [err for one in over if (err := self._removed(one)) is not None]
         while not self._stopping.is_set() and (one := self._store.exports.next()) is not None:
-            self._make(one)
+            if (err := self._make(one)) is not None:
+                left.append(err)
         if left:
             raise left[0]
 
@@ -66,34 +67,35 @@ class Exporter:
         """End at the next piece; to go on at the next start."""
         self._stopping.set()
 
-    def _make(self, one: Export) -> None:
+    def _make(self, one: Export) -> StorageError | None:
+        """Why what is left of one that came to nothing cannot be removed; mostly None."""
         folder = folder_of(self._store, one)
         try:
             done = self._written(one, folder)
         except _Stopped:
-            return
+            pass
         except KeyReplaced:  # `run` asks for it again, with the new key; whole copies are kept
             log.info("an export begins again: the key was replaced", export=one.id)
         except _Cancelled:
-            self._removed(one)
+            return self._removed(one)
         except CustosError as err:
             log.warning("an export failed", export=one.id, code=err.code, reason=str(err))
-            self._end(one, ExportState.FAILED, err.code, str(err))
+            return self._end(one, ExportState.FAILED, err.code, str(err))
         except Exception as err:  # top of a job: the others are to be made all the same
             log.exception("an export failed by a fault in Custos", export=one.id)
-            self._end(one, ExportState.FAILED, "bug", f"A fault in Custos itself ({type(err).__name__}).")
+            return self._end(one, ExportState.FAILED, "bug", f"A fault in Custos itself ({type(err).__name__}).")
         else:
             said = "" if not done.altered else f"Missing, or not what was recorded: {', '.join(done.altered[:20])}."
-            self._end(one, ExportState.DONE, "media_altered" if said else None, said or None)
+            return self._end(one, ExportState.DONE, "media_altered" if said else None, said or None)
+        return None
 
-    def _end(self, one: Export, state: ExportState, code: str | None, text: str | None) -> None:
-        """Unless somebody cancelled it meanwhile; what is not done leaves nothing behind."""
+    def _end(self, one: Export, state: ExportState, code: str | None, text: str | None) -> StorageError | None:
+        """Unless somebody cancelled it meanwhile; what is not done leaves nothing behind, or it is told why it does."""
         try:
             ended = self._store.exports.end(one.id, state, code, text).state
         except ExportOver:
             ended = ExportState.CANCELLED
-        if ended is not ExportState.DONE:
-            self._removed(one)
+        return None if ended is ExportState.DONE else self._removed(one)
 
     def _removed(self, one: Export) -> StorageError | None:
         """Remove its files, or tell why they cannot be: then the next turn tries again, and the others do not wait."""

@@ -134,7 +134,7 @@ def paths_text(leaves: Iterable[ProvenLeaf]) -> bytes:
     return "".join(" ".join([str(leaf.index), *(one.hex() for one in leaf.path)]) + "\n" for leaf in leaves).encode()
 
 
-_PATH = re.compile(r"(0|[1-9][0-9]{0,15})( [0-9a-f]{64})*")
+_PATH = re.compile(r"(0|[1-9][0-9]{0,14})( [0-9a-f]{64})*")
 
 
 def read_leaves(bodies: bytes, paths: bytes) -> Iterator[ProvenLeaf]:
@@ -158,7 +158,7 @@ def anchor_path_text(old: int, new: int, path: Iterable[bytes]) -> bytes:
     return "".join(f"{line}\n" for line in (f"{old} {new}", *(one.hex() for one in path))).encode()
 
 
-_ANCHOR_PATH = re.compile(r"(0|[1-9][0-9]{0,15}) (0|[1-9][0-9]{0,15})\n((?:[0-9a-f]{64}\n)*)")
+_ANCHOR_PATH = re.compile(r"(0|[1-9][0-9]{0,14}) (0|[1-9][0-9]{0,14})\n((?:[0-9a-f]{64}\n)*)")
 
 
 def read_anchor_path(text: bytes) -> tuple[int, int, tuple[bytes, ...]]:
@@ -236,9 +236,9 @@ _HANDED_OUT = re.compile(rb'"type":"(export|view)"')
 
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(sh|py)|SHA256SUMS(\.sig|\.tsr)?|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv"
-    r"|files\.pdf|keys/(log(\.sm2|-(0|[1-9][0-9]{0,3}))?\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,15})\.json"
-    r"|anchors/(0|[1-9][0-9]{0,15})\.(body|path|tsr|[0-9a-f]{8}\.note))"
-    r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,15})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,15}))\.mp4"
+    r"|files\.pdf|keys/(log(\.sm2|-(0|[1-9][0-9]{0,3}))?\.pub|tsa-roots)\.pem|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/(0|[1-9][0-9]{0,14})\.json"
+    r"|anchors/(0|[1-9][0-9]{0,14})\.(body|path|tsr|[0-9a-f]{8}\.note))"
+    r"|media/[a-z0-9][a-z0-9_-]*\.[a-z]+/((0|[1-9][0-9]{0,14})-[0-9]{8}T[0-9]{6}\.[0-9]{3}Z|play-(0|[1-9][0-9]{0,14}))\.mp4"
 )
 """The names that files of a package have; there are no others."""
 

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from config.times import DAY_US
 from config.verifier_keys import COSIGNATURE, parse_verifier_key
 from recorder.store.log.cosignature import witness_key
+from recorder.store.log.errors import LeafMalformed
 from recorder.store.log.keys import load_key
 from recorder.store.log.note import Checkpoint, body_of, origin_of, sign_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
@@ -50,6 +51,7 @@ from tests.forgeries.packages import (
     leave_out,
     lines,
     media,
+    put,
     put_claim,
     rebuilt,
     resign,
@@ -357,14 +359,21 @@ def test_a_temporary_folder_that_is_full(honest: Honest, tmp_path: Path, forger:
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS)
-def test_a_null_byte_in_the_entries(plain: Honest, tmp_path: Path, verifier: Verifier) -> None:
-    """A shell drops it when it reads, and would hash the entry without it."""
+@pytest.mark.parametrize(
+    ("name", "old", "new"), [(package.LEAVES, b'"frames"', b'\0"frames"'), (package.PATHS, b" ", b"\0")]
+)
+def test_a_null_byte_in_the_proofs(
+    plain: Honest, tmp_path: Path, name: str, old: bytes, new: bytes, verifier: Verifier
+) -> None:
+    """A shell drops it when it reads, and would hash the entry without it. Its file is named: it is no want of room."""
     folder = plain.copy(tmp_path)
-    path = folder / package.LEAVES
-    path.write_bytes(path.read_bytes().replace(b'"frames"', b'\0"frames"', 1))
+    path = folder / name
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
     resign(folder, plain.key)
+    good, said = verifier(folder, plain.fingerprint)
 
-    assert not verifier(folder, plain.fingerprint)[0]
+    assert not good
+    assert name in said
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS)
@@ -544,14 +553,71 @@ def test_an_entry_that_no_box_writes(plain: Honest, tmp_path: Path, name: str, v
     assert not verifier(folder, plain.fingerprint)[0]
 
 
+HEAD = b'[0,"%s"]' % (b"0" * 64)
+NO_VECTORS = [
+    b"no JSON",
+    b"[]",
+    b'{"gate.main":5}',
+    b'{"gate.main":["x",5]}',
+    b"[" * 100_000,
+    b"x\ny\n",
+    b"\n\n",
+    b"\n{}",
+    b"x\n{}\nz\n",
+    b"{}\n",
+    b"{}\n{}",
+    b'{"b.main":%s,"a.main":%s}' % (HEAD, HEAD),
+    b'{"a.main":%s,"a.main":%s}' % (HEAD, HEAD),
+    b'{"a\x01.main":%s}' % HEAD,
+    b'{"a\xff.main":%s}' % HEAD,
+    b'{"playground":%s}' % HEAD,
+]
+
+
 @pytest.mark.parametrize("verifier", VERIFIERS)
-@pytest.mark.parametrize("text", [b"no JSON", b"[]", b'{"gate.main":5}', b'{"gate.main":["x",5]}', b"[" * 100_000])
+@pytest.mark.parametrize("text", NO_VECTORS, ids=range(len(NO_VECTORS)))
 def test_a_head_vector_that_is_none(plain: Honest, tmp_path: Path, text: bytes, verifier: Verifier) -> None:
-    """It is what its beat binds, and is refused all the same."""
-    folder = plain.copy(tmp_path)
-    remade(folder, plain.key, facts_of(folder), lambda _: text)
+    """It is what the first beat binds, and is refused all the same: one that is not read as such knows no item."""
+    folder, told = plain.copy(tmp_path), iter([text])
+    remade(folder, plain.key, facts_of(folder), lambda vector: next(told, vector))
 
     assert not verifier(folder, plain.fingerprint)[0]
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+@pytest.mark.parametrize("beyond", [True, False])
+def test_an_empty_entry_that_is_not_proved(plain: Honest, tmp_path: Path, beyond: bool, verifier: Verifier) -> None:
+    """It is an entry like any other, in the place of the last one or behind all others."""
+    folder = plain.copy(tmp_path)
+    paths = lines(folder / package.PATHS)
+    if not beyond:
+        del paths[-1]
+    put(folder / package.PATHS, [*paths, b"999999999999999 " + b"0" * 64 if beyond else b"%d" % (len(paths) + 900)])
+    put(folder / package.LEAVES, [*lines(folder / package.LEAVES)[: len(paths)], b""])
+    resign(folder, plain.key)
+
+    assert not verifier(folder, plain.fingerprint)[0]
+
+
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_an_empty_entry_that_stands_in_the_log(plain: Honest, tmp_path: Path, verifier: Verifier) -> None:
+    """It tells nothing, and no box writes it."""
+    folder = plain.copy(tmp_path)
+    bodies = lines(folder / package.LEAVES)
+    with contextlib.suppress(LeafMalformed):  # the tables cannot be made of it, which comes last
+        rebuilt(folder, [*bodies[:-1], b"", bodies[-1]], plain.key)
+    resign(folder, plain.key)
+
+    assert not verifier(folder, plain.fingerprint)[0]
+
+
+def test_a_temporary_folder_that_is_told_from_here(plain: Honest, tmp_path: Path) -> None:
+    """By a name that does not begin at the root."""
+    (tmp_path / "here").mkdir()
+    folder = plain.copy(tmp_path)
+    good, said = run(folder, "env", "TMPDIR=../here", "sh", "verify.sh", plain.fingerprint)
+
+    assert good, said
 
 
 @pytest.mark.parametrize("verifier", VERIFIERS)

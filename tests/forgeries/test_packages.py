@@ -9,10 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
@@ -210,8 +212,56 @@ def run(folder: Path, *command: str) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout + done.stderr
 
 
+TOOLS = [
+    "awk",
+    "basename",
+    "cat",
+    "cmp",
+    "comm",
+    "cut",
+    "dirname",
+    "find",
+    "grep",
+    "head",
+    "mkdir",
+    "mktemp",
+    "openssl",
+    "paste",
+    "rm",
+    "sed",
+    "sh",
+    "sha256sum",
+    "sort",
+    "split",
+    "tail",
+    "tr",
+    "uniq",
+    "xxd",
+]
+"""All that the shell script needs."""
+
+
+def tools(folder: Path, *more: str) -> Path:
+    """A folder with a way to those tools, and to nothing else."""
+    folder.mkdir(exist_ok=True)
+    for name in (*TOOLS, *more):
+        found = shutil.which(name)
+        assert found is not None, name
+        (folder / name).symlink_to(found)
+    return folder
+
+
+@cache
+def _alone() -> tempfile.TemporaryDirectory[str]:
+    """Without ffprobe, which only counts again what the hashes bind, and takes as long as all the rest."""
+    place = tempfile.TemporaryDirectory()
+    tools(Path(place.name))
+    return place
+
+
 def by_shell(folder: Path, fingerprint: str, roots: Path | None = None, *witnesses: str) -> tuple[bool, str]:
-    return run(folder, "sh", "verify.sh", fingerprint, str(roots or ""), *witnesses)
+    path = f"PATH={_alone().name}"
+    return run(folder, "env", path, "sh", "verify.sh", fingerprint, str(roots or ""), *witnesses)
 
 
 def by_python(folder: Path, fingerprint: str, roots: Path | None = None, *witnesses: str) -> tuple[bool, str]:
@@ -236,47 +286,15 @@ def test_an_honest_package_is_good(honest: Honest, verifier: Verifier) -> None:
         assert good, said
 
 
-TOOLS = [
-    "awk",
-    "basename",
-    "cat",
-    "cmp",
-    "comm",
-    "cut",
-    "dirname",
-    "find",
-    "grep",
-    "head",
-    "mkdir",
-    "mktemp",
-    "openssl",
-    "rm",
-    "sed",
-    "sh",
-    "sha256sum",
-    "sort",
-    "tail",
-    "tee",
-    "tr",
-    "uniq",
-    "xxd",
-]
-
-
 @pytest.mark.parametrize("ffprobe", [[], ["ffprobe"]], ids=["without ffprobe", "with ffprobe"])
 @pytest.mark.parametrize("kind", ["honest", "with_sm"])
 def test_the_shell_script_needs_standard_tools_alone(
     request: pytest.FixtureRequest, kind: str, tmp_path: Path, ffprobe: list[str]
 ) -> None:
     """In a folder with a copy of the package and no way to anything but those tools: none of our code is needed."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in (*TOOLS, *ffprobe):
-        found = shutil.which(name)
-        assert found is not None, name
-        (tools / name).symlink_to(found)
+    place = tools(tmp_path / "tools", *ffprobe)
     given: Honest = request.getfixturevalue(kind)
-    command = ("env", "-i", f"PATH={tools}", "TMPDIR=/tmp", "sh", "verify.sh", given.fingerprint)
+    command = ("env", "-i", f"PATH={place}", "TMPDIR=/tmp", "sh", "verify.sh", given.fingerprint)
     good, said = run(given.copy(tmp_path), *command)
 
     assert good, said
@@ -816,22 +834,43 @@ MUTATIONS: tuple[Callable[[Path], None], ...] = (flipped, truncated, Path.unlink
 OF_THE_KIND = (package.KEY, package.SUMS, package.SUMS_SIGNATURE)
 
 
+@pytest.fixture(scope="module")
+def slight(tmp_path_factory: pytest.TempPathFactory) -> Honest:
+    """One file of each kind, or two: one run, one stamp and one cosignature, of the same checkpoint."""
+    clock, folder, place = FakeClock(), tmp_path_factory.mktemp("slight"), tmp_path_factory.mktemp("slight authority")
+    with authority(place) as one:
+        store = new_store(folder, clock, "gate")
+        begun_us = clock.read().utc_us
+        record(store, clock, SECOND * 5)
+        stamped(store, clock, one)
+        cosigned(store, clock)
+        start_us, end_us = begun_us + 2_000_000, begun_us + 3_000_000
+        store.exports.ask("gate.main", start_us, end_us, "case 7", "letter")
+        wanted = Wanted("gate", start_us, end_us, "case 7")
+        export(store, wanted, folder / "package", clock, "0", stamper=anchorer(store, clock, one))
+        key, fingerprint = load_key(store.layout.key), store.fingerprint
+        store.close()
+    return Honest(folder / "package", fingerprint, one.roots, key)
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=["flipped", "truncated", "removed"])
-def test_each_file_with_one_change(honest: Honest, tmp_path: Path, mutation: Callable[[Path], None]) -> None:
+def test_each_file_with_one_change(slight: Honest, tmp_path: Path, mutation: Callable[[Path], None]) -> None:
     """Every single one is found, and the file named; the scripts themselves are judged by the other two."""
 
     def each(name: str) -> None:
-        folder = honest.copy(tmp_path / name)
+        folder = slight.copy(tmp_path / name)
         mutation(folder / name)
         for verifier, script in zip(VERIFIERS, ("", "verify.sh", "verify.py"), strict=True):
             if name == script:
                 continue
-            good, said = verifier(folder, honest.fingerprint)
+            good, said = verifier(folder, slight.fingerprint)
             assert not good, (name, verifier)
             assert name in said, (name, verifier, said)
 
+    assert ours(slight.folder, slight.fingerprint, slight.roots) == (True, "")
+    assert {"note", "tsr", "pdf", "mp4"} <= {name.rpartition(".")[2] for name in names(slight.folder)}
     with ThreadPoolExecutor(2) as workers:  # they wait for other programs, a hundred and more
-        assert len(list(workers.map(each, names(honest.folder)))) > 30
+        list(workers.map(each, names(slight.folder)))
 
 
 def test_a_discard_after_its_time_is_lawful_and_one_under_a_hold_is_not(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What takes bytes from a camera. Each target takes any bytes and raises nothing but what is declared.
 
-Time is bounded too: a message that takes longer than `LIMIT_S` of processor time is a finding.
+Time is bounded too: a message that takes longer than `LIMIT_S` of processor time, whenever it comes, is a finding.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ from tests.fakes.signing import UUID
 from tests.fakes.signing import message as message_of
 
 LIMIT_S = 0.1
+
+AGAIN = 3
+"""So often what took too long is tried again: a finding takes long each time."""
 
 HEADERS_LIMIT_BYTES = 1200
 """Of a JPEG picture out of RTP: four tables of two-byte numbers, and 480 bytes that are always the same."""
@@ -474,8 +477,14 @@ def run(name: str, data: bytes) -> None:
         AssertionError: it took too long, or what came out cannot be.
         Exception: whatever was not declared.
     """
+    took_s = _timed(name, data)
+    if took_s >= LIMIT_S:  # once may be the interpreter's own: it gathers what a whole run of tests has left behind
+        took_s = min(_timed(name, data) for _ in range(AGAIN))
+    assert took_s < LIMIT_S, f"{name}: {took_s:.3f} s for {len(data)} bytes"
+
+
+def _timed(name: str, data: bytes) -> float:
     begun = time.thread_time()
     with contextlib.suppress(SourceError):
         TARGETS[name](data)
-    took_s = time.thread_time() - begun
-    assert took_s < LIMIT_S, f"{name}: {took_s:.3f} s for {len(data)} bytes"
+    return time.thread_time() - begun

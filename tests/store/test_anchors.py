@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, select, update
 
 from recorder.store import tables
+from recorder.store.database import Database
 from recorder.store.fsck import check
+from recorder.store.log.cosignature import witness_key
 from recorder.store.log.note import open_checkpoint
 from recorder.store.log.tree import leaf_hash, root_of
+from recorder.store.records import AnchorKind, Outsider
 from recorder.store.store import Store
 from retention.evidence import asking
 from retention.evidence.anchoring import Anchorer, Authorities
@@ -264,3 +270,28 @@ def test_yesterday_rewritten_and_signed_anew_is_caught_by_its_stamp(
 def _bodies(store: Store, size: int) -> list[bytes]:
     with store.database.read() as connection:
         return [body for _, body in store.ledger.bodies(connection, 0, size)]
+
+
+def test_of_two_wishes_at_once_the_newer_one_stays(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else's, for a newer checkpoint, comes in between: it is not put back to the older one."""
+    key = witness_key("north.example/w", Ed25519PrivateKey.generate().public_key()).text
+    by = Outsider(AnchorKind.WITNESS, key)
+    real, came = Database.write, []
+
+    @contextmanager
+    def write(database: Database) -> Iterator[Connection]:
+        if not came:
+            came.append(True)
+            record(store, clock, SECOND * 2)
+            store.checkpoint()
+            store.anchors.want("hold", by)
+        with real(database) as connection:
+            yield connection
+
+    monkeypatch.setattr(Database, "write", write)
+    store.anchors.want("due", by)
+
+    newest = open_checkpoint(store.checkpoint_text(), store.origin, store.public_key)
+    assert [one.size for one in store.anchors.pending(by=by)] == [newest.size]

@@ -32,7 +32,7 @@ def fail(name, what):
     print(f"FAIL {''.join(one if one.isprintable() else '?' for one in name)}: {what}")
 
 
-NUMBER = r"(?:0|[1-9][0-9]{0,15})"
+NUMBER = r"(?:0|[1-9][0-9]{0,14})"
 STREAM = r"[a-z0-9][a-z0-9_-]*\.[a-z]+"
 NAMES = re.compile(
     r"README\.txt|说明\.txt|verify\.(?:sh|py)|SHA256SUMS(?:\.sig|\.tsr)?|claim\.json|custody\.jsonl"
@@ -588,7 +588,7 @@ def check_heads(entries):
         else:
             vector = json.loads(text)
             canonical = json.dumps(vector, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-            is_vector = isinstance(vector, dict) and all(map(is_head, vector.values()))
+            is_vector = isinstance(vector, dict) and all(map(is_head, vector.values())) and all(map(IS_STREAM, vector))
             if not is_vector or canonical != text:
                 fail(f"proof/heads/{name}", "It is not a vector of heads, in the form that this log writes.")
                 raise ValueError("heads")
@@ -617,18 +617,7 @@ def check_anchors(entries, origin, size, root, roots):
     cosigned = cosigned_by(entries)
     for old in sorted({int(name.partition(".")[0]) for name in names}):
         name = f"proof/anchors/{old}"
-        body, told = read(f"{name}.body"), read(f"{name}.path").decode("ascii", "replace")
-        lines = body.decode("utf-8", "replace").split("\n")
-        try:
-            old_root = base64.b64decode(lines[2], validate=True)
-        except (ValueError, IndexError):
-            old_root = b""
-        if lines[:2] != [origin, str(old)] or lines[3:] != [""]:
-            fail(f"{name}.body", "It is not a checkpoint of this log, of that size.")
-        path = [bytes.fromhex(one) for one in re.findall("^[0-9a-f]{64}$", told, re.MULTILINE)]
-        form = re.fullmatch(f"{old} {size}\n(?:[0-9a-f]{{64}}\n)*", told)
-        if not form or not goes_on(old, size, old_root, root, path):
-            fail(f"{name}.path", "The older checkpoint is no beginning of this log.")
+        body = check_older(name, old, origin, size, root)
         notes = [one for one in names if one.startswith(f"{old}.") and one.endswith(".note")]
         for note in notes:
             found = check_cosignature(f"proof/anchors/{note}", body, cosigned.get(note))
@@ -648,6 +637,23 @@ def check_anchors(entries, origin, size, root, roots):
     for note in sorted(set(cosigned) - good):
         fail(f"proof/anchors/{note}", "The log tells of this cosignature, and it is not there, or not good.")
     return seen
+
+
+def check_older(name, old, origin, size, root):
+    """An older checkpoint, from which this log goes on: its text."""
+    body, told = read(f"{name}.body"), read(f"{name}.path").decode("ascii", "replace")
+    lines = body.decode("utf-8", "replace").split("\n")
+    try:
+        old_root = base64.b64decode(lines[2], validate=True)
+    except (ValueError, IndexError):
+        old_root = b""
+    if lines[:2] != [origin, str(old)] or lines[3:] != [""]:
+        fail(f"{name}.body", "It is not a checkpoint of this log, of that size.")
+    path = [bytes.fromhex(one) for one in re.findall("^[0-9a-f]{64}$", told, re.MULTILINE)]
+    form = re.fullmatch(f"{old} {size}\n(?:[0-9a-f]{{64}}\n)*", told)
+    if not form or not goes_on(old, size, old_root, root, path):
+        fail(f"{name}.path", "The older checkpoint is no beginning of this log.")
+    return body
 
 
 def cosigned_by(entries):

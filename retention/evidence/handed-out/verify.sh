@@ -18,10 +18,11 @@ theirs=${2:-}
 case $theirs in '') ;; /*) roots=$theirs ;; *) roots=$PWD/$theirs ;; esac
 cd "$(dirname "$0")" || exit 2
 
-for tool in sha256sum openssl xxd awk basename cat cmp comm cut dirname find grep head mkdir mktemp rm sed sort tail tee tr uniq; do
+for tool in sha256sum openssl xxd awk basename cat cmp comm cut dirname find grep head mkdir mktemp paste printf rm sed sort split tail tr uniq; do
     command -v "$tool" >/dev/null 2>&1 || { echo "This needs $tool, which is not installed."; exit 2; }
 done
 temp=$(mktemp -d) || exit 2
+case $temp in /*) ;; *) temp=$PWD/$temp ;; esac
 trap 'rm -rf "$temp"' EXIT
 : >"$temp/problems"
 if [ $# -gt 2 ]; then (shift 2; printf '%s\n' "$@"); fi >"$temp/named"
@@ -31,7 +32,7 @@ unchecked() { # why: what cannot be checked is never good
     kill -TERM "$$"
     exit 2
 }
-trap 'exit 2' TERM
+trap 'trap - EXIT; rm -rf "$temp"; exit 2' TERM # some shells end with 0 else
 fail() { # file, sentence. Names may hold anything, such as what makes a terminal show something else
     case $1 in 说明.txt) name_=$1 ;; *) name_=$(printf %s "$1" | tr -c '\040-\176' '?') ;; esac
     printf 'FAIL %s: %s\n' "$name_" "$2"
@@ -40,7 +41,7 @@ fail() { # file, sentence. Names may hold anything, such as what makes a termina
 
 # 1. There are files of known names alone; each is listed, each listed one is there, and is what it was (sha256sum).
 stream_name='[a-z0-9][a-z0-9_-]*\.[a-z]+'
-number='(0|[1-9][0-9]{0,15})'
+number='(0|[1-9][0-9]{0,14})'
 names="README\.txt|说明\.txt|verify\.(sh|py)|claim\.json|custody\.jsonl|(timeline|clock|files)\.csv|keys/log(\.sm2|-(0|[1-9][0-9]{0,3}))?\.pub\.pem"
 names="$names|files\.pdf|keys/tsa-roots\.pem|proof/anchors/$number\.(body|path|tsr|[0-9a-f]{8}\.note)"
 names="$names|proof/(checkpoint|leaves\.jsonl|paths\.txt|heads/$number\.json)"
@@ -53,9 +54,13 @@ grep -vE "^($names)\$" "$temp/found" | while IFS= read -r name; do fail "$name" 
 find . -type d ! -path . | sed 's|^\./||' | grep -vE "^(keys|media(/$stream_name)?|proof(/(anchors|heads))?)\$" |
     while IFS= read -r name; do fail "$name" "No folder of a package has such a name."; done
 if [ -s "$temp/problems" ]; then echo "NOT GOOD. 未通过校验"; exit 1; fi
-find SHA256SUMS claim.json proof -type f ! -name '*.tsr' | while IFS= read -r name; do
-    tr -d '\000' <"$name" | cmp -s - "$name" || fail "$name" "There is a null byte in it."
-done
+texts() { find SHA256SUMS claim.json proof -type f ! -name '*.tsr' "$@" 2>/dev/null; }
+if [ -n "$(texts -exec cat {} + | tr -cd '\000' | head -c 1 | xxd -p)" ]; then
+    texts | while IFS= read -r name; do
+        tr -d '\000' <"$name" | cmp -s - "$name" || fail "$name" "There is a null byte in it."
+    done
+    [ -s "$temp/problems" ] || unchecked "there is no room in $temp."
+fi
 [ "$(tail -c 1 SHA256SUMS | xxd -p)" = 0a ] || fail SHA256SUMS "Its last line is cut off."
 grep -vE "^[0-9a-f]{64}  ($names)\$" SHA256SUMS | grep -q . && fail SHA256SUMS "A line cannot be read."
 cut -c67- SHA256SUMS | sort >"$temp/listed"
@@ -118,50 +123,73 @@ node() { # left, right: their node becomes $made. Neighbours share most of their
     fi
 }
 
-proved() { # index, entry hash, hashes on the way
-    fn=$1 sn=$((size - 1)) at=$2
-    shift 2
-    [ "$fn" -lt "$size" ] || return 1
-    for step; do
-        [ "$sn" -gt 0 ] || return 1
-        if [ $((fn % 2)) -eq 1 ] || [ "$fn" -eq "$sn" ]; then
-            node "$step" "$at"
-            at=$made
-            while [ "$fn" -gt 0 ] && [ $((fn % 2)) -eq 0 ]; do fn=$((fn / 2)) sn=$((sn / 2)); done
-        else
-            node "$at" "$step"
-            at=$made
-        fi
-        fn=$((fn / 2)) sn=$((sn / 2))
-    done
-    [ "$sn" -eq 0 ] && [ "$at" = "$root" ]
-}
-
-grep -qvE "^$number( [0-9a-f]{64})*\$" proof/paths.txt && fail proof/paths.txt "A line cannot be read."
+if grep -qvE "^$number( [0-9a-f]{64})*\$" proof/paths.txt; then
+    fail proof/paths.txt "A line cannot be read."
+    echo "NOT GOOD. 未通过校验"
+    exit 1
+fi
 for name in proof/leaves.jsonl proof/paths.txt; do
     [ "$(tail -c 1 "$name" | xxd -p)" = 0a ] || fail "$name" "Its last line is cut off."
 done
 cut -d' ' -f1 proof/paths.txt | sort -nuc 2>/dev/null || fail proof/leaves.jsonl "An entry stands twice, or out of order."
-: >"$temp/entries"
-: >"$temp/heads"
 for name in proof/leaves.jsonl proof/paths.txt claim.json; do
     [ -r "$name" ] || { fail "$name" "It is not there, or cannot be read."; echo "NOT GOOD. 未通过校验"; exit 1; }
 done
-exec 3<proof/leaves.jsonl 4<proof/paths.txt
-while IFS= read -r entry <&3; do
-    IFS= read -r line <&4 || { fail proof/paths.txt "It has fewer lines than there are entries."; break; }
-    index=${line%% *}
-    printf '%s\n' "$index" | grep -qE "^$number\$" || continue
-    hash=$({ printf '\000'; printf %s "$entry"; } | sha256sum | cut -c1-64)
-    # shellcheck disable=SC2086 # the hashes on the way are words
-    if [ "$line" = "$index" ]; then set --; else set -- ${line#* }; fi
-    proved "$index" "$hash" "$@" || fail proof/leaves.jsonl "Entry $index does not lead to the checkpoint's root."
-    printf '%s %s %s\n' "$index" "$hash" "$entry" >>"$temp/entries"
+# All of one level are hashed at once: a process for each of them would take hours for a day of footage.
+mkdir "$temp/pairs" || exit 2
+line=0
+while IFS= read -r entry; do
+    line=$((line + 1))
+    { printf '\000'; printf %s "$entry"; } >"$temp/pairs/$line" || unchecked "there is no room in $temp."
+done <proof/leaves.jsonl
+there=$line ways=$(grep -c '' proof/paths.txt)
+[ "$ways" -ge "$there" ] || fail proof/paths.txt "It has fewer lines than there are entries."
+[ "$ways" -le "$there" ] || fail proof/paths.txt "It has more lines than there are entries."
+hashes() { # of the files that stand in pairs, by their names
+    (cd "$temp/pairs" && find . -type f -exec sha256sum {} +) | sed 's|^\(.*\)  \./|\1 |'
+    rm -rf "$temp/pairs"
+    mkdir "$temp/pairs"
+}
+hashes | sort -n -k 2 | cut -d' ' -f1 >"$temp/hashes"
+[ "$(grep -c '' "$temp/hashes")" -eq "$there" ] || unchecked "there is no room in $temp."
+cut -d' ' -f1 proof/paths.txt | paste -d' ' - "$temp/hashes" proof/leaves.jsonl | grep -E "^$number [0-9a-f]{64} " >"$temp/entries"
+[ -s "$temp/problems" ] || [ "$(grep -c '' "$temp/entries")" -eq "$there" ] || unchecked "there is no room in $temp."
+cat >"$temp/walk.awk" <<'AWK'
+# A line is an entry on its way to the root: index, RFC 9162's fn and sn (2.1.3.2), the hash so far, those still to come.
+# =N stands for the hash of the Nth of the pairs that were hashed.
+FILENAME == sums { made[++known] = $1; next }
+substr($4, 1, 1) == "=" { $4 = made[substr($4, 2) + 0] }
+NF == 4 || $3 <= 0 { print; next }
+{
+    fn = $2; sn = $3; pair = $4 $5
+    if (fn % 2 == 1 || fn == sn) {
+        pair = $5 $4
+        while (fn > 0 && fn % 2 == 0) { fn = int(fn / 2); sn = int(sn / 2) }
+    }
+    if (!(pair in number)) { number[pair] = ++count; print "01" pair >pairs }
+    printf "%s %.0f %.0f =%d", $1, int(fn / 2), int(sn / 2), number[pair]
+    for (k = 6; k <= NF; k++) printf " %s", $k
+    print ""
+}
+AWK
+paste -d' ' "$temp/hashes" proof/paths.txt | awk -v last="$((size - 1))" \
+    '$2 ~ /^[0-9]+$/ { $1 = $2 " " $2 " " last " " $1; $2 = ""; $0 = $0; $1 = $1; print }' >"$temp/ways"
+: >"$temp/made"
+while :; do
+    : >"$temp/hex"
+    awk -v sums="$temp/made" -v pairs="$temp/hex" -f "$temp/walk.awk" "$temp/made" "$temp/ways" >"$temp/further" ||
+        unchecked "awk did not finish; is there room in $temp?"
+    cat "$temp/further" >"$temp/ways" || unchecked "there is no room in $temp."
+    [ -s "$temp/hex" ] || break
+    xxd -r -p "$temp/hex" | (cd "$temp/pairs" && split -a 5 -b 65 -)
+    hashes | sort -k 2 | cut -d' ' -f1 >"$temp/made"
+    [ "$(grep -c '' "$temp/made")" -eq "$(grep -c '' "$temp/hex")" ] || unchecked "there is no room in $temp."
 done
-IFS= read -r line <&4 && fail proof/paths.txt "It has more lines than there are entries."
-exec 3<&- 4<&-
-[ -s "$temp/problems" ] || [ "$(grep -c '' "$temp/entries")" -eq "$(grep -c '' proof/leaves.jsonl)" ] ||
-    unchecked "there is no room in $temp."
+awk -v size="$size" -v root="$root" '$2 $3 "" == "00" && NF == 4 && $4 "" == root "" && $1 + 0 < size + 0 { print $1 }' "$temp/ways" |
+    sort >"$temp/proved"
+cut -d' ' -f1 "$temp/entries" | sort | comm -23 - "$temp/proved" | sort -n | while IFS= read -r index; do
+    fail proof/leaves.jsonl "Entry $index does not lead to the checkpoint's root."
+done
 
 # 6. The log's first entry names the first key; each entry about a key names the one that follows, and both keys signed
 # that it does; the last one signed what is here; the papers name any of them.
@@ -213,15 +241,39 @@ else
 fi
 
 # 7. Beats bind where the chain of every stream stood: the vectors are those that the beats hash.
-for name in proof/heads/*.json; do
-    index=$(basename "$name" .json)
-    hash=$(sha256sum <"$name" | cut -c1-64)
-    grep "^$index " "$temp/entries" | grep '"type":"beat"' | grep -q "\"heads\":\"$hash\"" ||
-        fail "$name" "It is not what the beat of entry $index binds."
-    head="\"[^\"\\\\]+\":\\[$number,\"[0-9a-f]{64}\"\\]"
-    [ "$(grep -c '' "$name")" -eq 1 ] && grep -qE "^\\{($head(,$head)*)?\\}\$" "$name" ||
-        fail "$name" "It is not a vector of heads, in the form that this log writes."
-    printf '%s %s\n' "$index" "$(cat "$name")" >>"$temp/heads"
+cat >"$temp/vectors.awk" <<'AWK'
+BEGIN {
+    for (k = 0; k < 64; k++) hash = hash "[0-9a-f]"
+    for (k = 0; k < 14; k++) digits = digits "[0-9]?"
+    head = "\"[a-z0-9][a-z0-9_-]*[.][a-z]+\":\\[(0|[1-9]" digits "),\"" hash "\"\\]"
+    form = "^[{](" head "(," head ")*)?[}]$"
+}
+function ascends(rest,    name, last) { # canonical: the names of streams, each greater than the one before
+    while (match(rest, /"[^"]*":/)) {
+        name = substr(rest, RSTART, RLENGTH)
+        if (name "" <= last "") return 0
+        last = name; rest = substr(rest, RSTART + RLENGTH)
+    }
+    return 1
+}
+FNR == 1 { at = FILENAME; gsub(/.*\/|\.json$/, "", at); if ($0 ~ form && ascends($0)) print at, $0 }
+AWK
+vectors() { find proof/heads -type f -name '*.json' "$@" 2>/dev/null; }
+vectors -exec sha256sum {} + | sed 's|^\(.\{64\}\)  .*/\(.*\)\.json$|\2 \1|' | sort >"$temp/hashed"
+sed -n 's/^\([0-9]*\) .*"heads":"\([0-9a-f]\{64\}\)".*"type":"beat","v":1}$/\1 \2/p' "$temp/entries" | sort >"$temp/beats"
+comm -23 "$temp/hashed" "$temp/beats" | while read -r index _; do
+    fail "proof/heads/$index.json" "It is not what the beat of entry $index binds."
+done
+vectors -exec awk -f "$temp/vectors.awk" {} + | sort -n >"$temp/heads"
+[ -s "$temp/problems" ] || [ "$(grep -c '' "$temp/hashed")" -eq "$(vectors | grep -c '')" ] || unchecked "there is no room in $temp."
+cut -d' ' -f1 "$temp/heads" | sort >"$temp/formed"
+{ # no line break stands in one: only where there is any are they looked at one by one
+    cut -d' ' -f1 "$temp/hashed" | comm -23 - "$temp/formed"
+    [ -z "$(vectors -exec cat {} + | tr -cd '\n' | head -c 1 | xxd -p)" ] || vectors | while IFS= read -r name; do
+        [ -z "$(tr -cd '\n' <"$name" | head -c 1 | xxd -p)" ] || basename "$name" .json
+    done
+} | sort -u | while read -r index; do
+    fail "proof/heads/$index.json" "It is not a vector of heads, in the form that this log writes."
 done
 
 # 8. An authority outside says when the log had its first entries (RFC 3161): the text that it stamped is that of an older
@@ -738,8 +790,7 @@ END {
     exit bad
 }
 AWK
-sort -n "$temp/entries" >"$temp/sorted"
-sort -n "$temp/heads" -o "$temp/heads"
+sort -n "$temp/entries" >"$temp/sorted" || unchecked "there is no room in $temp."
 stream=$(claim stream) floor=$(claim floor_days)
 case $floor in '' | *[!0-9]*) floor=30 ;; esac
 [ "$floor" -ge 30 ] || floor=30 # order 168, article 28

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from tests.fuzz.targets import SEEDS, TARGETS, run
+from tests.fuzz import targets
+from tests.fuzz.targets import LIMIT_S, SEEDS, TARGETS, run
 
 INPUTS = 3000
 
@@ -58,3 +59,15 @@ FOUND = {
 def test_an_input_that_was_found(name: str, data: str) -> None:
     """It stays mended."""
     run(name, base64.b64decode(data))
+
+
+@pytest.mark.parametrize("slow", [1, 9])
+def test_what_is_slow_once_is_none_and_what_always_is_is_a_finding(slow: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter's own work falls into one input or another; an input that takes long takes long each time."""
+    times = iter([LIMIT_S] * slow + [0.0] * 9)
+    monkeypatch.setattr(targets, "_timed", lambda name, data: next(times))
+    if slow == 1:
+        run("sdp", b"")
+    else:
+        with pytest.raises(AssertionError, match=r"sdp: 0\.100 s"):
+            run("sdp", b"")
