@@ -72,9 +72,9 @@ def _judge(segment: Segment, policy: Policy, now: Now) -> Verdict:
     if segment.state is not MediaState.PRESENT:
         return Verdict(segment, False, Reason.ALREADY_GONE)
     due = due_us(segment, policy, now)
-    if now.wall_us < due:  # and so is the trusted time, which is never later
+    goes = trusted_now_us(segment.t1_us, segment.elapsed_us, now.wall_us, now.elapsed_us) >= due
+    if not goes and now.wall_us < due:
         return Verdict(segment, False, Reason.YOUNGER_THAN_TARGET)
     if segment.held:
         return Verdict(segment, False, Reason.HELD)
-    goes = trusted_now_us(segment.t1_us, segment.elapsed_us, now.wall_us, now.elapsed_us) >= due
     return Verdict(segment, goes, Reason.PAST_TARGET if goes else Reason.CLOCKS_DISAGREE)

@@ -9,11 +9,13 @@ go: no derived file lies on a disk, and packages are copies that somebody asked 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from config.clock import Clock
 from config.times import DAY_US
 from recorder.errors import VolumeAway
+from recorder.store.daycount import UNDATED_US
 from recorder.store.keeping import epochs
 from recorder.store.overwriting import Overwrite
 from recorder.store.pressure import ERASABLE, overwritable, to_free_bytes
@@ -57,7 +59,10 @@ def sweep(store: Store, clock: Clock, retries: Retries | None = None) -> Reconci
     for camera in store.cameras.all():
         policy = Policy(tuple(store.cameras.rules(camera.id)), store.zone)
         for entries, target_days in epochs(policy.rules, store.log_size):
-            one.go_through(camera.stream_id, entries, now.wall_us - target_days * DAY_US, policy)
+            target_us = target_days * DAY_US
+            one.go_through(partial(store.candidates, camera.stream_id, now.wall_us - target_us, entries), policy)
+            long_ago_us = now.elapsed_us - target_us - UNDATED_US
+            one.go_through(partial(store.undated, camera.stream_id, now.wall_us, long_ago_us, entries), policy)
     one.overwrite()
     return one.tally.report(now.wall_us, is_complete=not one.is_over)
 
@@ -85,13 +90,11 @@ class _Pass:
         self._note(found.discarded, found.stuck)
         self.tally.stuck(waiting)
 
-    def go_through(self, stream_id: str, entries: range, before_us: int, policy: Policy) -> None:
-        """What of a stream is told by these entries, and ended before that instant."""
+    def go_through(self, page: Callable[[int, tuple[int, int] | None], list[Segment]], policy: Policy) -> None:
+        """What may be past its target, by pages of so many behind that one."""
         after: tuple[int, int] | None = None
-        # Ends: the key only goes on, and what is recorded meanwhile lies behind `before_us`.
-        while not self._must_end() and (
-            found := self._store.candidates(stream_id, before_us, entries, SWEEP_BATCH, after)
-        ):
+        # Ends: the key only goes on, and what is recorded meanwhile is too young to be on a page.
+        while not self._must_end() and (found := page(SWEEP_BATCH, after)):
             after = (found[-1].t1_us, found[-1].n)
             verdicts = plan(found, policy, self._now)
             self.tally.spared((one.segment, one.reason.value) for one in verdicts if one.reason in SPARED)

@@ -90,7 +90,8 @@ def _show_receipts(at: Desk, body: dict[str, Any]) -> None:
     for one in body["receipts"]:
         when = [local(one[name], at.zone) for name in ("at", "start", "end")]
         entry = f"{one['entry']}, {one['done_entry'] if one['done_entry'] is not None else 'not done 未完成'}"
-        days = min(one["age_wall_s"], one["age_elapsed_s"]) / DAY_S
+        by_wall_s, by_box_s = one["age_wall_s"], one["age_elapsed_s"]
+        days = (by_box_s if by_wall_s < 0 else min(by_wall_s, by_box_s)) / DAY_S
         told = (f"{one['first']}-{one['last']}", size(one["bytes"]), f"{one['floor_days']} d", f"{days:.1f} d")
         table.add_row(entry, *when, *told)
     at.console.print(table if body["receipts"] else "Nothing was discarded of it. 未删除任何录像")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
 
 from config.times import HOUR_US
 from recorder.causes import Cause
@@ -118,9 +118,35 @@ class Catalogue:
             limit: how many at most.
             after: behind these two, of the last one of the page before.
         """
+        return self._here(stream_id, _I.t1_us < before_us, entries, limit, after)
+
+    def undated(
+        self,
+        stream_id: str,
+        now_us: int,
+        before_elapsed_us: int,
+        entries: range,
+        limit: int,
+        after: tuple[int, int] | None = None,
+    ) -> list[Segment]:
+        """Likewise media that ends behind that instant, `now_us`, and was written down before that box time.
+
+        Where the clock is right there is none, and the index of what is here says so at once.
+        """
+        is_undated = (_I.t1_us > now_us) & (_I.elapsed_us < before_elapsed_us)
+        return self._here(stream_id, is_undated, entries, limit, after)
+
+    def _here(
+        self,
+        stream_id: str,
+        which: ColumnElement[bool],
+        entries: range,
+        limit: int,
+        after: tuple[int, int] | None,
+    ) -> list[Segment]:
         is_here = (_I.stream_id == stream_id) & (_I.state == MediaState.PRESENT.value)
         is_ruled = (_I.leaf_index >= entries.start) & (_I.leaf_index < entries.stop)
-        query = select(tables.items).where(is_here, _I.t1_us < before_us, is_ruled)
+        query = select(tables.items).where(is_here, which, is_ruled)
         if after is not None:
             query = query.where(tuple_(_I.t1_us, _I.n) > after)
         with self._database.read() as connection:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
-from config.times import DAY_US, LAST_US, SECOND_US, from_datetime, to_datetime
+from config.times import DAY_US, HOUR_US, LAST_US, SECOND_US, from_datetime, to_datetime
 
 SHANGHAI_S = 28_800
 """How far `Asia/Shanghai` is ahead of UTC, all the year. What a leaf says nothing of is this, so that most leaves need
@@ -18,6 +18,11 @@ not."""
 
 OFFSET_LIMIT_S = 14 * 3600
 """The line islands are that far ahead; nobody is as far behind."""
+
+UNDATED_US = DAY_US + 2 * HOUR_US
+"""So much longer footage of an unknown date is kept. Its first day, which does not count, may have just begun when it
+was recorded, whatever its time says: that is most of a day; and clocks may have been set back by up to two hours since
+(Troll, in autumn)."""
 
 LAST_DATE_MARGIN_DAYS = 3
 """Before the last date that can be written: a clock gone wild makes footage stay, and is no error."""
@@ -88,6 +93,15 @@ def trusted_now_us(t1_us: int, leaf_elapsed_us: int, wall_now_us: int, elapsed_n
     """The latest instant that both clocks agree has been reached since the footage was written down.
 
     Its age is the smaller of what the wall clock says and of the monotonic time that the box has seen pass since:
-    a clock set to 2035 makes nothing old, a clock set to 1970 neither.
+    a clock set to 2035 makes nothing old. Of footage that by the wall is still to come, the wall says nothing (it is
+    wrong now, or was then): box time alone counts, which never runs ahead, less `UNDATED_US` (ADR 31).
     """
-    return t1_us + min(wall_now_us - t1_us, elapsed_now_us - leaf_elapsed_us)
+    by_box_us = elapsed_now_us - leaf_elapsed_us
+    if is_undated(t1_us, wall_now_us):
+        return t1_us + by_box_us - UNDATED_US
+    return t1_us + min(wall_now_us - t1_us, by_box_us)
+
+
+def is_undated(t1_us: int, wall_now_us: int) -> bool:
+    """Whether footage ends at an instant that by the wall clock has not come: then nobody knows its date."""
+    return t1_us > wall_now_us

@@ -22,7 +22,7 @@ from recorder.causes import Cause
 from recorder.errors import CatalogueCorrupt
 from recorder.store import files, overwriting, sidecar, tables
 from recorder.store.anchors import ROOTS, file_name
-from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset
+from recorder.store.daycount import bound_discard_us, earliest_discard_us, is_offset, trusted_now_us
 from recorder.store.held import HeldMedia
 from recorder.store.holds import active
 from recorder.store.keeping import Rule, floor_of, rules_hash
@@ -255,7 +255,7 @@ def deletions_were_lawful(store: Store, connection: Connection) -> Iterator[Find
             earliest_us = bound_discard_us(row["t1_us"], floor_days, row["utc_offset_s"], ahead_s)
         else:  # written before leaves told it
             earliest_us = earliest_discard_us(row["t1_us"], floor_days, store.zone)
-        trusted_us = row["t1_us"] + min(leaf.at_us - row["t1_us"], leaf.elapsed_us - row["elapsed_us"])
+        trusted_us = trusted_now_us(row["t1_us"], row["elapsed_us"], leaf.at_us, leaf.elapsed_us)
         if trusted_us < earliest_us and not _is_admitted(store, connection, row):
             yield Finding(7, name, "it was discarded before the floor let it go")
         for hold_id in _holds_at(connection, row, leaf.at_us):

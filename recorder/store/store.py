@@ -541,6 +541,18 @@ class Store:
         """The oldest media of a stream still here."""
         return self.catalogue.candidates(stream_id, before_us, entries, limit, after)
 
+    def undated(
+        self,
+        stream_id: str,
+        now_us: int,
+        before_elapsed_us: int,
+        entries: range,
+        limit: int,
+        after: tuple[int, int] | None = None,
+    ) -> list[Segment]:
+        """Likewise media that by the wall clock is still to come."""
+        return self.catalogue.undated(stream_id, now_us, before_elapsed_us, entries, limit, after)
+
     def oldest_present_us(self, stream_id: str) -> int | None:
         """Where the oldest media still here of a stream starts."""
         return self.catalogue.oldest_present_us(stream_id)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from config.times import DAY_US
 from recorder.store.fsck import check
 from recorder.store.keeping import Rule, rules_hash
 from recorder.store.ledger import Entry
@@ -47,6 +48,8 @@ class Told:
     """And those that it was given afterwards."""
     days: int = 40
     """After how many it was discarded."""
+    set_back_days: int = 0
+    """The wall clock was so far back then: by it the footage was still to come."""
     later: tuple[int | None, ...] = ()
     """Floors that it was given after that."""
     lie: Callable[[list[Rule]], dict[str, Any]] = no_lie
@@ -84,7 +87,9 @@ def told(folder: Path, how: Told, monkeypatch: pytest.MonkeyPatch) -> Honest:
     kept(store, how.since)
     end_us = clock.read().utc_us - 2_000_000
     clock.advance(how.days * 86_400)
+    clock.utc_us -= how.set_back_days * DAY_US
     assert store.discard(["gate.main.1"], "target 31 days, floor 30 days").discarded == ("gate.main.1",)
+    clock.utc_us += how.set_back_days * DAY_US
     kept(store, how.later)
     store.checkpoint()
     export(store, Wanted("gate", begun_us, end_us, "case 9"), folder / "package", clock, "0.0.0")
@@ -126,6 +131,7 @@ UNLAWFUL: dict[str, tuple[Told, tuple[str, ...]]] = {
     "on the day before the raised floor's": (Told(since=(90,), days=90, lie=thirty), TOO_EARLY),
     "recorded under a floor that was lowered since": (Told(before=(90,), since=(None,), lie=thirty), TOO_EARLY),
     "raised and lowered before it was discarded": (Told(since=(90, None), lie=thirty), TOO_EARLY),
+    "before its time by box time, by the wall it was to come": (Told(days=31, set_back_days=3653), TOO_EARLY),
     "by rules without the last": (Told(since=(90,), lie=without_the_last), (NOT_ALL,)),
     "by no rules at all": (Told(since=(90,), lie=as_before_rules), TOO_EARLY),
     "the rule that forbids it is left out": (Told(since=(90,), lie=thirty, left_out=(1,)), (NOT_ALL,)),
@@ -136,6 +142,7 @@ UNLAWFUL: dict[str, tuple[Told, tuple[str, ...]]] = {
 LAWFUL: dict[str, Told] = {
     "by the only rule": Told(),
     "behind the raised floor's time": Told(since=(90,), days=91),
+    "behind its time by box time, by the wall it was to come": Told(days=33, set_back_days=3653),
     "raised only afterwards": Told(later=(90,)),
     "recorded after it was lowered": Told(before=(90, None)),
     "by a program from before rules": Told(lie=as_before_rules, left_out=(0,)),

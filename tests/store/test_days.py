@@ -10,7 +10,8 @@ import pytest
 from config.times import DAY_US, SECOND_US, parse_us
 from recorder.causes import Cause
 from recorder.errors import BelowFloor
-from recorder.store.daycount import earliest_discard_us
+from recorder.store.daycount import UNDATED_US, earliest_discard_us
+from recorder.store.fsck import check
 from recorder.store.records import MediaState, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
@@ -104,16 +105,19 @@ def test_clock_is_ten_years_off_for_a_month_and_then_put_right(tmp_path: Path, w
     kept.goes_on_its_day()
 
 
-def test_clock_is_put_right_only_long_behind_the_day(tmp_path: Path) -> None:
-    """A clock that stood ten years back kept footage for too long: the first sweep behind its correction takes it."""
+def test_a_clock_that_stands_ten_years_back_keeps_nothing_for_ever(tmp_path: Path) -> None:
+    """By it all footage from before is still to come: that goes by box time, a day and two hours later at most."""
     kept = Kept(tmp_path, "2026-03-01T00:00:00Z")
-    true_us = kept.clock.utc_us
+    due_us = kept.due_us() - kept.clock.utc_us
     kept.clock.set_wall("2016-03-01T00:00:00Z")
-    kept.clock.advance(100 * 86_400)
+    kept.clock.advance(due_us / SECOND_US)
     assert sweep(kept.store, kept.clock).should == 0
-    kept.clock.utc_us = true_us + 100 * DAY_US
+    kept.clock.advance((UNDATED_US / SECOND_US) + SLACK_S)
 
     assert sweep(kept.store, kept.clock).did == len(kept.segments())
+    kept.store.checkpoint()
+    assert verify(kept.store) == []
+    assert check(kept.store) == []
     kept.store.close()
 
 
@@ -162,17 +166,26 @@ def test_machine_starts_with_its_clock_at_1970_which_is_corrected_in_an_hour(tmp
 
 
 def test_footage_was_recorded_while_the_clock_stood_ten_years_ahead(tmp_path: Path) -> None:
-    """What docs/time.md says of it: it counts as of then, and is kept, not lost. What was recorded rightly goes."""
+    """Once it is right that footage is still to come by it: box time alone lets it go, and within the margin. What was
+    recorded rightly goes on its day."""
     kept = Kept(tmp_path, "2026-03-01T00:00:00Z")
-    rightly = len(kept.segments())
-    true_us = kept.clock.utc_us
-    kept.clock.set_wall("2036-03-01T00:00:00Z")
+    rightly, true_us = len(kept.segments()), kept.clock.utc_us
+    due_us, floor_us = kept.due_us(), kept.due_us(30)
+    kept.clock.set_wall("2036-03-01T12:00:00Z")
     kept.record_again()
+    ahead = [one.id for one in kept.segments()[rightly:]]
     kept.clock.utc_us = true_us + 60 * SECOND_US
-    kept.clock.advance(40 * 86_400)
-
+    kept.until(floor_us)
+    assert {type(error) for _, error in kept.store.discard(ahead, "by hand").refused} == {BelowFloor}
+    kept.until(due_us + SLACK_S * SECOND_US)
     assert sweep(kept.store, kept.clock).did == rightly
-    assert kept.here() == len(kept.segments()) - rightly > 0
+    assert kept.here() == len(ahead) > 0
+
+    kept.until(due_us + DAY_US)
+    assert sweep(kept.store, kept.clock).did == len(ahead)
+    kept.store.checkpoint()
+    assert verify(kept.store) == []
+    assert check(kept.store) == []
     kept.store.close()
 
 

@@ -151,6 +151,11 @@ class World:
         """The first day does not count, and the last one is to be over, in Shanghai."""
         return ((one.t1_us - 1 + EIGHT_HOURS_US) // DAY_US + 1 + days) * DAY_US - EIGHT_HOURS_US
 
+    def reached_us(self, one: Footage, wall_us: int, passed_us: int) -> int:
+        """The instant that has come for one by both clocks; if the wall says that its end has not, by the other."""
+        by_box_us = one.t1_us + passed_us
+        return min(wall_us, by_box_us) if one.t1_us <= wall_us else by_box_us - DAY_US - 2 * HOUR_US
+
     def kept_by(self, camera: str, one: Footage, now: Reading, seen_us: int) -> str:
         """Why this footage must be there; empty: it need not."""
         for hold_id, span in self.holds.items():
@@ -160,7 +165,7 @@ class World:
             if camera in span.cameras and span.t0_us - HOUR_US < one.t1_us and span.t1_us + HOUR_US > one.t0_us:
                 return f"export {export_id}"
         earliest_us = self.goes_us(one, self.floor_days(one))
-        if min(now.utc_us, one.t1_us + seen_us - one.seen_us) < earliest_us:
+        if self.reached_us(one, now.utc_us, seen_us - one.seen_us) < earliest_us:
             return f"the floor of {self.floor_days(one)} days, up to {format_us(earliest_us)}"
         return ""
 
@@ -586,7 +591,7 @@ class Keeping(RuleBasedStateMachine):
         for stream_id, n, leaf_us in self._rows("SELECT stream_id, n, elapsed_us FROM items WHERE kind = 'segment'"):
             one = world.footage[stream_id, n]
             days = max(world.rules[one.camera][-1].target_days, world.floor_days(one))
-            is_due = min(now.utc_us, one.t1_us + elapsed_us - leaf_us) >= world.goes_us(one, days)
+            is_due = world.reached_us(one, now.utc_us, elapsed_us - leaf_us) >= world.goes_us(one, days)
             if one.is_there and is_due and not (self.is_away and one.volume == OTHER):
                 assert world.kept_by(one.camera, one, now, self.clock.mono_total)
 

@@ -989,7 +989,7 @@ def objection(item, entries, stream, floor_days, zone):
             continue
         rules, _ = rules_at(index, kinds, camera)
         t0, t1 = us(item["t0"]), us(item["t1"])
-        age = min(us(one["at"]) - t1, one["elapsed_us"] - item["elapsed_us"])
+        age = aged(t1, us(one["at"]), one["elapsed_us"] - item["elapsed_us"])
         in_force, digest = in_force_at(index, kinds)
         if digest != one["holds"]:
             fail("proof/leaves.jsonl", "Not all holds that were in force at a discard are handed over.")
@@ -1006,6 +1006,11 @@ def objection(item, entries, stream, floor_days, zone):
         else:
             return "", False
     return ("", True) if is_admitted else (why, False)
+
+
+def aged(t1, wall, by_box):
+    """The smaller of two ages. Of what by the wall is still to come box time counts alone, less a day and two hours."""
+    return by_box - 93_600_000_000 if t1 > wall else min(wall - t1, by_box)
 
 
 def admits(said, at, item, stream, index):

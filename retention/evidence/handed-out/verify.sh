@@ -617,8 +617,9 @@ function objection(i,    k, h, age, early, said, why) {
     breached = said = 0
     for (k = 1; k <= receipts; k++) {
         if (n[i] < from[k] || n[i] > to[k]) continue
-        age = when[k] - t1[i]
-        if (boxwhen[k] - boxtime[i] < age) age = boxwhen[k] - boxtime[i]
+        age = boxwhen[k] - boxtime[i]
+        if (t1[i] > when[k]) age -= 93600000000 # of what by the wall is still to come box time counts alone, less a day and two hours
+        else if (when[k] - t1[i] < age) age = when[k] - t1[i]
         early = (t1[i] + age < earliest(i, k))
         if (early && !admitted(i, k)) { why = "It was discarded before its time."; continue }
         for (h in placed) if (on_camera[h] && in_force(h, k) && begins[h] < t1[i] && t0[i] < ends[h]) break

@@ -4,7 +4,7 @@ from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from config.times import DAY_US, LAST_US, format_us, parse_us, to_datetime
@@ -14,6 +14,7 @@ from recorder.store.daycount import (
     bound_discard_us,
     earliest_discard_us,
     is_offset,
+    is_undated,
     may_go_us,
     offset_s,
     recorded_offset_s,
@@ -23,6 +24,9 @@ from recorder.store.daycount import (
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 BERLIN = ZoneInfo("Europe/Berlin")
+HAVANA = ZoneInfo("America/Havana")
+offsets = st.integers(-OFFSET_LIMIT_S, OFFSET_LIMIT_S)
+instants = st.integers(0, 4_000_000_000_000_000)
 
 
 @pytest.mark.parametrize(
@@ -48,8 +52,7 @@ def test_footage_of_a_day_is_free_thirty_one_midnights_later(end: str, zone: Zon
 
 def test_a_midnight_that_happens_twice_counts_when_it_is_over() -> None:
     """Where clocks go back at midnight the later of the two counts."""
-    havana = ZoneInfo("America/Havana")
-    free = earliest_discard_us(parse_us("2026-10-01T16:00:00Z"), 30, havana)
+    free = earliest_discard_us(parse_us("2026-10-01T16:00:00Z"), 30, HAVANA)
 
     assert format_us(free) == "2026-11-01T05:00:00.000000Z"
 
@@ -57,7 +60,7 @@ def test_a_midnight_that_happens_twice_counts_when_it_is_over() -> None:
 @given(
     st.integers(min_value=0, max_value=4_000_000_000_000_000),
     st.integers(min_value=30, max_value=4000),
-    st.sampled_from([SHANGHAI, BERLIN, ZoneInfo("America/Havana"), ZoneInfo("Pacific/Apia")]),
+    st.sampled_from([SHANGHAI, BERLIN, HAVANA, ZoneInfo("Pacific/Apia")]),
 )
 def test_never_less_than_the_days_and_never_much_more(t1_us: int, days: int, zone: ZoneInfo) -> None:
     """At least `days` whole days, less an hour that clocks skipped; at most two days more."""
@@ -80,15 +83,25 @@ def test_the_end_of_time_is_no_error() -> None:
     st.integers(min_value=0, max_value=10**15),
 )
 def test_neither_clock_alone_makes_footage_old(t1_us: int, leaf_us: int, wall_us: int, elapsed_us: int) -> None:
-    """The trusted age is never more than either clock says."""
+    """The trusted age is never more than box time says, nor than the wall does where that says anything."""
     age_us = trusted_now_us(t1_us, leaf_us, wall_us, elapsed_us) - t1_us
 
-    assert age_us <= wall_us - t1_us
     assert age_us <= elapsed_us - leaf_us
+    assert age_us <= wall_us - t1_us or is_undated(t1_us, wall_us)
 
 
-offsets = st.integers(-OFFSET_LIMIT_S, OFFSET_LIMIT_S)
-instants = st.integers(0, 4_000_000_000_000_000)
+@given(
+    instants, instants, st.integers(30, 400), st.integers(0, 500 * DAY_US), st.sampled_from([SHANGHAI, BERLIN, HAVANA])
+)
+def test_footage_of_an_unknown_date_is_kept_for_as_long_as_if_it_were_known(
+    true_us: int, told_us: int, days: int, passed_us: int, zone: ZoneInfo
+) -> None:
+    """Whatever time it was given by a clock that stood ahead: it does not go before its true date lets it."""
+    wall_us = true_us + passed_us
+    assume(is_undated(told_us, wall_us))
+
+    if trusted_now_us(told_us, 0, wall_us, passed_us) >= may_go_us(told_us, days, zone, None, wall_us):
+        assert wall_us >= earliest_discard_us(true_us, days, zone)
 
 
 @given(instants, st.integers(30, 400), st.none() | offsets, offsets)
