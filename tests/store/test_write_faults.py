@@ -34,6 +34,8 @@ from tests.fakes.disk import Disk, Mode
 
 FAULTS_OF_A_BOX = 12
 """So many, one after the other: its log stays short, and looking at all of it cheap."""
+LOOKS_EVERY = 4
+"""So often `fsck` looks at everything, and at the end of each box: what it finds does not go away by itself."""
 
 ERRORS = {errno.ENOSPC: StorageFull, errno.EIO: StorageFailed, errno.EROFS: StorageReadOnly}
 DAYS_40 = 40 * 86400
@@ -172,7 +174,8 @@ def test_each_step_fails_and_what_is_recorded_is_sound(
         box.clock.advance(REST_US / 1e6)  # so long a disk that failed is left alone
         box.store.finish_discards()
         box.records()
-        assert check(box.store) == [], f"behind {step}"
+        if number % LOOKS_EVERY == 0:
+            assert check(box.store) == [], f"behind {step}, or one of those before"
     _all_is_sound(box)
     assert set(steps) <= seen
 
@@ -199,6 +202,7 @@ def _is_named(act: Callable[[Box], object], box: Box, kind: type[StorageError]) 
 
 def _all_is_sound(box: Box) -> None:
     box.store.checkpoint()
+    assert check(box.store) == []
     box.store.commit_gap_until_now("gate.main", Cause.UNREACHABLE)
     begun_us = box.store.cameras.get("gate").registered_us
     stretches = box.store.coverage("gate.main", begun_us, box.clock.utc_us)

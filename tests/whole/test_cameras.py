@@ -76,7 +76,7 @@ def test_file_names_the_cameras(machine: Machine) -> None:
         assert machine.status_of("gate")["state"] == "retired"
         assert machine.stop() == 0
     operations = [(leaf["op"], leaf.get("changed")) for leaf in leaves_of(machine, "camera")]
-    assert operations == [("registered", None), ("changed", ["enabled", "name"]), ("retired", None)]
+    assert operations == [("registered", None), ("rule", None), ("changed", ["enabled", "name"]), ("retired", None)]
     assert len(leaves_of(machine, "boot")) == 3
     assert len(leaves_of(machine, "cfg")) == 1
     write()
@@ -176,7 +176,7 @@ def test_camera_takes_its_password_only_readable(machine: Machine) -> None:
         assert machine.command("camera", "show", "gate", "--json").json["allow_basic"] is True
         assert machine.stop() == 0
     told = [(leaf["op"], leaf.get("changed")) for leaf in leaves_of(machine, "camera") if leaf["camera"] == "gate"]
-    assert told == [("registered", None), ("changed", ["allow_basic"])]
+    assert told == [("registered", None), ("rule", None), ("changed", ["allow_basic"])]
     for secret in ("planted-secret", behaviour.right.removeprefix("Basic ")):
         assert secret not in machine.log
     assert "Traceback" not in machine.log
