@@ -6,6 +6,7 @@ disk is not.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -13,6 +14,10 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
+from fastapi import FastAPI
+
+from api.app import create_app
 from recorder.errors import StorageFull
 from recorder.store.pressure import levels
 from recorder.store.records import MediaState, Segment
@@ -22,9 +27,18 @@ from retention.sweep import sweep
 from tests.fakes.box import hold, new_store, record
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
+from tests.fakes.ports import ports_of
 
 HOURS = 24
 CAMERAS = ("gate", "yard")
+ASKED = (
+    "/api/v1/status",
+    "/api/v1/cameras/gate/segments",
+    "/api/v1/cameras/gate/coverage",
+    "/api/v1/holds",
+    "/metrics",
+)
+"""Of the interface, all that an hour is asked for."""
 
 
 class Day:
@@ -34,6 +48,7 @@ class Day:
         self.folder, self.clock, self.told = folder, FakeClock(), Counter[str]()
         self.store = new_store(folder, self.clock, *CAMERAS)
         self.store.recover()
+        self.app = create_app(ports_of(self.store, self.clock))
         self.store.overwriting.put_in_force(is_on=overwrite)
         self.clock.advance(1)
         self._record()
@@ -54,6 +69,7 @@ class Day:
             self._attempt("record", self._record)
             self._attempt("sweep", self._sweep)
             self._attempt("sign", self.store.checkpoint)
+            self._ask()
             self.clock.advance(3600)
         (self.folder / "ballast").unlink()
         self.told["before"] = len(self._segments())
@@ -98,6 +114,12 @@ class Day:
         found = [one for name in CAMERAS for one in self.store.items(f"{name}.main", 0, 2**62)]
         return sorted((one for one in found if isinstance(one, Segment)), key=lambda one: one.t1_us)
 
+    def _ask(self) -> None:
+        """Whoever asks gets an answer, at every hour."""
+        for answer in asyncio.run(_answers(self.app)):
+            assert answer.status_code == 200, (answer.request.url, answer.text)
+            self.told["answers"] += 1
+
     def _fill(self, free_bytes: int) -> None:
         """Somebody's file grows or shrinks until so much is left."""
         path = self.folder / "ballast"
@@ -117,10 +139,17 @@ class Day:
         for act in (self._record, self._sweep, self.store.checkpoint):
             self._attempt("without a byte", act)
         assert [one.state for one in self.store.volumes()] == ["full"]
+        self._ask()
         assert self._segments()
         assert self.store.latest_checkpoint() is not None
         space = os.statvfs(self.folder)
         self._fill(levels(space.f_blocks * space.f_frsize).critical - 40_000)
+
+
+async def _answers(app: FastAPI) -> list[httpx.Response]:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client:
+        return [await client.get(path) for path in ASKED]
 
 
 if __name__ == "__main__":

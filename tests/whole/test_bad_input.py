@@ -234,9 +234,9 @@ def causes_of(machine: Machine, camera: str) -> set[str]:
 
 
 @contextmanager
-def filled(folder: Path, leave_bytes: int) -> Iterator[Callable[[], None]]:
+def filled(folder: Path, leave_bytes: int, name: str = "ballast") -> Iterator[Callable[[], None]]:
     """The file system of a folder is full but for some bytes; calling what is given makes room again."""
-    ballast = folder / "ballast"
+    ballast = folder / name
     usage = os.statvfs(folder)
     with ballast.open("wb") as stream:
         stream.write(b"\0" * (usage.f_bavail * usage.f_frsize - leave_bytes))
@@ -255,6 +255,10 @@ def test_disk_is_full(machine: Machine) -> None:
         until("the disk is reported full", lambda: machine.problem("volume_full"), 30)
         until("recording has stopped", lambda: machine.status_of("demo")["state"] != "recording", 60)
         assert machine.get("/api/v1/status")["state"] == "failing"
+        with filled(machine.seen_dir, 0, "last") as make_less_room:
+            assert machine.get("/api/v1/status")["state"] == "failing"  # not a byte is free
+            assert machine.get("/api/v1/cameras/demo/coverage")["items"]
+            make_less_room()
         make_room()
     until("recording resumes", lambda: machine.status_of("demo")["state"] == "recording", 90)
     until("all is well again", lambda: machine.get("/api/v1/status")["state"] == "ok", 90)

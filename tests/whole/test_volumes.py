@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.whole.full_day import ASKED
 from tests.whole.machine import ROOT, Machine, until
 from tests.whole.test_bad_input import causes_of, in_own_mounts, needs_mounts
 
@@ -34,6 +35,7 @@ def test_a_day_on_a_full_disk_under_stop(tmp_path: Path) -> None:
     assert (told["gone"], told["breaches"], told["held"]) == (0, 0, "present")
     assert told["record refused"]
     assert told["no byte free"] == 4
+    assert told["answers"] == (24 + 4) * len(ASKED)
     assert told["resumed"] == 4
     assert told["findings"] == []
 
@@ -47,6 +49,7 @@ def test_a_day_on_a_full_disk_under_overwrite(tmp_path: Path) -> None:
     assert told["breaches"]
     assert told["held"] == "present"
     assert told["oldest_kept"] == told["first"]
+    assert told["answers"] == (24 + 4) * len(ASKED)
     assert told["resumed"] == 4
     assert told["findings"] == []
 
