@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 
 TOGETHER := tests/unit tests/store tests/forgeries tests/foreign tests/test_docs.py tests/test_house.py tests/test_order.py
 
-.PHONY: help run test lint format lock soak fuzz bench clean-env
+.PHONY: help run test style lint format lock soak fuzz bench clean-env
 
 help:
 	@echo "make run     start the box on http://127.0.0.1:8080"
@@ -47,16 +47,19 @@ $(STAMPS)/test: $(STAMPS)/run requirements-dev.lock requirements-peers.lock scri
 run: $(STAMPS)/run
 	@exec $(BIN)/custos run
 
-lint: $(STAMPS)/test
+style: $(STAMPS)/test
 	@echo "== ruff"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@echo "== mypy"
 	@$(BIN)/mypy
+
+lint: style
 	@echo "== import contracts"
 	@$(BIN)/lint-imports --no-cache
 
-test: lint
+# The import contracts are among the tests of the order.
+test: style
 	@echo "== tests, two at a time, and those of the order itself"
 	@$(BIN)/python -m pytest --numprocesses 2 $(TOGETHER)
 	@echo "== tests that start whole boxes, which mostly wait too"

@@ -118,7 +118,8 @@ node() { # left, right: their node becomes $made. Neighbours share most of their
     if [ -f "$temp/nodes/$1$2" ]; then
         read -r made <"$temp/nodes/$1$2"
     else
-        made=$(printf '01%s%s' "$1" "$2" | xxd -r -p | sha256sum | cut -c1-64)
+        made=$(printf '01%s%s' "$1" "$2" | xxd -r -p | sha256sum)
+        made=${made%% *}
         printf '%s\n' "$made" >"$temp/nodes/$1$2"
     fi
 }
