@@ -3,19 +3,15 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from config.keeping import Defaults
-from config.times import DAY_US, format_us
+from config.times import DAY_US
 from recorder.errors import BelowFloor, NotPresent, UnderExport, UnderHold
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.fsck import check
-from recorder.store.records import ExportState, MediaState, Segment
+from recorder.store.records import ExportState, MediaState
 from recorder.store.store import Store
 from recorder.store.verify import verify
-from retention.custody import Custody
 from retention.sweep import sweep
 from tests.fakes.box import hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND
@@ -157,106 +153,6 @@ def test_a_crash_in_the_middle_is_finished_at_start(tmp_path: Path, monkeypatch:
     assert again.segment(first.id).state is MediaState.GONE
     assert not again.media_path(first).exists()
     assert verify(again) == []
-
-
-class Keeping(RuleBasedStateMachine):
-    """Records, jumps its clocks, holds, releases, sweeps and discards in any order."""
-
-    @initialize()
-    def begin(self) -> None:
-        import tempfile
-
-        self.folder = tempfile.TemporaryDirectory()
-        self.clock = FakeClock()
-        self.store = new_store(Path(self.folder.name), self.clock, "gate")
-        self.held: dict[int, tuple[int, int]] = {}
-        self.born: dict[str, int] = {}
-        self.boots = 1
-
-    @rule()
-    def records(self) -> None:
-        self.store.resume("gate.main")
-        if self.clock.read().utc_us < self.store.head("gate.main").t1_us:
-            from recorder.causes import Cause
-
-            self.store.commit_gap_until_now("gate.main", Cause.CLOCK_STEP)
-        record(self.store, self.clock, SECOND * 2)
-        for one in segments(self.store, self.clock):
-            self.born.setdefault(one.id, self.clock.mono_total)
-
-    @rule(days=st.integers(min_value=0, max_value=40))
-    def time_passes(self, days: int) -> None:
-        self.clock.advance(days * 86400)
-
-    @rule(days=st.integers(min_value=-3650, max_value=3650))
-    def somebody_sets_the_clock(self, days: int) -> None:
-        self.clock.utc_us = max(DAY_US, self.clock.utc_us + days * DAY_US)
-
-    @rule()
-    def the_machine_starts_anew(self) -> None:
-        self.store.close()
-        self.boots += 1
-        self.clock.reboot(f"boot-{self.boots}")
-        self.store = Store.open(Path(self.folder.name) / "data", self.clock)
-        self.store.recover()
-
-    @precondition(lambda self: self.born)
-    @rule(data=st.data(), padding_s=st.sampled_from((0, 3, 86_400)))
-    def a_hold_is_placed(self, data: st.DataObject, padding_s: int) -> None:
-        one = self.store.segment(data.draw(st.sampled_from(sorted(self.born))))
-        padding = {"padding_before_s": padding_s, "padding_after_s": padding_s}
-        placed = hold(self.store, ["gate"], one.t0_us, one.t1_us, **padding)
-        self.held[placed.id] = (placed.t0_us, placed.t1_us)
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def a_hold_is_released(self, data: st.DataObject) -> None:
-        hold_id = data.draw(st.sampled_from(sorted(self.held)))
-        release(self.store, hold_id)
-        del self.held[hold_id]
-
-    @rule()
-    def held_media_is_looked_after(self) -> None:
-        Custody(self.store, self.clock).run()
-
-    @rule()
-    def the_sweep_comes(self) -> None:
-        self._judge(lambda: sweep(self.store, self.clock))
-
-    @rule()
-    def somebody_asks_to_discard_everything(self) -> None:
-        self._judge(lambda: self.store.discard(sorted(self.born), "everything"))
-
-    def _judge(self, act) -> None:
-        before = [one for one in segments(self.store, self.clock) if one.state is MediaState.PRESENT]
-        act()
-        for one in before:
-            if self.store.segment(one.id).state is not MediaState.PRESENT:
-                self._was_lawful(one)
-
-    def _was_lawful(self, one: Segment) -> None:
-        free_us = earliest_discard_us(one.t1_us, 30, self.store.zone)
-        assert self.clock.utc_us >= free_us, f"{one.id} went before {format_us(free_us)}"
-        seen_us = self.clock.mono_total - self.born[one.id]
-        assert seen_us >= free_us - one.t1_us - 5_000_000, "the box has not seen that time pass"
-        overlapping = [number for number, (t0, t1) in self.held.items() if t0 < one.t1_us and t1 > one.t0_us]
-        assert not overlapping, f"{one.id} went under holds {overlapping}"
-
-    @invariant()
-    def nothing_is_wrong(self) -> None:
-        if hasattr(self, "store"):
-            assert check(self.store) == []
-
-    def teardown(self) -> None:
-        if hasattr(self, "store"):
-            self.store.close()
-            self.folder.cleanup()
-
-
-Keeping.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
-)
-TestKeeping = Keeping.TestCase
 
 
 def test_the_log_binds_by_which_midnights_the_day_was_counted(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from sqlalchemy import Engine, create_engine
 from config.clock import Reading
 from config.errors import CustosError
 from config.keeping import Defaults, Protection
-from config.times import DAY_US, HOUR_US, format_us, parse_us
+from config.times import DAY_US, HOUR_US, SECOND_US, format_us, parse_us
 from config.volumes import VolumeWish
 from recorder.causes import Cause
 from recorder.errors import DataDirReadOnly, PurposeMissing, RuleInvalid, StorageError, StorageFailed, StorageFull
@@ -307,13 +307,19 @@ class Keeping(RuleBasedStateMachine):
 
     # -- people
 
-    @rule(data=st.data(), others=st.booleans(), more_us=st.sampled_from([0, 1, 3 * HOUR_US, 400 * DAY_US]))
-    def a_hold_is_placed(self, data: st.DataObject, others: bool, more_us: int) -> None:
+    @rule(
+        data=st.data(),
+        others=st.booleans(),
+        more_us=st.sampled_from([0, 1, 3 * HOUR_US, 400 * DAY_US]),
+        padding_s=st.sampled_from([0, 0, 3, 86_400]),
+    )
+    def a_hold_is_placed(self, data: st.DataObject, others: bool, more_us: int, padding_s: int) -> None:
         span = self._span(data, more_us)
         if span is not None:
             cameras = tuple(sorted(self.world.rules)) if others else span.cameras
-            span = Span(cameras, span.t0_us, span.t1_us)
-            self._do(lambda: hold(self.store, cameras, span.t0_us, span.t1_us), hold=span)
+            padding = {"padding_before_s": padding_s, "padding_after_s": padding_s}
+            padded = Span(cameras, span.t0_us - padding_s * SECOND_US, span.t1_us + padding_s * SECOND_US)
+            self._do(lambda: hold(self.store, cameras, span.t0_us, span.t1_us, **padding), hold=padded)
 
     @precondition(lambda self: self.world.holds)
     @rule(data=st.data())
