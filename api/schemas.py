@@ -719,6 +719,13 @@ class VolumeStatus(BaseModel):
     floor_fails_on: Annotated[
         LocalDate | None, Field(description="When it has no room for what must be kept; null: not to be seen.")
     ] = None
+    left_behind: Annotated[
+        int,
+        Field(
+            description="Segments that may lie unfinished there since it failed or went away, one a camera at most: "
+            "looked for when it takes writes again, and put away with a finding."
+        ),
+    ] = 0
 
 
 class SweepReasonOut(BaseModel):
@@ -915,7 +922,9 @@ class HoldsStatus(BaseModel):
 
     in_force: int = 0
     bytes: Annotated[int | None, Field(description="What they keep, each file once; null: not counted yet.")] = None
-    damaged_segments: Annotated[int, Field(description="Held segments that are not as they were recorded.")] = 0
+    damaged_segments: Annotated[
+        int, Field(description="Held segments that are not as they were recorded, each once.")
+    ] = 0
     next_review: Annotated[Instant | None, Field(description="The earliest review date; null: there is none.")] = None
 
 

@@ -366,6 +366,14 @@ class Segments:
             self._forget_missed(row)
         return tuple(put)
 
+    def left_behind(self) -> dict[str, int]:
+        """How many segments may lie unfinished on each volume, where a stream went on elsewhere: `tidy` looks for them
+        once that volume is well. Of one that is away nobody knows whether there is any, so it counts as one a stream."""
+        volume = tables.left_behind.c.volume
+        with self._database.read() as connection:
+            rows = connection.execute(select(volume, func.count()).group_by(volume)).all()
+        return {str(name): int(count) for name, count in rows}
+
     def _forget_missed(self, row: Mapping[Any, Any]) -> None:
         chosen = (tables.left_behind.c.volume == row["volume"]) & (tables.left_behind.c.path == row["path"])
         with self._database.write() as connection:

@@ -607,6 +607,10 @@ class Store:
         for path in self._segments.tidy():
             self.note("finding", {"what": "left_behind", "file": path.name})
 
+    def left_behind(self) -> dict[str, int]:
+        """How many segments may lie unfinished on volumes that failed or are away."""
+        return self._segments.left_behind()
+
     # -- keeping
 
     def discard(self, segment_ids: Sequence[str], rule: str, overwrite: Overwrite | None = None) -> DiscardReport:

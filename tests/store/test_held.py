@@ -128,6 +128,51 @@ def test_whoever_places_a_hold_is_told_what_came_too_late_and_what_just_in_time(
     assert outlook.all_held_bytes == covered.bytes
 
 
+def test_what_is_going_when_a_hold_is_placed_is_told_as_gone(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entry stands in the log and its file is still there: it is counted as gone, with that entry, and nothing of
+    it as kept; it gets no second name, and goes as announced, which is right in everybody's eyes."""
+    going, *others = segments(store, clock)
+    clock.advance(40 * 86_400)
+
+    def cut(*arguments: object) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr("recorder.store.files.unlink", cut)
+        with pytest.raises(PowerCut):
+            store.discard([going.id], "target")
+    assert store.media_path(going).exists()
+
+    placed, covered, outlook = desk.place(store, clock, HoldPlan(("gate",), 0, AHEAD_US, "c", "r"))
+    turned(store, clock)
+
+    assert (covered.segments, covered.already_gone) == (len(others), 1)
+    assert covered.bytes == outlook.all_held_bytes == sum(one.bytes for one in others)
+    assert [(one.first_n, one.last_n, one.segments) for one in outlook.receipts] == [(going.n, going.n, 1)]
+    assert outlook.soon_segments == len(others)
+    assert second_names(store) == {f"{placed.id}/{one.path}" for one in others}
+    assert sweep(store, clock).did == 1
+    assert not store.media_path(going).exists()
+    store.checkpoint()
+    assert verify(store) == []
+
+
+def test_what_is_damaged_under_two_holds_is_counted_once(store: Store, clock: FakeClock) -> None:
+    """For each hold it is one; of all together it is one too."""
+    holds = [hold(store, ["gate"], 0, AHEAD_US) for _ in range(2)]
+    store.media_path(segments(store, clock)[0]).write_bytes(b"")
+    duty = turned(store, clock)
+
+    assert [duty.states()[one.id].damaged for one in holds] == [1, 1]
+    assert duty.damaged() == 1
+    release(store, holds[0].id)
+    assert turned(store, clock).damaged() == 1
+    release(store, holds[1].id)
+    assert turned(store, clock).damaged() == 0
+
+
 def test_a_review_date_is_changed_by_an_entry_and_releases_nothing(store: Store, clock: FakeClock) -> None:
     """Long past it the hold is in force as before; who changed it and why stands in the side record."""
     placed = hold(store, ["gate"], 0, AHEAD_US, review_us=clock.utc_us + DAY_US)

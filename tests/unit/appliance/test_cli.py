@@ -15,11 +15,13 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
+from appliance.cli.box import holds_line, volume_line
 from appliance.cli.client import DOWNLOAD_TRIES, AnswerIsNo, exit_code_of
 from appliance.wiring.running import write_running
 from config.clock import SystemClock
@@ -622,6 +624,21 @@ def test_a_hold_is_placed_while_the_token_is_away(run: Run, tmp_path: Path, monk
 
     assert placed.code == 0, placed.err
     assert len(json.loads(run("hold", "list", "--json").out)["holds"]) == 1
+
+
+def test_status_tells_of_holds_and_of_what_may_be_left_behind() -> None:
+    """A line for the holds, with what is not known or not so left out; and of a disk what may lie unfinished there."""
+    zone = ZoneInfo("Asia/Shanghai")
+    well: dict[str, object] = {"in_force": 2, "bytes": None, "damaged_segments": 0, "next_review": None}
+    ill = {"in_force": 2, "bytes": 4096, "damaged_segments": 1, "next_review": "2027-03-01T00:00:00.000000Z"}
+    disk = {"name": "a", "state": "missing", "free_bytes": 0, "total_bytes": 0}
+
+    assert holds_line(well, zone) == "holds 证据保全: in force 有效 2"
+    assert holds_line(ill, zone) == (
+        "holds 证据保全: in force 有效 2, 4.1 kB, damaged 损坏 1 segment, next review 下次复核 2027-03-01 08:00:00+0800"
+    )
+    assert volume_line(disk) == "volume a: missing, 0 B of 0 B free"
+    assert volume_line({**disk, "left_behind": 2}).endswith(", perhaps left behind 可能遗留 2 segments")
 
 
 def test_two_persons_release_a_hold_on_the_command_line(run: Run, tmp_path: Path) -> None:
