@@ -58,10 +58,16 @@ CameraId = Annotated[
 ]
 
 
-class Body(BaseModel):
-    """Closed: a key that nobody reads is refused rather than ignored."""
+TEXT_LIMIT_BODY = 4096
+"""Characters of a text that has no tighter limit of its own."""
 
-    model_config = ConfigDict(extra="forbid")
+
+class Body(BaseModel):
+    """Closed: a key that nobody reads is refused rather than ignored. No text is longer than any field needs, nor has
+    half a character (a lone surrogate), which neither catalogue nor log could write down.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_max_length=TEXT_LIMIT_BODY)
 
 
 TransportOut = Annotated[
@@ -440,11 +446,15 @@ class OutlookOut(BaseModel):
     floor_fails: Annotated[
         Instant | None,
         Field(
-            description="About when the disk is full and nothing on it may go, by the rates of the last day: recording "
-            "stops. null: not within ten years."
+            description="About when the disk is full and nothing on it may go, by the rates of the last day; what "
+            "then, says `when_full`. null: not within ten years."
         ),
     ]
     floor_fails_without: Annotated[Instant | None, Field(description="When that would be without this hold.")]
+    when_full: Annotated[
+        Literal["stop", "overwrite"],
+        Field(description="stop: recording stops; overwrite: the oldest under no hold goes, below its floor."),
+    ]
 
 
 class CheckOut(BaseModel):
@@ -734,8 +744,8 @@ class SweepReasonOut(BaseModel):
     code: Annotated[
         str,
         Field(
-            description="`held`, `clocks_disagree`; `under_hold`, `under_export`, `below_floor`; `storage_failed` and "
-            "its like."
+            description="`held`, `clocks_disagree`; `under_hold`, `under_export`, `rules_changed`, `below_floor`; "
+            "`storage_failed` and its like."
         ),
     ]
     count: int
@@ -889,7 +899,7 @@ class ScrubStatus(BaseModel):
     damaged: Annotated[list[DamagedOut], Field(description="The first of them, by stream and number.")] = []
 
 
-class ScrubNew(BaseModel):
+class ScrubNew(Body):
     """What is to be checked at once."""
 
     camera: CameraId

@@ -140,6 +140,7 @@ def _outlook(one: Outlook) -> OutlookOut:
         all_held_bytes=one.all_held_bytes,
         floor_fails=_instant(one.floor_fails_us),
         floor_fails_without=_instant(one.without_us),
+        when_full="overwrite" if one.overwrites else "stop",
     )
 
 

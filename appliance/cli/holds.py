@@ -189,8 +189,7 @@ def codes(
         if renew is None:
             issued = kept.make(store.layout, holders or kept.DEFAULT_NAMES)
         else:
-            there = [one.name for one in kept.ids_of(store.layout)]
-            other = next((one for one in there if not kept.is_same(one, renew)), "")
+            other = kept.other_of(store.layout, renew)  # before anybody is asked for a code
             vouching = Credential(other, _code(at, other, codes_stdin))
             issued = (kept.renew(store.layout, renew, vouching, name),)
     if not at.answer({"release_codes": [{"holder": one.holder, "code": one.code} for one in issued]}):
@@ -255,12 +254,25 @@ def _of_new(at: Desk, hold: dict[str, Any]) -> list[str]:
 def _when_full(at: Desk, outlook: dict[str, Any]) -> list[str]:
     if outlook["floor_fails"] is None:
         return []
-    when, without = local(outlook["floor_fails"], at.zone), local(outlook["floor_fails_without"], at.zone)
+    when = local(outlook["floor_fails"], at.zone)
+    then = _THEN[outlook["when_full"]][at.language.startswith("zh")]
     if outlook["floor_fails"] == outlook["floor_fails_without"]:
-        english = f"  The disk will be full about {when}, with this hold or without: then recording stops. Add disks."
-        return [_say(at, english, f"  无论有无此保全，磁盘将于 {when} 前后写满并停止录像：请增加磁盘。")]
-    english = f"  Because of it the disk will be full about {when} (without it: {without}); then recording stops."
-    return [_say(at, english, f"  因此保全，磁盘将于 {when} 前后写满并停止录像（若无此保全：{without}）。")]
+        english = f"  The disk will be full about {when}, with this hold or without; then {then}. Add disks."
+        return [_say(at, english, f"  无论有无此保全，磁盘将于 {when} 前后写满，{then}：请增加磁盘。")]
+    far = _say(at, "not within ten years", "十年内不会")
+    without = far if outlook["floor_fails_without"] is None else local(outlook["floor_fails_without"], at.zone)
+    english = f"  Because of it the disk will be full about {when} (without it: {without}); then {then}."
+    return [_say(at, english, f"  因此保全，磁盘将于 {when} 前后写满，{then}（若无此保全：{without}）。")]
+
+
+_THEN: Final = {
+    "stop": ("recording stops", "届时停止录像"),
+    "overwrite": (
+        "the oldest footage that is under no hold is overwritten before its time",
+        "届时未在保全中的最早录像将在到期前被覆盖",
+    ),
+}
+"""What becomes of a full disk, by `[retention] when_full`."""
 
 
 def _covers(at: Desk, covered: dict[str, Any]) -> str:

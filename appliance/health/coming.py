@@ -24,6 +24,9 @@ NAMES_SHOWN: Final = 5
 
 GB: Final = 1e9
 
+HELD_TOLD_BYTES: Final = 50_000_000
+"""Less is 0.0 GB, and would help nobody."""
+
 
 def problems_ahead(facts: Facts, chinese: bool) -> Iterator[Problem]:
     """What is coming, days ahead: by volume when the floor would fail, or when the disk is full, and whose doing it is.
@@ -80,6 +83,7 @@ def _of_volume(volume: VolumeForecast, outlook: Outlook, facts: Facts, chinese: 
             fit=0.0 if first is None or first.days_fit is None else first.days_fit,
             required=0 if first is None else first.days_required,
             first=names.get(volume.first or "", volume.first or "-"),
+            then=_THEN[facts.overwrite_asked][chinese],
             todo=_todo(held, chinese),
         )
         text += _NEWCOMERS[chinese].format(names=_listed(new, chinese)) if new else ""
@@ -87,7 +91,8 @@ def _of_volume(volume: VolumeForecast, outlook: Outlook, facts: Facts, chinese: 
         yield Problem(_FLOOR_CODES[alarm], text, Weight.NOTICE if alarm is None else Weight.DEGRADED)
     elif alarm_of(volume.days_to_full) is not None and volume.days_to_full is not None:
         when = _when(facts.now_us, facts.zone, volume.days_to_full, chinese)
-        text = _WILL_BE_FULL[chinese].format(when=when, volume=volume.name, todo=_todo(held, chinese))
+        then = _THEN_TARGET[facts.overwrite_asked][chinese]
+        text = _WILL_BE_FULL[chinese].format(when=when, volume=volume.name, then=then, todo=_todo(held, chinese))
         yield Problem("volume_will_be_full", text, Weight.DEGRADED)
 
 
@@ -103,13 +108,13 @@ def _when(now_us: int, zone: ZoneInfo, days: float, chinese: bool) -> str:
     """A date of the box, and how far off it is."""
     on, whole = date_of(now_us, days, zone), math.floor(days)
     if chinese:
-        return f"{on.isoformat()}（{'今日' if whole < 1 else f'{whole} 天后'}）"
+        return f"{on.isoformat()}（{'一天内' if whole < 1 else f'{whole} 天后'}）"
     return f"{on.isoformat()} ({'within a day' if whole < 1 else 'in a day' if whole == 1 else f'in {whole} days'})"
 
 
 def _todo(held_bytes: int, chinese: bool) -> str:
     """What helps, in the order in which people should think of it."""
-    held = _TODO_HELD[chinese].format(size=held_bytes / GB) if held_bytes else ""
+    held = _TODO_HELD[chinese].format(size=held_bytes / GB) if held_bytes >= HELD_TOLD_BYTES else ""
     return _TODO[chinese] + held + ("。" if chinese else ".")
 
 
@@ -136,18 +141,39 @@ _FLOOR_CODES: Final[Mapping[int | None, str]] = {
 
 _FLOOR_FAILS: Final = (
     "On {when} the floor would fail on volume {volume}: at the present rates ({rate:.1f} GB a day) {fit:.0f} days of "
-    "footage fit, and {required} must be kept, of camera {first} first. Nothing younger is discarded; recording would "
-    "stop. {todo}",
+    "footage fit, and {required} must be kept, of camera {first} first. {then} {todo}",
     "{when}存储卷 {volume} 将无法满足法定最短留存期：按当前码率（每天 {rate:.1f} GB）"
     "只能保存 {fit:.0f} 天录像，而规定须保存 {required} 天，"
-    "首先受影响的是采集设备“{first}”。未到期录像不会被删除，届时录像将停止。{todo}",
+    "首先受影响的是采集设备“{first}”。{then}{todo}",
 )
+_THEN: Final[Mapping[bool, tuple[str, str]]] = {
+    False: (
+        "Nothing younger is discarded; recording would stop.",
+        "未到期录像不会被删除，届时录像将停止。",
+    ),
+    True: (
+        "From then on the oldest footage would be overwritten before the law lets it go (when_full is “overwrite”), "
+        "and each breach be told.",
+        "届时最早的录像将在未满法定留存期时被覆盖（when_full 设为“overwrite”），每次覆盖均记入日志并告警。",
+    ),
+}
+"""What becomes of it under `stop`, and under `overwrite`."""
+
 _WILL_BE_FULL: Final = (
-    "On {when} volume {volume} is full of footage that has not reached its target: recording would stop, although the "
-    "law would let some of it go. Lower target_days; or: {todo}",
-    "{when}存储卷 {volume} 将被未到留存期（target_days）的录像写满，录像将停止，尽管其中部分已满法定最短留存期。"
-    "请缩短 target_days；或：{todo}",
+    "On {when} volume {volume} is full of footage that has not reached its target: {then} Lower target_days; or: "
+    "{todo}",
+    "{when}存储卷 {volume} 将被未到留存期（target_days）的录像写满，{then}请缩短 target_days；或：{todo}",
 )
+_THEN_TARGET: Final[Mapping[bool, tuple[str, str]]] = {
+    False: (
+        "recording would stop, although the law would let some of it go.",
+        "录像将停止，尽管其中部分已满法定最短留存期。",
+    ),
+    True: (
+        "the oldest of it would be overwritten before its target, as when_full is “overwrite”.",
+        "其中最早的录像将在到期前被覆盖（when_full 设为“overwrite”）。",
+    ),
+}
 _TODO: Final = ("Add a disk, or lower bit rates", "请增加磁盘或降低码率")
 _TODO_HELD: Final = (
     ", or see whether holds can be released ({size:.1f} GB are under holds)",

@@ -66,6 +66,11 @@ class Overwriting:
             connection.execute(insert(tables.overwriting).values(leaf_index=entry.index, is_on=is_on))
             return True
 
+    def is_on(self) -> bool:
+        """Whether a full disk breaks the floor, as the log stands now."""
+        with self._database.read() as connection:
+            return wish(connection) is not None
+
     def on(self, volume: str) -> Overwrite | None:
         """Leave to break the floor on that disk; None: nobody wished it."""
         with self._database.read() as connection:

@@ -34,6 +34,7 @@ from recorder.store.erasures import Erasures
 from recorder.store.exports import Exports
 from recorder.store.held import HeldMediaStore
 from recorder.store.holds import Holds
+from recorder.store.keeping import Rule
 from recorder.store.keyring import KeyRing
 from recorder.store.layout import Layout
 from recorder.store.ledger import Ledger
@@ -613,9 +614,15 @@ class Store:
 
     # -- keeping
 
-    def discard(self, segment_ids: Sequence[str], rule: str, overwrite: Overwrite | None = None) -> DiscardReport:
+    def discard(
+        self,
+        segment_ids: Sequence[str],
+        rule: str,
+        overwrite: Overwrite | None = None,
+        planned_by: Sequence[Rule] | None = None,
+    ) -> DiscardReport:
         """Remove media: the one function that does, twice guarded."""
-        return self._segments.discard(segment_ids, rule, overwrite)
+        return self._segments.discard(segment_ids, rule, overwrite, planned_by)
 
     def oldest_on(self, volume: str, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
         """The oldest media still here on a volume."""

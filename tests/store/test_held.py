@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from config.times import DAY_US, SECOND_US, format_us
 from recorder.errors import StorageError, UnderHold
+from recorder.store.daycount import earliest_discard_us
 from recorder.store.fsck import Finding, check
 from recorder.store.held import Damage
 from recorder.store.records import HoldPlan, ManagedBy, MediaState
@@ -19,6 +20,7 @@ from recorder.store.verify import verify
 from retention import custody
 from retention.custody import RATE_BYTES_S, RECHECK_US, TURN_BYTES, Custody, verified
 from retention.evidence import holds as desk
+from retention.holding import Stock
 from retention.sweep import sweep
 from tests.fakes.box import hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND
@@ -126,6 +128,25 @@ def test_whoever_places_a_hold_is_told_what_came_too_late_and_what_just_in_time(
     assert outlook.soon_us is not None
     assert outlook.soon_us <= now_us
     assert outlook.all_held_bytes == covered.bytes
+
+
+def test_what_a_hold_costs_is_counted_until_footage_really_goes(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The day of recording is not counted, so footage of 31 days lies there for up to 32: a disk that has room for less
+    is full before anything goes."""
+    counted: list[Stock] = []
+
+    def noted(free_bytes: float, stocks: Sequence[Stock], now_us: int) -> None:
+        counted.extend(stocks)
+
+    monkeypatch.setattr(desk, "full_in_days", noted)
+    desk.place(store, clock, HoldPlan(("gate",), 0, AHEAD_US, "c", "r"))
+
+    first_us = segments(store, clock)[0].t0_us
+    goes_us = earliest_discard_us(first_us, store.cameras.keeping("gate").target_days, store.zone)
+    assert {one.target_days for one in counted} == {32}
+    assert first_us + 31 * DAY_US < goes_us <= first_us + 32 * DAY_US
 
 
 def test_what_is_going_when_a_hold_is_placed_is_told_as_gone(

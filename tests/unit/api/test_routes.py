@@ -509,6 +509,22 @@ async def test_a_hold_is_placed_shown_and_released(box: Box) -> None:
     assert (await box.ask("GET", f"/api/v1/holds/{placed['id']}")).json()["released"] is not None
 
 
+@pytest.mark.parametrize("path", ["/api/v1/holds", "/api/v1/exports", "/api/v1/scrub", "/api/v1/cameras"])
+async def test_half_a_character_is_no_text(box: Box, path: str) -> None:
+    """A lone surrogate, which JSON can write and neither catalogue nor log: an answer, and no fault of the box."""
+    half, span = "gate\\ud800", '"start": "2026-11-24T08:00:00Z", "end": "2026-11-24T09:00:00Z"'
+    why = f'"case": "7", "reason": "r", {span}'
+    bodies = {
+        "/api/v1/holds": f'{{"cameras": ["{half}"], {why}}}',
+        "/api/v1/exports": f'{{"camera": "{half}", {why}}}',
+        "/api/v1/scrub": f'{{"camera": "{half}", {span}}}',
+        "/api/v1/cameras": f'{{"id": "{half}", "name": "Gate", "url": "rtsp://192.0.2.1/a"}}',
+    }
+    head = {"Content-Type": "application/json"}
+
+    is_problem(await box.ask("POST", path, content=bodies[path], headers=head), 422, "invalid_request")
+
+
 async def test_a_hold_tells_what_it_rests_on_and_what_comes_of_it(box: Box) -> None:
     """In the language that is asked for; what is protected is what was asked for with its padding."""
     now_us = box.clock.utc_us
@@ -535,6 +551,7 @@ async def test_a_hold_tells_what_it_rests_on_and_what_comes_of_it(box: Box) -> N
     assert placed["protected_end"] == format_us(now_us + 10**9 + 300 * 10**6)
     assert "第二十三条" in placed["basis_text"]
     assert set(placed["outlook"]) >= {"receipts", "soon_segments", "floor_fails", "all_held_bytes"}
+    assert placed["outlook"]["when_full"] == "stop"
     assert changed.json()["review"] is None
     assert (found["placed_by"], found["reviews"][0]["by"], found["held"]["checked"]) == ("Li", "Wang", None)
 
