@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from appliance.health.coming import NAMES_SHOWN, problems_ahead, warning_of
-from appliance.health.facts import CameraFacts, Facts
+from appliance.health.facts import CameraFacts, Facts, HoldFacts, HoldsFacts
 from appliance.health.problem import Weight
 from appliance.health.problems import problems_of, state_of
 from config.times import parse_us
@@ -99,10 +99,18 @@ def test_a_box_that_overwrites_is_not_told_that_it_will_stop(free_gb: float, tar
         assert stops not in going.text
 
 
-def test_holds_that_keep_next_to_nothing_are_not_named_as_a_way_out() -> None:
-    """“0.0 GB are under holds” would help nobody, and may cost a hold."""
-    (problem,) = problems_ahead(facts(200, replace(GATE, held_bytes=10**6)), chinese=False)
-    assert "hold" not in problem.text
+def test_a_hold_that_lies_ahead_fills_the_disk() -> None:
+    """There is room for the days, and what is recorded from now on never goes: that is why, and what to look at. It
+    keeps next to nothing yet, so that no size is told."""
+    ahead = replace(GATE, held_bytes=10**6, held_ahead_days=4000)
+    held = HoldsFacts([HoldFacts(7, "c")])
+    (problem,) = problems_ahead(facts(1000, ahead, holds=held), chinese=False)
+    (chinese,) = problems_ahead(facts(1000, ahead, holds=held), chinese=True)
+
+    assert "holds keep what would have gone by then, and 30 days must be kept besides" in problem.text
+    assert "whether holds can be released." in problem.text
+    assert "证据保全使到期录像不能删除" in chinese.text
+    assert "days of footage fit" not in problem.text
 
 
 def test_a_camera_that_nobody_knows_yet_changes_no_state() -> None:
