@@ -529,17 +529,19 @@ class BreachOut(BaseModel):
 
 
 class BreachList(BaseModel):
-    """The newest breaches, and all together."""
+    """A page of breaches, the newest first, and all together."""
 
     breaches: list[BreachOut]
     segments: Annotated[int, Field(description="So many segments, ever.")]
     bytes: int
+    next: Annotated[int | None, Field(description="`after` of the next page; null: this was the last one.")]
 
 
 class HoldList(BaseModel):
-    """Every hold ever placed, or those in force."""
+    """A page of every hold ever placed, or of those in force."""
 
     holds: list[HoldOut]
+    next: Annotated[int | None, Field(description="`after` of the next page; null: this was the last one.")]
 
 
 class ExportNew(Body):

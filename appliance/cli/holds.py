@@ -81,10 +81,14 @@ def list_holds(
 ) -> None:
     """All holds, released ones too. 列出保全"""
     at = desk(config, data_dir, as_json)
+    holds: list[dict[str, Any]] = []
+    after: int | None = 0
     with Box(at) as box:
-        body = box.get("/api/v1/holds", in_force="true" if in_force else None)
-    if not at.answer(body):
-        _show(at, body["holds"])
+        while after is not None:
+            body = box.get("/api/v1/holds", in_force="true" if in_force else None, after=after)
+            holds, after = [*holds, *body["holds"]], body["next"]
+    if not at.answer({"holds": holds}):
+        _show(at, holds)
 
 
 @app.command("show")
@@ -275,8 +279,10 @@ _THEN: Final = {
 """What becomes of a full disk, by `[retention] when_full`."""
 
 
-def _covers(at: Desk, covered: dict[str, Any]) -> str:
+def _covers(at: Desk, covered: dict[str, Any], *, is_over: bool = False) -> str:
     segments, kept = covered["segments"], size(covered["bytes"])
+    if is_over:  # it keeps nothing any more
+        return _say(at, f"  There still: {count(segments, 'segment')}, {kept}.", f"  现存 {segments} 段，{kept}。")
     return _say(at, f"  It keeps {count(segments, 'segment')}, {kept}.", f"  保全 {segments} 段，{kept}。")
 
 
@@ -310,7 +316,7 @@ def _of_one(at: Desk, hold: dict[str, Any]) -> list[str]:
     changes = [
         f"  {local(one['at'], at.zone)} → {local(one['review'], at.zone)} {one['reason']}" for one in hold["reviews"]
     ]
-    return [*lines, _covers(at, hold["covered"]), *changes]
+    return [*lines, _covers(at, hold["covered"], is_over=hold["released"] is not None), *changes]
 
 
 def _show(at: Desk, holds: list[dict[str, Any]]) -> None:

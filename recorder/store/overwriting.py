@@ -19,7 +19,7 @@ _O = tables.overwriting.c
 _B = tables.breaches.c
 
 PAGE_LIMIT = 500
-"""Breaches that are told at once, the newest first."""
+"""Breaches of a page."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,11 @@ class Overwriting:
             found = wish(connection)
         return None if found is None else Overwrite(found, volume)
 
-    def breaches(self, limit: int = PAGE_LIMIT) -> list[Breach]:
-        """What was taken, the newest first."""
+    def breaches(self, limit: int = PAGE_LIMIT, after: int | None = None) -> list[Breach]:
+        """What was taken, the newest first; `after`: from behind that entry on."""
         query = select(tables.breaches).order_by(_B.leaf_index.desc()).limit(limit)
+        if after is not None:
+            query = query.where(_B.leaf_index < after)
         with self._database.read() as connection:
             return [Breach(**row) for row in connection.execute(query).mappings()]
 
