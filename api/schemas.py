@@ -58,10 +58,16 @@ CameraId = Annotated[
 ]
 
 
-class Body(BaseModel):
-    """Closed: a key that nobody reads is refused rather than ignored."""
+TEXT_LIMIT_BODY = 4096
+"""Characters of a text that has no tighter limit of its own."""
 
-    model_config = ConfigDict(extra="forbid")
+
+class Body(BaseModel):
+    """Closed: a key that nobody reads is refused rather than ignored. No text is longer than any field needs, nor has
+    half a character (a lone surrogate), which neither catalogue nor log could write down.
+    """
+
+    model_config = ConfigDict(extra="forbid", str_max_length=TEXT_LIMIT_BODY)
 
 
 TransportOut = Annotated[
@@ -440,11 +446,15 @@ class OutlookOut(BaseModel):
     floor_fails: Annotated[
         Instant | None,
         Field(
-            description="About when the disk is full and nothing on it may go, by the rates of the last day: recording "
-            "stops. null: not within ten years."
+            description="About when the disk is full and nothing on it may go, by the rates of the last day; what "
+            "then, says `when_full`. null: not within ten years."
         ),
     ]
     floor_fails_without: Annotated[Instant | None, Field(description="When that would be without this hold.")]
+    when_full: Annotated[
+        Literal["stop", "overwrite"],
+        Field(description="stop: recording stops; overwrite: the oldest under no hold goes, below its floor."),
+    ]
 
 
 class CheckOut(BaseModel):
@@ -519,17 +529,19 @@ class BreachOut(BaseModel):
 
 
 class BreachList(BaseModel):
-    """The newest breaches, and all together."""
+    """A page of breaches, the newest first, and all together."""
 
     breaches: list[BreachOut]
     segments: Annotated[int, Field(description="So many segments, ever.")]
     bytes: int
+    next: Annotated[int | None, Field(description="`after` of the next page; null: this was the last one.")]
 
 
 class HoldList(BaseModel):
-    """Every hold ever placed, or those in force."""
+    """A page of every hold ever placed, or of those in force."""
 
     holds: list[HoldOut]
+    next: Annotated[int | None, Field(description="`after` of the next page; null: this was the last one.")]
 
 
 class ExportNew(Body):
@@ -719,6 +731,13 @@ class VolumeStatus(BaseModel):
     floor_fails_on: Annotated[
         LocalDate | None, Field(description="When it has no room for what must be kept; null: not to be seen.")
     ] = None
+    left_behind: Annotated[
+        int,
+        Field(
+            description="Segments that may lie unfinished there since it failed or went away, one a camera at most: "
+            "looked for when it takes writes again, and put away with a finding."
+        ),
+    ] = 0
 
 
 class SweepReasonOut(BaseModel):
@@ -727,8 +746,8 @@ class SweepReasonOut(BaseModel):
     code: Annotated[
         str,
         Field(
-            description="`held`, `clocks_disagree`; `under_hold`, `under_export`, `below_floor`; `storage_failed` and "
-            "its like."
+            description="`held`, `clocks_disagree`; `under_hold`, `under_export`, `rules_changed`, `below_floor`; "
+            "`storage_failed` and its like."
         ),
     ]
     count: int
@@ -882,7 +901,7 @@ class ScrubStatus(BaseModel):
     damaged: Annotated[list[DamagedOut], Field(description="The first of them, by stream and number.")] = []
 
 
-class ScrubNew(BaseModel):
+class ScrubNew(Body):
     """What is to be checked at once."""
 
     camera: CameraId
@@ -915,7 +934,9 @@ class HoldsStatus(BaseModel):
 
     in_force: int = 0
     bytes: Annotated[int | None, Field(description="What they keep, each file once; null: not counted yet.")] = None
-    damaged_segments: Annotated[int, Field(description="Held segments that are not as they were recorded.")] = 0
+    damaged_segments: Annotated[
+        int, Field(description="Held segments that are not as they were recorded, each once.")
+    ] = 0
     next_review: Annotated[Instant | None, Field(description="The earliest review date; null: there is none.")] = None
 
 

@@ -84,7 +84,7 @@ class Terms:
     @property
     def needs_purpose(self) -> bool:
         """Whether it is kept for longer than the law wants, and nobody wrote down what for."""
-        return self.target_days > self.floor_days + self.margin_days and not self.purpose
+        return self.target_days > self.floor_days + self.margin_days and not (self.purpose or "").strip()
 
 
 def terms_of(defaults: Defaults, wish: Wish) -> Terms:

@@ -300,6 +300,12 @@ class BelowFloor(Refused):
     code = "below_floor"
 
 
+class RulesChanged(Refused):
+    """The camera's rules have changed since this discard was planned: the next sweep plans it anew."""
+
+    code = "rules_changed"
+
+
 class UnderHold(Refused):
     """That segment is under a hold: nothing discards it until every hold on it is released."""
 

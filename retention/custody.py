@@ -86,6 +86,7 @@ class Custody:
         self._lock = Lock()
         self._states: Mapping[int, HeldState] = {}
         self._bytes: int | None = None
+        self._damaged = 0
         self._counted: tuple[frozenset[int], int] | None = None
 
     def run(self) -> None:
@@ -108,8 +109,9 @@ class Custody:
         read_bytes, has_more = self._read_some(holds)
         self._count(holds, begun_us)
         states = {one.hold_id: one for one in self._store.held.states()}
+        damaged = self._store.held.damaged_count()
         with self._lock:
-            self._states = states
+            self._states, self._damaged = states, damaged
         if has_more:
             took_s = (self._clock.read().mono_us - begun_us) / SECOND_US
             self._pause_s = min(PERIOD_S, max(BREATH_S, read_bytes / RATE_BYTES_S - took_s))
@@ -136,6 +138,11 @@ class Custody:
         """How it stood with the media of each hold in force at the end of the last turn."""
         with self._lock:
             return self._states
+
+    def damaged(self) -> int:
+        """How many segments under holds were not as they were recorded at the end of the last turn, each once."""
+        with self._lock:
+            return self._damaged
 
     def held_bytes(self) -> int | None:
         """What all holds in force kept together when it was last counted; None: it was not yet."""

@@ -6,6 +6,7 @@ that may go is told when a hold is placed: from then on recording stops, and the
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -83,12 +84,15 @@ def full_in_days(free_bytes: float, stocks: Sequence[Stock], now_us: int) -> int
     rates = [max(0.0, one.bytes_a_day) for one in stocks]
     if free_bytes < 0:
         return 0
-    for days in range(1, _steady_days(stocks, now_us) + 1):
-        came = sum(rates) * days
+
+    def is_full(days: int) -> bool:
         went = sum(rate * gone_us(one, now_us, days) / DAY_US for rate, one in zip(rates, stocks, strict=True))
-        if came - went > free_bytes:
-            return days
-    return None
+        return sum(rates) * days - went > free_bytes
+
+    # No camera lets go of more in a day than it brings, so a disk that is full stays full: not each day is looked at.
+    days = range(1, _steady_days(stocks, now_us) + 1)
+    found = bisect_left(days, True, key=is_full)
+    return days[found] if found < len(days) else None
 
 
 def _steady_days(stocks: Sequence[Stock], now_us: int) -> int:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from recorder.store.daycount import may_go_us, trusted_now_us
-from recorder.store.keeping import Rule, target_of
+from recorder.store.keeping import Rule, floor_of, target_of
 from recorder.store.records import MediaState, Segment
 
 
@@ -33,10 +33,11 @@ class Policy:
     """Of the camera, all that came into force, in the order of the log; one at least."""
     zone: ZoneInfo
 
-    @property
-    def name(self) -> str:
-        """As leaves tell it: the rule that is in force."""
-        return f"target {self.rules[-1].target_days} days, floor {self.rules[-1].floor_days} days"
+    def name_for(self, segment: Segment) -> str:
+        """As leaves tell it: after how many days that segment goes, and for how many it had to be kept, which may be by
+        an older rule than the one in force."""
+        index = segment.leaf_index
+        return f"target {target_of(self.rules, index)} days, floor {floor_of(self.rules, index)} days"
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ class Because:
     """Segments that did not go, all for one reason."""
 
     code: str
-    """Of the rule or the failure: `held`, `clocks_disagree`; `under_hold`, `under_export`, `below_floor` (the store
-    refused what was planned); `volume_away`; `storage_failed` and its like (the file could not be removed, or the
-    discard not be signed)."""
+    """Of the rule or the failure: `held`, `clocks_disagree`; `under_hold`, `under_export`, `rules_changed`,
+    `below_floor` (the store refused what was planned); `volume_away`; `storage_failed` and its like (the file could not
+    be removed, or the discard not be signed)."""
     count: int
     bytes: int
     failed: bool = False

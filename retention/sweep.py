@@ -9,14 +9,14 @@ go: no derived file lies on a disk, and packages are copies that somebody asked 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from config.clock import Clock
 from config.times import DAY_US
-from recorder.errors import VolumeAway
+from recorder.errors import BelowFloor, RulesChanged, VolumeAway
 from recorder.store.daycount import UNDATED_US
-from recorder.store.keeping import epochs
+from recorder.store.keeping import Rule, epochs
 from recorder.store.overwriting import Overwrite
 from recorder.store.pressure import ERASABLE, overwritable, to_free_bytes
 from recorder.store.records import Segment, Stuck
@@ -98,7 +98,8 @@ class _Pass:
             after = (found[-1].t1_us, found[-1].n)
             verdicts = plan(found, policy, self._now)
             self.tally.spared((one.segment, one.reason.value) for one in verdicts if one.reason in SPARED)
-            self._discard([one for one in verdicts if one.goes], policy.name)
+            if not self._discard([one for one in verdicts if one.goes], policy):
+                return
 
     def overwrite(self) -> None:
         """Where no disk has room, and the owner wished it: from the disk with the oldest footage first, until one
@@ -112,16 +113,20 @@ class _Pass:
                 return
             self._take(leave, to_free_bytes(volume))
 
-    def _discard(self, going: list[Verdict], rule: str) -> None:
-        """The guard would say of each that its volume is away; of one that removes nothing the pass says nothing."""
+    def _discard(self, going: list[Verdict], policy: Policy) -> bool:
+        """The guard would say of each that its volume is away; of one that removes nothing the pass says nothing.
+
+        Whether the camera is still kept as was planned by: if it is not, the guard lets nothing go."""
         away = [one.segment for one in going if one.segment.volume in self._away]
         self.tally.refused((one, VolumeAway.code) for one in away)
         asked = [one.segment for one in going if self._is_asked(one.segment.volume)]
         if asked:
-            report = self._discarded(asked, rule)
+            report = self._discarded(asked, policy.name_for(asked[0]), planned_by=policy.rules)
             self.tally.went(len(report.discarded), report.bytes)
             segments = {one.id: one for one in asked}
             self.tally.refused((segments[segment_id], error.code) for segment_id, error in report.refused)
+            return not any(isinstance(error, RulesChanged) for _, error in report.refused)
+        return True
 
     def _take(self, leave: Overwrite, wanted_bytes: int) -> None:
         """Take the oldest of a full disk, of all cameras, until so much is free; what is held is passed over."""
@@ -138,6 +143,8 @@ class _Pass:
             if not going:
                 continue
             report = self._discarded(going, OVERWRITTEN, leave)
+            if any(isinstance(error, BelowFloor) for _, error in report.refused):
+                return  # the leave holds no more, and the whole disk would be asked for by five hundred
             self.tally.broke(len(report.discarded), report.bytes)
             segments = {one.id: one for one in going}
             self.tally.left((segments[segment_id], error.code) for segment_id, error in report.refused)
@@ -147,8 +154,14 @@ class _Pass:
             if len(going) < len(free):  # what was not asked for comes next, should that not have been enough
                 after = (going[-1].t1_us, going[-1].stream_id, going[-1].n)
 
-    def _discarded(self, segments: Iterable[Segment], rule: str, leave: Overwrite | None = None) -> DiscardReport:
-        report = self._store.discard([one.id for one in segments], rule, leave)
+    def _discarded(
+        self,
+        segments: Iterable[Segment],
+        rule: str,
+        leave: Overwrite | None = None,
+        planned_by: Sequence[Rule] | None = None,
+    ) -> DiscardReport:
+        report = self._store.discard([one.id for one in segments], rule, leave, planned_by)
         self._note(report.discarded, report.stuck)
         return report
 

@@ -17,17 +17,21 @@ router = APIRouter(prefix="/api/v1/breaches", tags=["keeping"])
 
 @router.get("", summary="Breaches of the floor")
 def breaches(
-    box: Box, limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most so many, the newest first.")] = 100
+    box: Box,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="At most so many, the newest first.")] = 100,
+    after: Annotated[int | None, Query(ge=0, le=2**53, description="The `next` of the page before.")] = None,
 ) -> BreachList:
     """Footage that was discarded below its floor, because a disk was full and `when_full` is `overwrite`.
 
     Each is an entry of the log.
     """
-    found = box.store.overwriting.count()
+    found, told = box.store.overwriting.count(), box.store.overwriting.breaches(limit + 1, after)
+    page = told[:limit]
     return BreachList(
-        breaches=[_shown(one) for one in box.store.overwriting.breaches(limit)],
+        breaches=[_shown(one) for one in page],
         segments=found.count,
         bytes=found.bytes,
+        next=page[-1].leaf_index if len(told) > limit else None,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api.deps import Box, Language, instant
+from api.deps import PAGE_LIMIT, Box, Language, instant
 from api.schemas import (
     CheckOut,
     CoveredOut,
@@ -35,11 +35,18 @@ HoldId = Annotated[int, Path(ge=1, le=2**53, description="Its number, as it was 
 InForce = Annotated[bool, Query(description="Only those that were not released.")]
 
 
-@router.get("", summary="All holds")
-def all_holds(box: Box, language: Language, in_force: InForce = False) -> HoldList:
+@router.get("", summary="All holds, paged")
+def all_holds(
+    box: Box,
+    language: Language,
+    in_force: InForce = False,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="Holds a page.")] = PAGE_LIMIT,
+    after: Annotated[int, Query(ge=0, le=2**53, description="The `next` of the page before.")] = 0,
+) -> HoldList:
     """Every hold ever placed, released ones too, oldest first; or those in force."""
-    found = box.store.holds.active() if in_force else box.store.holds.all()
-    return HoldList(holds=[shown(hold, language) for hold in found])
+    found = box.store.holds.page(limit + 1, after, in_force=in_force)
+    page = found[:limit]
+    return HoldList(holds=[shown(hold, language) for hold in page], next=page[-1].id if len(found) > limit else None)
 
 
 @router.get("/{hold_id}", summary="One hold")
@@ -140,6 +147,7 @@ def _outlook(one: Outlook) -> OutlookOut:
         all_held_bytes=one.all_held_bytes,
         floor_fails=_instant(one.floor_fails_us),
         floor_fails_without=_instant(one.without_us),
+        when_full="overwrite" if one.overwrites else "stop",
     )
 
 

@@ -6,6 +6,7 @@ import logging
 import platform
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -203,17 +204,14 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         table.add_row(one["id"], one["name"], one["state"], last, rate, signed, held, days, fit)
     out.print(table)
     for volume in body["storage"]:
-        room = f"{size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"
-        full = f", full on 写满 {volume['full_on']}" if volume.get("full_on") else ""
-        fails = f", floor fails on 不足法定留存期 {volume['floor_fails_on']}" if volume.get("floor_fails_on") else ""
-        out.print(f"volume {volume['name']}: {volume['state']}, {room}{full}{fails}", markup=False)
+        out.print(volume_line(volume), markup=False)
     for one in body.get("scrub", {}).get("volumes", []):
         age = "-" if one["oldest_age_s"] is None else span(one["oldest_age_s"])
         read = f"{size(one['bytes'])} read again since {local(one['begun'], at.zone)}"
         out.print(f"scrub 巡检 {one['volume']}: {read}, oldest check {age} ago", markup=False)
     _show_sweep(at, body["retention"].get("sweep"))
-    if held := body.get("holds", {}).get("in_force"):
-        out.print(_holds_line(body["holds"], held, at), markup=False)
+    if body.get("holds", {}).get("in_force"):
+        out.print(holds_line(body["holds"], at.zone), markup=False)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
     out.print(f"key: {KEY_LIES[log['key_kind']]}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)
@@ -226,8 +224,25 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         out.print(f"witness {one['name']}: {had}", markup=False)
 
 
-def _holds_line(holds: dict[str, Any], held: int, at: Desk) -> str:
-    kept = "" if holds["bytes"] is None else f", {size(holds['bytes'])}"
-    damaged = f", {count(holds['damaged_segments'], 'damaged segment')}" if holds["damaged_segments"] else ""
-    review = "" if holds["next_review"] is None else f", next review {local(holds['next_review'], at.zone)}"
-    return f"holds 证据保全: {held} in force{kept}{damaged}{review}"
+def volume_line(volume: dict[str, Any]) -> str:
+    """How it stands with a disk."""
+    parts = [f"{volume['state']}, {size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"]
+    if volume.get("full_on"):
+        parts.append(f"full on 写满 {volume['full_on']}")
+    if volume.get("floor_fails_on"):
+        parts.append(f"floor fails on 不足法定留存期 {volume['floor_fails_on']}")
+    if volume.get("left_behind"):
+        parts.append(f"perhaps left behind 可能遗留 {count(volume['left_behind'], 'segment')}")
+    return f"volume {volume['name']}: {', '.join(parts)}"
+
+
+def holds_line(holds: dict[str, Any], zone: ZoneInfo) -> str:
+    """How it stands with the holds in force."""
+    parts = [f"in force 有效 {holds['in_force']}"]
+    if holds["bytes"] is not None:
+        parts.append(size(holds["bytes"]))
+    if holds["damaged_segments"]:
+        parts.append(f"damaged 损坏 {count(holds['damaged_segments'], 'segment')}")
+    if holds["next_review"] is not None:
+        parts.append(f"next review 下次复核 {local(holds['next_review'], zone)}")
+    return f"holds 证据保全: {', '.join(parts)}"

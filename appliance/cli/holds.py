@@ -81,10 +81,14 @@ def list_holds(
 ) -> None:
     """All holds, released ones too. 列出保全"""
     at = desk(config, data_dir, as_json)
+    holds: list[dict[str, Any]] = []
+    after: int | None = 0
     with Box(at) as box:
-        body = box.get("/api/v1/holds", in_force="true" if in_force else None)
-    if not at.answer(body):
-        _show(at, body["holds"])
+        while after is not None:
+            body = box.get("/api/v1/holds", in_force="true" if in_force else None, after=after)
+            holds, after = [*holds, *body["holds"]], body["next"]
+    if not at.answer({"holds": holds}):
+        _show(at, holds)
 
 
 @app.command("show")
@@ -189,8 +193,7 @@ def codes(
         if renew is None:
             issued = kept.make(store.layout, holders or kept.DEFAULT_NAMES)
         else:
-            there = [one.name for one in kept.ids_of(store.layout)]
-            other = next((one for one in there if not kept.is_same(one, renew)), "")
+            other = kept.other_of(store.layout, renew)  # before anybody is asked for a code
             vouching = Credential(other, _code(at, other, codes_stdin))
             issued = (kept.renew(store.layout, renew, vouching, name),)
     if not at.answer({"release_codes": [{"holder": one.holder, "code": one.code} for one in issued]}):
@@ -255,16 +258,31 @@ def _of_new(at: Desk, hold: dict[str, Any]) -> list[str]:
 def _when_full(at: Desk, outlook: dict[str, Any]) -> list[str]:
     if outlook["floor_fails"] is None:
         return []
-    when, without = local(outlook["floor_fails"], at.zone), local(outlook["floor_fails_without"], at.zone)
+    when = local(outlook["floor_fails"], at.zone)
+    then = _THEN[outlook["when_full"]][at.language.startswith("zh")]
     if outlook["floor_fails"] == outlook["floor_fails_without"]:
-        english = f"  The disk will be full about {when}, with this hold or without: then recording stops. Add disks."
-        return [_say(at, english, f"  无论有无此保全，磁盘将于 {when} 前后写满并停止录像：请增加磁盘。")]
-    english = f"  Because of it the disk will be full about {when} (without it: {without}); then recording stops."
-    return [_say(at, english, f"  因此保全，磁盘将于 {when} 前后写满并停止录像（若无此保全：{without}）。")]
+        english = f"  The disk will be full about {when}, with this hold or without; then {then}. Add disks."
+        return [_say(at, english, f"  无论有无此保全，磁盘将于 {when} 前后写满，{then}：请增加磁盘。")]
+    far = _say(at, "not within ten years", "十年内不会")
+    without = far if outlook["floor_fails_without"] is None else local(outlook["floor_fails_without"], at.zone)
+    english = f"  Because of it the disk will be full about {when} (without it: {without}); then {then}."
+    return [_say(at, english, f"  因此保全，磁盘将于 {when} 前后写满，{then}（若无此保全：{without}）。")]
 
 
-def _covers(at: Desk, covered: dict[str, Any]) -> str:
+_THEN: Final = {
+    "stop": ("recording stops", "届时停止录像"),
+    "overwrite": (
+        "the oldest footage that is under no hold is overwritten before its time",
+        "届时未在保全中的最早录像将在到期前被覆盖",
+    ),
+}
+"""What becomes of a full disk, by `[retention] when_full`."""
+
+
+def _covers(at: Desk, covered: dict[str, Any], *, is_over: bool = False) -> str:
     segments, kept = covered["segments"], size(covered["bytes"])
+    if is_over:  # it keeps nothing any more
+        return _say(at, f"  There still: {count(segments, 'segment')}, {kept}.", f"  现存 {segments} 段，{kept}。")
     return _say(at, f"  It keeps {count(segments, 'segment')}, {kept}.", f"  保全 {segments} 段，{kept}。")
 
 
@@ -298,7 +316,7 @@ def _of_one(at: Desk, hold: dict[str, Any]) -> list[str]:
     changes = [
         f"  {local(one['at'], at.zone)} → {local(one['review'], at.zone)} {one['reason']}" for one in hold["reviews"]
     ]
-    return [*lines, _covers(at, hold["covered"]), *changes]
+    return [*lines, _covers(at, hold["covered"], is_over=hold["released"] is not None), *changes]
 
 
 def _show(at: Desk, holds: list[dict[str, Any]]) -> None:

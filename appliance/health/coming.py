@@ -24,6 +24,9 @@ NAMES_SHOWN: Final = 5
 
 GB: Final = 1e9
 
+HELD_TOLD_BYTES: Final = 50_000_000
+"""Less would be told as 0.0 GB: a hold may lie ahead of what is recorded."""
+
 
 def problems_ahead(facts: Facts, chinese: bool) -> Iterator[Problem]:
     """What is coming, days ahead: by volume when the floor would fail, or when the disk is full, and whose doing it is.
@@ -34,7 +37,6 @@ def problems_ahead(facts: Facts, chinese: bool) -> Iterator[Problem]:
     if outlook is None:
         return
     names = {one.id: one.name for one in facts.cameras}
-    held = sum(one.held_bytes for one in facts.cameras)
     for volume in outlook.measured.volumes:
         yield from _of_volume(volume, outlook, facts, chinese)
     if outlook.measured.days_to_floor is None and outlook.all.days_to_floor is not None:
@@ -43,7 +45,7 @@ def problems_ahead(facts: Facts, chinese: bool) -> Iterator[Problem]:
             names=_listed(unknown, chinese),
             rate=ASSUMED_BITRATE_BPS / 1e6,
             when=_when(facts.now_us, facts.zone, outlook.all.days_to_floor, chinese),
-            todo=_todo(held, chinese),
+            todo=_todo(facts, chinese),
         )
         yield Problem("floor_at_risk_assumed", text, Weight.NOTICE)
     for camera in facts.cameras:
@@ -69,25 +71,27 @@ def warning_of(found: Admission, name: str, now_us: int, zone: ZoneInfo, chinese
 
 def _of_volume(volume: VolumeForecast, outlook: Outlook, facts: Facts, chinese: bool) -> Iterator[Problem]:
     names = {one.id: one.name for one in facts.cameras}
-    held = sum(one.held_bytes for one in facts.cameras)
     if volume.days_to_floor is not None:
         first = outlook.measured.of(volume.first or "")
         new = [names.get(one, one) for one in outlook.newcomers]
+        fit = 0.0 if first is None or first.days_fit is None else first.days_fit
+        required = 0 if first is None else first.days_required
         text = _FLOOR_FAILS[chinese].format(
             when=_when(facts.now_us, facts.zone, volume.days_to_floor, chinese),
             volume=volume.name,
             rate=volume.bytes_a_day / GB,
-            fit=0.0 if first is None or first.days_fit is None else first.days_fit,
-            required=0 if first is None else first.days_required,
+            fits=(_FITS if fit < required else _HELD)[chinese].format(fit=fit, required=required),
             first=names.get(volume.first or "", volume.first or "-"),
-            todo=_todo(held, chinese),
+            then=_THEN[facts.overwrite_asked][chinese],
+            todo=_todo(facts, chinese),
         )
         text += _NEWCOMERS[chinese].format(names=_listed(new, chinese)) if new else ""
         alarm = alarm_of(volume.days_to_floor)
         yield Problem(_FLOOR_CODES[alarm], text, Weight.NOTICE if alarm is None else Weight.DEGRADED)
     elif alarm_of(volume.days_to_full) is not None and volume.days_to_full is not None:
         when = _when(facts.now_us, facts.zone, volume.days_to_full, chinese)
-        text = _WILL_BE_FULL[chinese].format(when=when, volume=volume.name, todo=_todo(held, chinese))
+        then = _THEN_TARGET[facts.overwrite_asked][chinese]
+        text = _WILL_BE_FULL[chinese].format(when=when, volume=volume.name, then=then, todo=_todo(facts, chinese))
         yield Problem("volume_will_be_full", text, Weight.DEGRADED)
 
 
@@ -103,14 +107,16 @@ def _when(now_us: int, zone: ZoneInfo, days: float, chinese: bool) -> str:
     """A date of the box, and how far off it is."""
     on, whole = date_of(now_us, days, zone), math.floor(days)
     if chinese:
-        return f"{on.isoformat()}（{'今日' if whole < 1 else f'{whole} 天后'}）"
+        return f"{on.isoformat()}（{'一天内' if whole < 1 else f'{whole} 天后'}）"
     return f"{on.isoformat()} ({'within a day' if whole < 1 else 'in a day' if whole == 1 else f'in {whole} days'})"
 
 
-def _todo(held_bytes: int, chinese: bool) -> str:
+def _todo(facts: Facts, chinese: bool) -> str:
     """What helps, in the order in which people should think of it."""
-    held = _TODO_HELD[chinese].format(size=held_bytes / GB) if held_bytes else ""
-    return _TODO[chinese] + held + ("。" if chinese else ".")
+    held_bytes = sum(one.held_bytes for one in facts.cameras)
+    held = _TODO_HELD[chinese] if held_bytes or facts.holds.in_force else ""
+    size = _TODO_SIZE[chinese].format(size=held_bytes / GB) if held_bytes >= HELD_TOLD_BYTES else ""
+    return _TODO[chinese] + held + size + ("。" if chinese else ".")
 
 
 def _listed(names: Sequence[str], chinese: bool) -> str:
@@ -135,24 +141,53 @@ _FLOOR_CODES: Final[Mapping[int | None, str]] = {
 """So that a monitor can wake people later at night than by day: the code changes as the day comes nearer."""
 
 _FLOOR_FAILS: Final = (
-    "On {when} the floor would fail on volume {volume}: at the present rates ({rate:.1f} GB a day) {fit:.0f} days of "
-    "footage fit, and {required} must be kept, of camera {first} first. Nothing younger is discarded; recording would "
-    "stop. {todo}",
+    "On {when} the floor would fail on volume {volume}: at the present rates ({rate:.1f} GB a day) {fits}, of camera "
+    "{first} first. {then} {todo}",
     "{when}存储卷 {volume} 将无法满足法定最短留存期：按当前码率（每天 {rate:.1f} GB）"
-    "只能保存 {fit:.0f} 天录像，而规定须保存 {required} 天，"
-    "首先受影响的是采集设备“{first}”。未到期录像不会被删除，届时录像将停止。{todo}",
+    "{fits}，"
+    "首先受影响的是采集设备“{first}”。{then}{todo}",
 )
+_FITS: Final = (
+    "{fit:.0f} days of footage fit, and {required} must be kept",
+    "只能保存 {fit:.0f} 天录像，而规定须保存 {required} 天",
+)
+_HELD: Final = (
+    "holds keep what would have gone by then, and {required} days must be kept besides",
+    "证据保全使到期录像不能删除，而规定另须保存 {required} 天",
+)
+"""Where there is room enough for the days alone."""
+
+_THEN: Final[Mapping[bool, tuple[str, str]]] = {
+    False: (
+        "Nothing younger is discarded; recording would stop.",
+        "未到期录像不会被删除，届时录像将停止。",
+    ),
+    True: (
+        "From then on the oldest footage would be overwritten before the law lets it go (when_full is “overwrite”), "
+        "and each breach be told.",
+        "届时最早的录像将在未满法定留存期时被覆盖（when_full 设为“overwrite”），每次覆盖均记入日志并告警。",
+    ),
+}
+"""What becomes of it under `stop`, and under `overwrite`."""
+
 _WILL_BE_FULL: Final = (
-    "On {when} volume {volume} is full of footage that has not reached its target: recording would stop, although the "
-    "law would let some of it go. Lower target_days; or: {todo}",
-    "{when}存储卷 {volume} 将被未到留存期（target_days）的录像写满，录像将停止，尽管其中部分已满法定最短留存期。"
-    "请缩短 target_days；或：{todo}",
+    "On {when} volume {volume} is full of footage that has not reached its target: {then} Lower target_days; or: "
+    "{todo}",
+    "{when}存储卷 {volume} 将被未到留存期（target_days）的录像写满，{then}请缩短 target_days；或：{todo}",
 )
+_THEN_TARGET: Final[Mapping[bool, tuple[str, str]]] = {
+    False: (
+        "recording would stop, although the law would let some of it go.",
+        "录像将停止，尽管其中部分已满法定最短留存期。",
+    ),
+    True: (
+        "the oldest of it would be overwritten before its target, as when_full is “overwrite”.",
+        "其中最早的录像将在到期前被覆盖（when_full 设为“overwrite”）。",
+    ),
+}
 _TODO: Final = ("Add a disk, or lower bit rates", "请增加磁盘或降低码率")
-_TODO_HELD: Final = (
-    ", or see whether holds can be released ({size:.1f} GB are under holds)",
-    "，或检查可否解除证据保全（保全中的录像共 {size:.1f} GB）",
-)
+_TODO_HELD: Final = (", or see whether holds can be released", "，或检查可否解除证据保全")
+_TODO_SIZE: Final = (" ({size:.1f} GB are under holds)", "（保全中的录像共 {size:.1f} GB）")
 _ADMITTED: Final = (
     "With camera {name} at {rate:g} Mbit/s{how} the floor would fail on {when}. It is registered all the same: add a "
     "disk ({size:.0f} GB are needed for it), or lower its bit rate, before then.",

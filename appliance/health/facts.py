@@ -193,6 +193,8 @@ class HoldsFacts:
     in_force: Sequence[HoldFacts] = ()
     bytes: int | None = None
     """What they keep, each file once; None: not counted yet."""
+    damaged: int = 0
+    """Segments under any of them that are not as they were recorded, each once."""
     codes: Literal["ok", "missing", "damaged"] = "ok"
     codes_rest_days: int = 0
     """For so many days a code that was made anew releases nothing yet."""
@@ -232,3 +234,5 @@ class Facts:
     """What the last sweep came to; None: there was none yet."""
     zone: ZoneInfo = UTC
     """Whose dates people are told."""
+    left_behind: Mapping[str, int] = field(default_factory=dict)
+    """By volume, how many segments may lie unfinished there; where none does, nothing."""

@@ -110,6 +110,7 @@ class Gatherer:
             outlook=outlook,
             sweep=self._swept(),
             zone=self._store.zone,
+            left_behind=self._store.left_behind(),
             holds=self._holds(),
         )
 

@@ -162,13 +162,19 @@ def _of_volumes(facts: Facts) -> Iterable[Metric]:
     state = GaugeMetricFamily(
         "custos_volume_state", "1 at the state that the volume is in.", labels=["volume", "state"]
     )
+    left = GaugeMetricFamily(
+        "custos_volume_left_behind_segments",
+        "Segments that may lie unfinished there since the volume failed or went away.",
+        labels=["volume"],
+    )
     for volume in facts.volumes:
+        left.add_metric([volume.name], facts.left_behind.get(volume.name, 0))
         free.add_metric([volume.name], volume.free_bytes)
         total.add_metric([volume.name], volume.total_bytes)
         usable.add_metric([volume.name], float(volume.is_written and volume.state in WRITABLE))
         for name in Condition:
             state.add_metric([volume.name, name.value], float(volume.state == name))
-    yield from (free, total, usable, state)
+    yield from (free, total, usable, state, left)
     broken = CounterMetricFamily(
         "custos_breached_segments", "Segments overwritten below their floor.", value=facts.breaches.count
     )

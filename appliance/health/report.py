@@ -208,6 +208,7 @@ def _volume(one: VolumeState, facts: Facts) -> VolumeStatus:
         is_written=one.is_written,
         full_on=_date(facts, None if ahead is None else ahead.days_to_full),
         floor_fails_on=_date(facts, None if ahead is None else ahead.days_to_floor),
+        left_behind=facts.left_behind.get(one.name, 0),
     )
 
 
@@ -251,7 +252,7 @@ def _holds(facts: Facts) -> HoldsStatus:
     return HoldsStatus(
         in_force=len(held),
         bytes=facts.holds.bytes,
-        damaged_segments=sum(one.damaged for one in held),
+        damaged_segments=facts.holds.damaged,
         next_review=_instant(min(reviews, default=None)),
     )
 

@@ -507,7 +507,7 @@ class RecordingBox:
             HoldFacts(one.id, one.case, one.review_us, states[one.id].damaged if one.id in states else 0)
             for one in self._store.holds.active()
         ]
-        return HoldsFacts(held, self._custody.held_bytes(), codes, -(-rest_us // DAY_US))
+        return HoldsFacts(held, self._custody.held_bytes(), self._custody.damaged(), codes, -(-rest_us // DAY_US))
 
     def _export_asked(self) -> None:
         self._ask_for_stamp("export")

@@ -163,18 +163,34 @@ def renew(layout: Layout, holder: str, vouching: Credential, name: str | None = 
         ReleaseRefused: that is not the code of the other holder.
     """
     kept = _read(layout)
+    mine, other = _two(kept, holder)
+    if not is_same(other.name, vouching.holder) or not other.matches(_bare(vouching.code)):
+        raise ReleaseRefused("That is not the release code of the other holder.")
+    new_name = mine.name if name is None else _name(name)
+    if is_same(new_name, other.name):
+        raise HolderInvalid
+    issued, new = _issue(new_name, mine.cost)
+    _write(layout, [new if one is mine else one for one in kept])
+    return issued
+
+
+def other_of(layout: Layout, holder: str) -> str:
+    """The name of the other holder, who vouches for that one.
+
+    Raises:
+        ReleaseCodesMissing, ReleaseCodesDamaged, HolderUnknown: as they say.
+    """
+    _, other = _two(_read(layout), holder)
+    return other.name
+
+
+def _two(kept: Sequence[_Kept], holder: str) -> tuple[_Kept, _Kept]:
+    """That holder, and the other one."""
     mine = [one for one in kept if is_same(one.name, holder)]
     others = [one for one in kept if not is_same(one.name, holder)]
     if len(mine) != 1 or len(others) != 1:
         raise HolderUnknown(f"{HolderUnknown.sentence()} ({', '.join(one.name for one in kept)} do.)")
-    if not is_same(others[0].name, vouching.holder) or not others[0].matches(_bare(vouching.code)):
-        raise ReleaseRefused("That is not the release code of the other holder.")
-    new_name = mine[0].name if name is None else _name(name)
-    if is_same(new_name, others[0].name):
-        raise HolderInvalid
-    issued, new = _issue(new_name, mine[0].cost)
-    _write(layout, [new if one is mine[0] else one for one in kept])
-    return issued
+    return mine[0], others[0]
 
 
 def ids_of(layout: Layout) -> list[Holder]:

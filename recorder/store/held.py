@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import (
@@ -389,6 +389,13 @@ class HeldMediaStore:
             damaged = _damaged(connection)
             return [_state(connection, hold_id, damaged.get(hold_id, 0)) for hold_id in ids]
 
+    def damaged_count(self) -> int:
+        """Segments under holds in force that are not as they were recorded, however many holds lie on each."""
+        of = tables.hold_damage.c
+        each = _damaged_items(of.stream_id, of.n).distinct().subquery()
+        with self._database.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(each)).scalar_one())
+
     def state(self, hold_id: int) -> HeldState:
         """Of one hold."""
         with self._database.read() as connection:
@@ -457,18 +464,22 @@ def _key(connection: Connection, item: tuple[str, int]) -> tuple[int, int]:
 
 def _damaged(connection: Connection) -> dict[int, int]:
     """How many damaged segments lie in each hold in force."""
+    query = _damaged_items(_H.id, func.count()).group_by(_H.id)
+    return {int(hold_id): int(count) for hold_id, count in connection.execute(query)}
+
+
+def _damaged_items(*columns: Any) -> Select[Any]:
+    """Each as often as holds in force lie on it."""
     of = tables.hold_damage.c
-    query = (
-        select(_H.id, func.count())
+    return (
+        select(*columns)
         .select_from(tables.hold_damage)
         .join(tables.items, and_(_I.stream_id == of.stream_id, _I.n == of.n))
         .join(tables.streams, tables.streams.c.id == of.stream_id)
         .join(tables.hold_cameras, tables.hold_cameras.c.camera_id == tables.streams.c.camera_id)
         .join(tables.holds, _H.id == tables.hold_cameras.c.hold_id)
         .where(_H.released_us.is_(None), _H.t0_us < _I.t1_us, _H.t1_us > _I.t0_us)
-        .group_by(_H.id)
     )
-    return {int(hold_id): int(count) for hold_id, count in connection.execute(query)}
 
 
 def _state(connection: Connection, hold_id: int, damaged: int) -> HeldState:

@@ -113,6 +113,13 @@ class Holds:
         with self._database.read() as connection:
             return _loaded(connection, true())
 
+    def page(self, limit: int, after: int = 0, *, in_force: bool = False) -> list[Hold]:
+        """So many holds behind that number, oldest first; `in_force`: only those that were not released."""
+        chosen = (_H.id > after) & (_H.released_us.is_(None) if in_force else true())
+        with self._database.read() as connection:
+            ids = connection.execute(select(_H.id).where(chosen).order_by(_H.id).limit(limit)).scalars().all()
+            return _loaded(connection, chosen & (_H.id <= ids[-1])) if ids else []
+
     def active(self) -> list[Hold]:
         """The holds in force."""
         with self._database.read() as connection:

@@ -19,7 +19,7 @@ _O = tables.overwriting.c
 _B = tables.breaches.c
 
 PAGE_LIMIT = 500
-"""Breaches that are told at once, the newest first."""
+"""Breaches of a page."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,22 @@ class Overwriting:
             connection.execute(insert(tables.overwriting).values(leaf_index=entry.index, is_on=is_on))
             return True
 
+    def is_on(self) -> bool:
+        """Whether a full disk breaks the floor, as the log stands now."""
+        with self._database.read() as connection:
+            return wish(connection) is not None
+
     def on(self, volume: str) -> Overwrite | None:
         """Leave to break the floor on that disk; None: nobody wished it."""
         with self._database.read() as connection:
             found = wish(connection)
         return None if found is None else Overwrite(found, volume)
 
-    def breaches(self, limit: int = PAGE_LIMIT) -> list[Breach]:
-        """What was taken, the newest first."""
+    def breaches(self, limit: int = PAGE_LIMIT, after: int | None = None) -> list[Breach]:
+        """What was taken, the newest first; `after`: from behind that entry on."""
         query = select(tables.breaches).order_by(_B.leaf_index.desc()).limit(limit)
+        if after is not None:
+            query = query.where(_B.leaf_index < after)
         with self._database.read() as connection:
             return [Breach(**row) for row in connection.execute(query).mappings()]
 

@@ -28,6 +28,7 @@ from recorder.errors import (
     ChainBroken,
     NotPresent,
     Refused,
+    RulesChanged,
     SegmentUnknown,
     StorageError,
     StorageFailed,
@@ -366,6 +367,14 @@ class Segments:
             self._forget_missed(row)
         return tuple(put)
 
+    def left_behind(self) -> dict[str, int]:
+        """How many segments may lie unfinished on each volume, where streams went on elsewhere; `tidy` looks for them
+        once that volume is well. Of one that is away nobody knows whether there are any: one a stream is counted."""
+        volume = tables.left_behind.c.volume
+        with self._database.read() as connection:
+            rows = connection.execute(select(volume, func.count()).group_by(volume)).all()
+        return {str(name): int(count) for name, count in rows}
+
     def _forget_missed(self, row: Mapping[Any, Any]) -> None:
         chosen = (tables.left_behind.c.volume == row["volume"]) & (tables.left_behind.c.path == row["path"])
         with self._database.write() as connection:
@@ -380,9 +389,16 @@ class Segments:
     # -- discarding
 
     def discard(
-        self, segment_ids: Sequence[str], rule: str, overwrite: overwriting.Overwrite | None = None
+        self,
+        segment_ids: Sequence[str],
+        rule: str,
+        overwrite: overwriting.Overwrite | None = None,
+        planned_by: Sequence[Rule] | None = None,
     ) -> DiscardReport:
         """Remove the media of these segments, and nothing else; leaves and rows stay.
+
+        `planned_by`: the rules of their camera by which that was planned. Where others are in force by now, nothing
+        goes: a target that somebody has just raised is no floor, and nothing else would ask for it.
 
         `overwrite`: leave to break the floor (never a hold, nor an export that is being made) on one disk. It is looked
         at again here: the wish must still stand in the log, that disk be full now, and no other have room. Each breach
@@ -398,9 +414,9 @@ class Segments:
             overwrite = None
         with self._database.write() as connection:
             now_us = self._clock.read().utc_us
-            for segment_id in segment_ids[:DISCARD_BATCH]:
+            for segment_id in list(dict.fromkeys(segment_ids))[:DISCARD_BATCH]:
                 try:
-                    marked.append(self._checked(connection, segment_id, now_us, there, overwrite))
+                    marked.append(self._checked(connection, segment_id, now_us, there, overwrite, planned_by))
                 except Refused as err:
                     refused.append((segment_id, err))
             if marked:
@@ -588,6 +604,7 @@ class Segments:
         now_us: int,
         there: Set[str],
         overwrite: overwriting.Overwrite | None,
+        planned_by: Sequence[Rule] | None,
     ) -> _Marked:
         """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
         stream_id, n = parse_segment_id(segment_id)
@@ -601,7 +618,10 @@ class Segments:
         elapsed_us = self._ledger.elapsed_us(connection)
         trusted_us = trusted_now_us(row["t1_us"], row["elapsed_us"], now_us, elapsed_us)
         camera_id = camera_of(stream_id)
-        floor_days = floor_of(self._rules(connection, camera_id), row["leaf_index"])
+        rules = self._rules(connection, camera_id, planned_by)
+        if planned_by is not None and list(rules) != list(planned_by):
+            raise RulesChanged(f"{RulesChanged.sentence()} ({segment_id})")
+        floor_days = floor_of(rules, row["leaf_index"])
         earliest_us = may_go_us(row["t1_us"], floor_days, self._zone, row["utc_offset_s"], now_us)
         is_early = trusted_us < earliest_us
         if is_early and not _is_wished(connection, overwrite, row["volume"]):
@@ -616,9 +636,9 @@ class Segments:
             return _Marked(stream_id, n, floor_days)
         return _Marked(stream_id, n, floor_days, earliest_us - trusted_us, earliest_us, overwrite.wish_leaf)
 
-    def _rules(self, connection: Connection, camera_id: str) -> Sequence[Rule]:
+    def _rules(self, connection: Connection, camera_id: str, planned_by: Sequence[Rule] | None) -> Sequence[Rule]:
         """Of a camera of an older catalogue, until its first rule is written, what the box was told."""
-        return rules_of(connection, camera_id) or [Rule(0, self._floor_days, self._floor_days)]
+        return rules_of(connection, camera_id) or planned_by or [Rule(0, self._floor_days, self._floor_days)]
 
     def _announce(self, connection: Connection, marked: Sequence[_Marked], rule: str, now_us: int) -> None:
         """One entry for what follows each other in a stream and was kept by one floor."""

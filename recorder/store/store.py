@@ -34,6 +34,7 @@ from recorder.store.erasures import Erasures
 from recorder.store.exports import Exports
 from recorder.store.held import HeldMediaStore
 from recorder.store.holds import Holds
+from recorder.store.keeping import Rule
 from recorder.store.keyring import KeyRing
 from recorder.store.layout import Layout
 from recorder.store.ledger import Ledger
@@ -619,11 +620,21 @@ class Store:
         for path in self._segments.tidy():
             self.note("finding", {"what": "left_behind", "file": path.name})
 
+    def left_behind(self) -> dict[str, int]:
+        """How many segments may lie unfinished on volumes that failed or are away."""
+        return self._segments.left_behind()
+
     # -- keeping
 
-    def discard(self, segment_ids: Sequence[str], rule: str, overwrite: Overwrite | None = None) -> DiscardReport:
+    def discard(
+        self,
+        segment_ids: Sequence[str],
+        rule: str,
+        overwrite: Overwrite | None = None,
+        planned_by: Sequence[Rule] | None = None,
+    ) -> DiscardReport:
         """Remove media: the one function that does, twice guarded."""
-        return self._segments.discard(segment_ids, rule, overwrite)
+        return self._segments.discard(segment_ids, rule, overwrite, planned_by)
 
     def oldest_on(self, volume: str, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
         """The oldest media still here on a volume."""

@@ -28,7 +28,10 @@ NAME_LIMIT = 200
 """Characters of a letter's number, and of who places a hold."""
 
 CAMERA_LIMIT = 1000
-"""Cameras of one hold; its leaf must fit the log's limit of 64 KB."""
+"""Cameras of one hold."""
+
+CAMERAS_LIMIT_BYTES = 60_000
+"""Of all their names as its leaf has them, each in quotes and behind a comma: it must fit the log's limit of 64 KB."""
 
 PADDING_S = 300
 """Before and after what was asked for: what led to an event and what followed it, and clocks that differ."""
@@ -74,6 +77,8 @@ class Outlook:
     within `HORIZON_DAYS`, by the rates of the last day."""
     without_us: int | None
     """When it would be without this hold."""
+    overwrites: bool = False
+    """Whether what is under no hold is then overwritten below its floor, as the owner wished, and recording goes on."""
 
 
 def place(store: Store, clock: Clock, plan: HoldPlan) -> tuple[Hold, Covered, Outlook]:
@@ -126,6 +131,7 @@ def outlook(store: Store, hold: Hold, now_us: int) -> Outlook:
         all_held_bytes=held_bytes(store, holds),
         floor_fails_us=fails,
         without_us=without,
+        overwrites=store.overwriting.is_on(),
     )
 
 
@@ -180,13 +186,16 @@ def _stock(store: Store, camera: Camera, now_us: int) -> Stock:
     return Stock(
         bytes_a_day=recorded * DAY_US / (now_us - begin_us) if begin_us < now_us else 0.0,
         oldest_us=now_us if oldest_us is None else oldest_us,
-        target_days=store.cameras.keeping(camera.id).target_days,
+        # The day of recording is not counted (`daycount`): footage of 31 days goes up to 32 days after it was recorded.
+        target_days=store.cameras.keeping(camera.id).target_days + 1,
     )
 
 
 def _checked(plan: HoldPlan, now_us: int) -> HoldPlan:
     if not plan.cameras or len(set(plan.cameras)) > CAMERA_LIMIT:
         raise HoldInvalid(f"A hold names 1 to {CAMERA_LIMIT} cameras.")
+    if sum(len(camera) + 3 for camera in set(plan.cameras)) > CAMERAS_LIMIT_BYTES:
+        raise HoldInvalid("A hold with so many cameras of such long names does not fit the log: place two.")
     if plan.t0_us >= plan.t1_us:
         raise HoldInvalid("A hold's start lies before its end.")
     for padding_s in (plan.padding_before_s, plan.padding_after_s):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from config.times import DAY_US, SECOND_US, format_us
 from recorder.errors import StorageError, UnderHold
+from recorder.store.daycount import earliest_discard_us
 from recorder.store.fsck import Finding, check
 from recorder.store.held import Damage
 from recorder.store.records import HoldPlan, ManagedBy, MediaState
@@ -19,6 +20,7 @@ from recorder.store.verify import verify
 from retention import custody
 from retention.custody import RATE_BYTES_S, RECHECK_US, TURN_BYTES, Custody, verified
 from retention.evidence import holds as desk
+from retention.holding import Stock
 from retention.sweep import sweep
 from tests.fakes.box import hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND
@@ -126,6 +128,70 @@ def test_whoever_places_a_hold_is_told_what_came_too_late_and_what_just_in_time(
     assert outlook.soon_us is not None
     assert outlook.soon_us <= now_us
     assert outlook.all_held_bytes == covered.bytes
+
+
+def test_what_a_hold_costs_is_counted_until_footage_really_goes(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The day of recording is not counted, so footage of 31 days lies there for up to 32: a disk that has room for less
+    is full before anything goes."""
+    counted: list[Stock] = []
+
+    def noted(free_bytes: float, stocks: Sequence[Stock], now_us: int) -> None:
+        counted.extend(stocks)
+
+    monkeypatch.setattr(desk, "full_in_days", noted)
+    desk.place(store, clock, HoldPlan(("gate",), 0, AHEAD_US, "c", "r"))
+
+    first_us = segments(store, clock)[0].t0_us
+    goes_us = earliest_discard_us(first_us, store.cameras.keeping("gate").target_days, store.zone)
+    assert {one.target_days for one in counted} == {32}
+    assert first_us + 31 * DAY_US < goes_us <= first_us + 32 * DAY_US
+
+
+def test_what_is_going_when_a_hold_is_placed_is_told_as_gone(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entry stands in the log and its file is still there: it is counted as gone, with that entry, and nothing of
+    it as kept; it gets no second name, and goes as announced, which is right in everybody's eyes."""
+    going, *others = segments(store, clock)
+    clock.advance(40 * 86_400)
+
+    def cut(*arguments: object) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr("recorder.store.files.unlink", cut)
+        with pytest.raises(PowerCut):
+            store.discard([going.id], "target")
+    assert store.media_path(going).exists()
+
+    placed, covered, outlook = desk.place(store, clock, HoldPlan(("gate",), 0, AHEAD_US, "c", "r"))
+    turned(store, clock)
+
+    assert (covered.segments, covered.already_gone) == (len(others), 1)
+    assert covered.bytes == outlook.all_held_bytes == sum(one.bytes for one in others)
+    assert [(one.first_n, one.last_n, one.segments) for one in outlook.receipts] == [(going.n, going.n, 1)]
+    assert outlook.soon_segments == len(others)
+    assert second_names(store) == {f"{placed.id}/{one.path}" for one in others}
+    assert sweep(store, clock).did == 1
+    assert not store.media_path(going).exists()
+    store.checkpoint()
+    assert verify(store) == []
+
+
+def test_what_is_damaged_under_two_holds_is_counted_once(store: Store, clock: FakeClock) -> None:
+    """For each hold it is one; of all together it is one too."""
+    holds = [hold(store, ["gate"], 0, AHEAD_US) for _ in range(2)]
+    store.media_path(segments(store, clock)[0]).write_bytes(b"")
+    duty = turned(store, clock)
+
+    assert [duty.states()[one.id].damaged for one in holds] == [1, 1]
+    assert duty.damaged() == 1
+    release(store, holds[0].id)
+    assert turned(store, clock).damaged() == 1
+    release(store, holds[1].id)
+    assert turned(store, clock).damaged() == 0
 
 
 def test_a_review_date_is_changed_by_an_entry_and_releases_nothing(store: Store, clock: FakeClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -160,6 +161,26 @@ def test_leave_to_overwrite_is_asked_for_again_where_it_counts(box: Box) -> None
     assert refused(leave)
     assert box.store.overwriting.on("a") is None
     assert box.gone() == []
+
+
+def test_a_leave_that_holds_no_more_ends_the_overwriting(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody frees the disk while the sweep is at it: the rest of the disk is not asked for piece by piece."""
+    box.record()
+    box.leave_bytes(0)
+    box.store.overwriting.put_in_force(is_on=True)
+    monkeypatch.setattr("retention.sweep.SWEEP_BATCH", 1)
+    oldest, asked = box.store.oldest_on, []
+
+    def meanwhile(*arguments: Any) -> list[Segment]:
+        asked.append(arguments)
+        box.disk.ballast_bytes = 0
+        return oldest(*arguments)
+
+    monkeypatch.setattr(box.store, "oldest_on", meanwhile)
+    report = sweep(box.store, box.clock)
+
+    assert (report.broken, box.gone()) == (0, [])
+    assert len(asked) == 2  # which disk has the oldest, and the oldest of it
 
 
 def test_nothing_is_overwritten_while_another_disk_has_room(box: Box) -> None:

@@ -120,6 +120,59 @@ def test_a_rule_that_is_raised_and_lowered_before_anything_was_due(tmp_path: Pat
     assert not store.discard(names(store, clock), "by hand").discarded
 
 
+def test_a_target_that_is_raised_while_a_sweep_is_under_way_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep has looked, and somebody is answered before it discards: the camera's footage stays, it is asked for
+    once, and no other camera's is kept by that."""
+    store, clock = box(tmp_path, "gate", "yard")
+    after(clock, 40)
+    monkeypatch.setattr("retention.sweep.SWEEP_BATCH", 1)
+    candidates, asked = store.candidates, []
+
+    def meanwhile(stream_id: str, *arguments: Any) -> Any:
+        found = candidates(stream_id, *arguments)
+        if stream_id == "gate.main":
+            asked.append(found)
+            keep(store, target_days=365, purpose="contract 7")
+        return found
+
+    monkeypatch.setattr(store, "candidates", meanwhile)
+    report = sweep(store, clock)
+
+    assert (report.did, [(one.code, one.count) for one in report.because]) == (3, [("rules_changed", 1)])
+    assert len(asked) == 1
+    assert all(is_there(store, one) for one in names(store, clock))
+    assert sweep(store, clock).should == 0
+    assert verify(store) == []
+
+
+def test_a_receipt_tells_the_rule_of_its_items_not_of_today(tmp_path: Path) -> None:
+    """Footage of a floor that was lowered since goes by that floor, and its receipt says so in words as well."""
+    store, clock = box(tmp_path)
+    keep(store, floor_days=90)
+    keep(store, floor_days=None)
+    record(store, clock, SECOND * 2)
+    after(clock, 100)
+
+    assert sweep(store, clock).did == 4
+    receipts = store.receipts.page("gate.main", 10)
+    assert sorted((one.floor_days, one.rule) for one in receipts) == [
+        (30, "target 31 days, floor 30 days"),
+        (90, "target 90 days, floor 90 days"),
+    ]
+
+
+def test_what_is_named_twice_is_one_entry(tmp_path: Path) -> None:
+    """Whoever asks for a segment twice in one call is no reason for two receipts of it."""
+    store, clock = box(tmp_path)
+    after(clock, 40)
+    first = names(store, clock)[0]
+
+    assert store.discard([first, first], "by hand").discarded == (first,)
+    assert len(store.receipts.page("gate.main", 10)) == 1
+
+
 def test_a_retired_camera_keeps_its_rule(tmp_path: Path) -> None:
     """Nobody changes it any more, and what the box is told of all later does not reach it."""
     store, clock = box(tmp_path)

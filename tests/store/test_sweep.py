@@ -68,6 +68,7 @@ def test_a_hold_says_what_it_covers_and_what_is_gone(tmp_path: Path) -> None:
         (["gate"], 0, 1, "c", ""),
         (["gate"], 0, 1, "c", "x" * 2001),
         ([f"c{n}" for n in range(1001)], 0, 1, "c", "r"),
+        ([f"{n:063}" for n in range(1000)], 0, 1, "c", "r"),
     ],
 )
 def test_a_hold_that_names_too_little_is_refused(

@@ -234,6 +234,7 @@ def test_an_unplugged_disk_is_missing_and_nothing_is_written_in_its_place(box: B
     box.record()
     assert box.a.is_empty_mount_point
     assert box.states() == {"a": "missing", "b": "ok"}
+    assert box.store.left_behind() == {"a": 1}
     assert box.lies_on() == ["a", "a", "a", "b", "b"]
     box.store.checkpoint()
     assert [(one.invariant, one.where) for one in check(box.store)] == [(1, "volume a")]
@@ -244,7 +245,7 @@ def test_an_unplugged_disk_is_missing_and_nothing_is_written_in_its_place(box: B
 
     box.a.plug_in()
     box.store.tend()
-    assert box.states()["a"] == "ok"
+    assert (box.states()["a"], box.store.left_behind()) == ("ok", {})
     box.record()
     box.store.checkpoint()
     assert box.lies_on()[-1] == "a"

@@ -34,7 +34,7 @@ from recorder.store.sidecar import read as read_record
 from recorder.store.store import Store
 from retention.evidence import room
 from retention.evidence.jobs import Exporter
-from tests.fakes.box import SEGMENT_US, credentials, hold, new_store, record, segments
+from tests.fakes.box import SEGMENT_US, credentials, hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND, packets
 from tests.fakes.clock import FakeClock
 from tests.fakes.ports import Still, ports_of
@@ -273,7 +273,12 @@ async def test_a_camera_is_pinned_to_a_volume_that_there_is(box: Box) -> None:
 
 async def test_what_a_full_disk_took_is_listed(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest first: of which camera, below which floor, and by how much too early."""
-    assert (await box.ask("GET", "/api/v1/breaches")).json() == {"breaches": [], "segments": 0, "bytes": 0}
+    assert (await box.ask("GET", "/api/v1/breaches")).json() == {
+        "breaches": [],
+        "segments": 0,
+        "bytes": 0,
+        "next": None,
+    }
     monkeypatch.setattr("recorder.store.segments.overwritable", lambda states: states)
     box.store.overwriting.put_in_force(is_on=True)
     one = segments(box.store, box.clock)[0]
@@ -284,6 +289,12 @@ async def test_what_a_full_disk_took_is_listed(box: Box, monkeypatch: pytest.Mon
     (found,) = told["breaches"]
     assert (found["stream"], found["first"], found["last"], found["volume"]) == (one.stream_id, one.n, one.n, "main")
     assert found["too_early_s"] > 29 * 86400
+    other = segments(box.store, box.clock)[2]
+    box.store.discard([other.id], "a full disk", box.store.overwriting.on("main"))
+    newest = (await box.ask("GET", "/api/v1/breaches?limit=1")).json()
+    rest = (await box.ask("GET", f"/api/v1/breaches?limit=1&after={newest['next']}")).json()
+    assert [page["breaches"][0]["first"] for page in (newest, rest)] == [other.n, one.n]
+    assert rest["next"] is None
     assert (await box.ask("GET", "/api/v1/breaches?limit=0")).status_code == 422
 
 
@@ -509,6 +520,38 @@ async def test_a_hold_is_placed_shown_and_released(box: Box) -> None:
     assert (await box.ask("GET", f"/api/v1/holds/{placed['id']}")).json()["released"] is not None
 
 
+async def test_holds_are_paged_by_their_number(box: Box) -> None:
+    """Each once, those in force apart, and a page of nothing behind the last."""
+    first, second, third = (hold(box.store, ["gate"], 0, 1).id for _ in range(3))
+    release(box.store, second)
+
+    async def page(query: str) -> tuple[list[int], int | None]:
+        told = (await box.ask("GET", f"/api/v1/holds?{query}")).json()
+        return [one["id"] for one in told["holds"]], told["next"]
+
+    assert await page("limit=2") == ([first, second], second)
+    assert await page(f"limit=2&after={second}") == ([third], None)
+    assert await page("limit=1&in_force=true") == ([first], first)
+    assert await page(f"limit=1&in_force=true&after={first}") == ([third], None)
+    assert await page(f"after={third}") == ([], None)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/holds", "/api/v1/exports", "/api/v1/scrub", "/api/v1/cameras"])
+async def test_half_a_character_is_no_text(box: Box, path: str) -> None:
+    """A lone surrogate, which JSON can write and neither catalogue nor log: an answer, and no fault of the box."""
+    half, span = "gate\\ud800", '"start": "2026-11-24T08:00:00Z", "end": "2026-11-24T09:00:00Z"'
+    why = f'"case": "7", "reason": "r", {span}'
+    bodies = {
+        "/api/v1/holds": f'{{"cameras": ["{half}"], {why}}}',
+        "/api/v1/exports": f'{{"camera": "{half}", {why}}}',
+        "/api/v1/scrub": f'{{"camera": "{half}", {span}}}',
+        "/api/v1/cameras": f'{{"id": "{half}", "name": "Gate", "url": "rtsp://192.0.2.1/a"}}',
+    }
+    head = {"Content-Type": "application/json"}
+
+    is_problem(await box.ask("POST", path, content=bodies[path], headers=head), 422, "invalid_request")
+
+
 async def test_a_hold_tells_what_it_rests_on_and_what_comes_of_it(box: Box) -> None:
     """In the language that is asked for; what is protected is what was asked for with its padding."""
     now_us = box.clock.utc_us
@@ -535,6 +578,7 @@ async def test_a_hold_tells_what_it_rests_on_and_what_comes_of_it(box: Box) -> N
     assert placed["protected_end"] == format_us(now_us + 10**9 + 300 * 10**6)
     assert "第二十三条" in placed["basis_text"]
     assert set(placed["outlook"]) >= {"receipts", "soon_segments", "floor_fails", "all_held_bytes"}
+    assert placed["outlook"]["when_full"] == "stop"
     assert changed.json()["review"] is None
     assert (found["placed_by"], found["reviews"][0]["by"], found["held"]["checked"]) == ("Li", "Wang", None)
 

@@ -13,20 +13,26 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.app import create_app
+from appliance.cli.box import holds_line, volume_line
 from appliance.cli.client import DOWNLOAD_TRIES, AnswerIsNo, exit_code_of
+from appliance.cli.holds import _when_full
+from appliance.cli.options import Desk
 from appliance.wiring.running import write_running
 from config.clock import SystemClock
 from config.errors import ExitCode
+from config.settings import Settings
 from config.times import format_us
 from config.verifier_keys import ED25519, parse_verifier_key
-from recorder.errors import ReleaseRefused
+from recorder.errors import HolderUnknown, ReleaseRefused
 from recorder.store.erasures import REGISTER_DAYS
 from recorder.store.log.errors import TokenMissing
 from recorder.store.records import Asker, ViewKind, stream_of
@@ -624,6 +630,46 @@ def test_a_hold_is_placed_while_the_token_is_away(run: Run, tmp_path: Path, monk
     assert len(json.loads(run("hold", "list", "--json").out)["holds"]) == 1
 
 
+def test_status_tells_of_holds_and_of_what_may_be_left_behind() -> None:
+    """A line for the holds, with what is not known or not so left out; and of a disk what may lie unfinished there."""
+    zone = ZoneInfo("Asia/Shanghai")
+    well: dict[str, object] = {"in_force": 2, "bytes": None, "damaged_segments": 0, "next_review": None}
+    ill = {"in_force": 2, "bytes": 4096, "damaged_segments": 1, "next_review": "2027-03-01T00:00:00.000000Z"}
+    disk = {"name": "a", "state": "missing", "free_bytes": 0, "total_bytes": 0}
+
+    assert holds_line(well, zone) == "holds 证据保全: in force 有效 2"
+    assert holds_line(ill, zone) == (
+        "holds 证据保全: in force 有效 2, 4.1 kB, damaged 损坏 1 segment, next review 下次复核 2027-03-01 08:00:00+0800"
+    )
+    assert volume_line(disk) == "volume a: missing, 0 B of 0 B free"
+    assert volume_line({**disk, "left_behind": 2}).endswith(", perhaps left behind 可能遗留 2 segments")
+
+
+@pytest.mark.parametrize(
+    ("without", "when_full", "english", "chinese"),
+    [
+        (
+            None,
+            "stop",
+            "(without it: not within ten years); then recording stops.",
+            "届时停止录像（若无此保全：十年内不会）",
+        ),
+        (None, "overwrite", "is overwritten before its time.", "在到期前被覆盖"),
+        ("2027-03-01T00:00:00.000000Z", "stop", "with this hold or without; then recording stops.", "无论有无此保全"),
+    ],
+)
+def test_whoever_places_a_hold_reads_what_a_full_disk_does(
+    without: str | None, when_full: str, english: str, chinese: str
+) -> None:
+    """When, because of what, and what then: under `overwrite` recording does not stop."""
+    outlook = {"floor_fails": "2027-03-01T00:00:00.000000Z", "floor_fails_without": without, "when_full": when_full}
+    at = Desk(Settings(), as_json=False, language="en", environ={})
+
+    assert english in _when_full(at, outlook)[0]
+    assert chinese in _when_full(replace(at, language="zh-CN"), outlook)[0]
+    assert _when_full(at, {**outlook, "floor_fails": None}) == []
+
+
 def test_two_persons_release_a_hold_on_the_command_line(run: Run, tmp_path: Path) -> None:
     """Codes are read from standard input, one a line, in the order of the names; what is placed, shown and reviewed
     before tells in the language of the terminal what it rests on."""
@@ -658,11 +704,13 @@ def test_release_codes_are_made_for_a_box_from_before_there_were_any(run: Run, t
     word = made[0]["code"].encode()
     renewed = run("hold", "codes", "--renew", "holder-2", "--name", "Li", "--codes-stdin", typed=word)
     refused = run("hold", "codes", "--renew", "Li", "--codes-stdin", typed=b"wrong\n")
+    nobody = run("hold", "codes", "--renew", "Wang", "--codes-stdin", typed=word)
 
     assert "already" in again.err
     assert again.code == ExitCode.REFUSED
     assert re.search(r"Li  [0-9A-Z]{4}-", renewed.out)
     assert refused.code == ExitCode.REFUSED
+    assert HolderUnknown.sentence() in nobody.err
 
 
 @pytest.mark.parametrize(

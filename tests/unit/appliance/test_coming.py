@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from appliance.health.coming import NAMES_SHOWN, problems_ahead, warning_of
-from appliance.health.facts import CameraFacts, Facts
+from appliance.health.facts import CameraFacts, Facts, HoldFacts, HoldsFacts
 from appliance.health.problem import Weight
 from appliance.health.problems import problems_of, state_of
 from config.times import parse_us
@@ -47,7 +47,7 @@ def facts(free_gb: float, *loads: Load, **more: object) -> Facts:
         (305, "floor_at_risk", Weight.NOTICE, ("2026-04-01 (in 30 days)", "2026-04-01（30 天后）")),
         (200, "floor_at_risk", Weight.DEGRADED, ("2026-03-21 (in 20 days)", "2026-03-21（20 天后）")),
         (65, "floor_fails_within_a_week", Weight.DEGRADED, ("2026-03-08 (in 6 days)", "2026-03-08（6 天后）")),
-        (5, "floor_fails_within_a_day", Weight.DEGRADED, ("2026-03-02 (within a day)", "2026-03-02（今日）")),
+        (5, "floor_fails_within_a_day", Weight.DEGRADED, ("2026-03-02 (within a day)", "2026-03-02（一天内）")),
     ],
 )
 def test_the_floor_would_fail(free_gb: float, code: str, weight: Weight, words: tuple[str, str]) -> None:
@@ -85,6 +85,32 @@ def test_a_disk_fills_with_what_the_law_would_let_go() -> None:
     assert problem.code == "volume_will_be_full"
     assert "Lower target_days" in problem.text
     assert list(problems_ahead(facts(600, long), chinese=False)) == []  # in sixty days: nobody need act yet
+
+
+@pytest.mark.parametrize(("free_gb", "target_days"), [(200, 31), (25, 90)], ids=["floor", "target"])
+def test_a_box_that_overwrites_is_not_told_that_it_will_stop(free_gb: float, target_days: int) -> None:
+    """Complaint 19 of peers.md: recording goes on there, and footage goes before its time; in both languages."""
+    load = replace(GATE, target_days=target_days, stock=(10.0 * GB,) * 60 if target_days > 31 else ())
+    for chinese, stops, goes in ((False, "would stop", "overwritten before"), (True, "录像将停止", "被覆盖")):
+        (stopping,) = problems_ahead(facts(free_gb, load), chinese)
+        (going,) = problems_ahead(facts(free_gb, load, overwrite_asked=True), chinese)
+        assert stops in stopping.text
+        assert goes in going.text
+        assert stops not in going.text
+
+
+def test_a_hold_that_lies_ahead_fills_the_disk() -> None:
+    """There is room for the days, and what is recorded from now on never goes: that is why, and what to look at. It
+    keeps next to nothing yet, so that no size is told."""
+    ahead = replace(GATE, held_bytes=10**6, held_ahead_days=4000)
+    held = HoldsFacts([HoldFacts(7, "c")])
+    (problem,) = problems_ahead(facts(1000, ahead, holds=held), chinese=False)
+    (chinese,) = problems_ahead(facts(1000, ahead, holds=held), chinese=True)
+
+    assert "holds keep what would have gone by then, and 30 days must be kept besides" in problem.text
+    assert "whether holds can be released." in problem.text
+    assert "证据保全使到期录像不能删除" in chinese.text
+    assert "days of footage fit" not in problem.text
 
 
 def test_a_camera_that_nobody_knows_yet_changes_no_state() -> None:

@@ -39,6 +39,7 @@ FACTS = Facts(
         CameraFacts("yard", "Yard", "retired", media_age_s=9e9, days_forecast=1),
     ],
     volumes=[VolumeState("main", "/data", 500, 1000, "ok")],
+    left_behind={"main": 2},
     outcomes=[Outcome("sync", 5, 0.25), Outcome("sweep", failed_us=1, failures=3)],
     checkpoint_age_s=7.0,
     floor_days=30,
@@ -73,6 +74,7 @@ def test_monitor_scrapes() -> None:
     assert seen["custos_volume_usable", (("volume", "main"),)] == 1
     assert seen["custos_volume_state", (("state", "ok"), ("volume", "main"))] == 1
     assert seen["custos_volume_state", (("state", "full"), ("volume", "main"))] == 0
+    assert seen["custos_volume_left_behind_segments", (("volume", "main"),)] == 2
     assert seen["custos_breached_segments_total", ()] == 0
     assert seen["custos_duty_failures_total", (("duty", "sweep"),)] == 3
     assert seen["custos_up_seconds", ()] == 60

@@ -98,7 +98,15 @@ def test_real_camera_is_called_demo() -> None:
 def test_holds_are_in_the_status() -> None:
     """How many, what they keep, and the earliest date on which somebody is to look at one."""
     held = [HoldFacts(7, "c", 121_000_000, 3), HoldFacts(8, "c", 99_000_000, 1), HoldFacts(9, "c")]
-    seen = status(replace(FACTS, cameras=[], holds=HoldsFacts(held, 4096)), IDENTITY, "en").holds
+    seen = status(replace(FACTS, cameras=[], holds=HoldsFacts(held, 4096, 3)), IDENTITY, "en").holds
 
-    assert (seen.in_force, seen.bytes, seen.damaged_segments) == (3, 4096, 4)
+    assert (seen.in_force, seen.bytes, seen.damaged_segments) == (3, 4096, 3)  # one lies under two
     assert seen.next_review == "1970-01-01T00:01:39.000000Z"
+
+
+def test_what_may_be_left_behind_is_told_of_its_disk() -> None:
+    """Of the one that went away; where nothing is, none is told."""
+    volumes = [VolumeState("a", "/a", 0, 0, "missing"), VolumeState("b", "/b", 5, 10, "ok")]
+    seen = status(replace(FACTS, volumes=volumes, left_behind={"a": 2}), IDENTITY, "en").storage
+
+    assert [one.left_behind for one in seen] == [2, 0]

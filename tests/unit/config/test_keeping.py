@@ -56,7 +56,7 @@ def test_what_the_law_forbids_is_refused_by_name(wish: Wish, setting: str) -> No
 
 @pytest.mark.parametrize(
     ("target_days", "purpose", "needs"),
-    [(31, None, False), (32, None, True), (32, "Accident of 3 May", False), (400, None, True)],
+    [(31, None, False), (32, None, True), (32, "Accident of 3 May", False), (400, None, True), (400, " \n", True)],
 )
 def test_longer_than_floor_and_margin_needs_a_purpose(target_days: int, purpose: str | None, needs: bool) -> None:
     """Order 799, article 17: footage is deleted once its purpose is achieved."""

@@ -78,6 +78,19 @@ def test_more_room_is_never_full_sooner(some: list[Stock], free: int, more: int)
     assert (first or far) <= (bare or far)
 
 
+@given(st.lists(stocks(), max_size=3), st.integers(0, 9000))
+def test_the_day_on_which_a_disk_is_full_is_the_first_of_all(some: list[Stock], free: int) -> None:
+    """Though not every day is looked at: on none before has more come than gone and than is free."""
+
+    def needed(days: int) -> float:
+        went = sum(one.bytes_a_day * gone_us(one, NOW_US, days) / DAY_US for one in some)
+        return sum(one.bytes_a_day for one in some) * days - went
+
+    first = next((days for days in range(1, 130) if needed(days) > free), None)
+
+    assert full_in_days(free, some, NOW_US) == first
+
+
 @given(stocks(), SPANS)
 def test_one_hold_more_never_lets_more_go(stock: Stock, spans: list[Span]) -> None:
     """However it lies to the others."""
