@@ -20,6 +20,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import io
 import mmap
 import os
 import shutil
@@ -284,16 +285,41 @@ def cut(path: Path, size_bytes: int) -> None:
 def put_away(path: Path, folder: Path) -> Path:
     """Move a file that cannot be read to `folder` under a free name; nothing is thrown away."""
     with translated(path):
-        make_folders(folder)
-        place = folder / path.name
-        for count in range(1, 1_000_000):
-            if not place.exists():
-                break
-            place = folder / f"{path.name}.{count}"
+        place = _free_name(path, folder)
         path.rename(place)
         sync_folder(folder)
         sync_folder(path.parent)
         return place
+
+
+def _free_name(path: Path, folder: Path) -> Path:
+    make_folders(folder)
+    place = folder / path.name
+    for count in range(1, 1_000_000):
+        if not place.exists():
+            break
+        place = folder / f"{path.name}.{count}"
+    return place
+
+
+def copy_away(path: Path, folder: Path) -> Path:
+    """Copy a file that is to be cut to `folder` under a free name, durably.
+
+    Raises:
+        StorageError: one of its kinds; nothing of the copy is left.
+    """
+    with translated(path):
+        place = _free_name(path, folder)
+    try:
+        copy(path, place, lambda _: None)
+        with translated(place):
+            _synced(place)
+            sync_folder(folder)
+    except StorageError:
+        with contextlib.suppress(OSError):
+            place.unlink(missing_ok=True)
+        raise
+    return place
 
 
 COPY_BYTES = 1024 * 1024
@@ -314,16 +340,22 @@ def copy(source: Path, target: Path, passed: Callable[[bytes], None], begin: int
     Raises:
         StorageError: one of its kinds.
     """
-    with translated(source), source.open("rb", buffering=0) as stream, target.open("ab", buffering=0) as out:
+    with translated(source), source.open("rb", buffering=0) as stream, _appending(target) as out:
         stream.seek(begin)
         waiting = 0
         while piece := stream.read(COPY_BYTES):
             passed(piece)
-            write_all(out.fileno(), piece)
+            with translated(target):  # which of two disks it was has to be told
+                write_all(out.fileno(), piece)
             waiting += len(piece)
             if waiting >= WRITE_BEHIND_BYTES:
                 _begin_writing(out.fileno())
                 waiting = 0
+
+
+def _appending(target: Path) -> io.FileIO:
+    with translated(target):
+        return target.open("ab", buffering=0)
 
 
 def _begin_writing(handle: int) -> None:
