@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from config.volumes import VolumeWish
 from recorder.capture.recording import Recording
@@ -20,6 +21,7 @@ from recorder.errors import (
     VolumeMissing,
     VolumeUnknown,
 )
+from recorder.store import tables
 from recorder.store.backup import make_backup
 from recorder.store.fsck import check
 from recorder.store.layout import Layout
@@ -250,6 +252,40 @@ def test_an_unplugged_disk_is_missing_and_nothing_is_written_in_its_place(box: B
     assert box.lies_on()[-1] == "a"
     assert verify(box.store) == []
     assert [one["what"] for one in box.leaves("finding")] == ["left_behind"]
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+def test_a_note_of_what_was_left_behind_that_nothing_came_after(box: Box, is_started: bool) -> None:
+    """The disk was back before an item took its place: what lies open on it is recovered, and not put away. When the
+    disk goes again, what lies open then is noted, though there was a note of the same disk and stream."""
+    box.begun().abandon()
+    box.a.unplug()
+    box.store.resume("gate.main")
+    assert left_behind(box) == [2]
+    box.a.plug_in()
+    if is_started:
+        box.again()
+    box.store.tend()
+    assert left_behind(box) == []
+    box.begun().abandon()
+    assert [one.recovered for one in segments(box.store, box.clock)] == [False, True, False]
+
+    box.a.unplug()
+    box.record()
+    (noted,) = left_behind(box)
+    box.a.plug_in()
+    box.store.tend()
+    box.store.checkpoint()
+    assert noted > 2
+    assert left_behind(box) == []
+    assert len([*(box.folder / "a/spool/damaged").iterdir()]) == 1
+    assert verify(box.store) == []
+
+
+def left_behind(box: Box) -> list[int]:
+    """Numbers of the items that may lie on a disk that is away."""
+    with box.store.database.read() as connection:
+        return [*connection.execute(select(tables.left_behind.c.n)).scalars()]
 
 
 def test_footage_on_a_disk_that_is_away_is_no_less_kept(box: Box) -> None:
