@@ -276,7 +276,7 @@ class Store:
                 leftovers.append(self._recover(camera))
             except (
                 StorageFailed
-            ) as err:  # costs this camera alone: each of its sessions, and the next start, tries again
+            ) as err:  # costs this camera alone: its sessions and the next start try again
                 log.warning("what a camera left cannot be finished yet", camera=camera.id, code=err.code, why=str(err))
         self.held.link_heads()
         report = RecoveryReport(

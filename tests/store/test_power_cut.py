@@ -219,7 +219,7 @@ def test_a_file_that_the_only_disk_does_not_give_keeps_nobody_from_recording(
 def test_a_disk_that_does_not_even_move_a_file_costs_its_camera_alone(
     tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others begin; that one is told, and tried again by each of its sessions, until the disk gives it after all."""
+    """The others begin; that one is told, and tried again by each of its sessions until the disk gives it."""
     store, _ = _begun(tmp_path, clock)
     store.cameras.add("yard", "Yard", "rtsp://127.0.0.1:554/main")
     store.close()
