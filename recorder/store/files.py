@@ -11,7 +11,7 @@ survives a power cut, on a file system and a disk that honour fsync. The order o
     link               mkdir -p, fsync of each new folder's parent | link(file, name) … | fsync of each folder
 
 The foreign errors of the kernel are translated here, in `translated`, and nowhere else: a full disk, a read-only
-file system, an I/O error and a missing volume are four errors with four names, never one.
+file system, an I/O error, a missing right and a missing volume are errors with names of their own, never one.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from pathlib import Path
 
 from recorder.errors import (
     DataDirInUse,
+    StorageDenied,
     StorageError,
     StorageFailed,
     StorageFull,
@@ -43,6 +44,8 @@ _KINDS: dict[int, type[StorageError]] = {
     errno.ENOSPC: StorageFull,
     errno.EDQUOT: StorageFull,
     errno.EROFS: StorageReadOnly,
+    errno.EACCES: StorageDenied,
+    errno.EPERM: StorageDenied,
     errno.EIO: StorageFailed,
     errno.ENXIO: VolumeMissing,
     errno.ENODEV: VolumeMissing,
@@ -56,7 +59,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what the kernel says about `path` into one of our four storage errors, keeping the cause."""
+    """Turn what the kernel says about `path` into one of our storage errors, keeping the cause."""
     try:
         yield
     except OSError as err:

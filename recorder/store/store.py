@@ -274,9 +274,7 @@ class Store:
         for camera in self.cameras.all():
             try:
                 leftovers.append(self._recover(camera))
-            except (
-                StorageFailed
-            ) as err:  # costs this camera alone: its sessions and the next start try again
+            except StorageFailed as err:  # costs this camera alone: its sessions and the next start try again
                 log.warning("what a camera left cannot be finished yet", camera=camera.id, code=err.code, why=str(err))
         self.held.link_heads()
         report = RecoveryReport(

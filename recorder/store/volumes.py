@@ -18,7 +18,15 @@ from sqlalchemy import Connection, insert, select, update
 
 from config.clock import Clock
 from config.volumes import VolumeWish
-from recorder.errors import StorageError, StorageFailed, VolumeForeign, VolumeMissing, VolumeUnknown
+from recorder.errors import (
+    StorageDenied,
+    StorageError,
+    StorageFailed,
+    VolumeForeign,
+    VolumeMissing,
+    VolumeNotEmpty,
+    VolumeUnknown,
+)
 from recorder.store import tables
 from recorder.store.database import Database
 from recorder.store.layout import VOLUME, Layout
@@ -55,6 +63,8 @@ class Volumes:
         """Of those that were made: what their folders must say."""
         self._before: dict[str, Condition] = {}
         self._failed_us: dict[str, int] = {}
+        self._told: dict[str, StorageError] = {}
+        """What each did not do last."""
         self._lock = threading.Lock()
         for one in self._wanted.values():
             if one.path is not None:
@@ -101,8 +111,9 @@ class Volumes:
 
     def failed(self, name: str, error: StorageError) -> None:
         """A volume did not do what it was asked."""
-        if isinstance(error, StorageFailed):
-            with self._lock:
+        with self._lock:
+            self._told[name] = error
+            if isinstance(error, StorageFailed | StorageDenied):
                 self._failed_us[name] = self._clock.read().mono_us
 
     def refuse_away(self, name: str) -> None:
@@ -147,6 +158,8 @@ class Volumes:
             ago_us = None if failed_us is None else self._clock.read().mono_us - failed_us
             now = condition(look, place.reserve_bytes, self._before.get(name), ago_us)
             self._before[name] = now
+            is_told = name not in self._ids or now == Condition.IO_ERROR
+            why = self._told.get(name) if is_told else None
         return VolumeState(
             name,
             str(place.root),
@@ -156,6 +169,8 @@ class Volumes:
             is_written=name in self._wanted,
             reserve_bytes=reserve_bytes(look.total_bytes, place.reserve_bytes),
             device=device,
+            why_code=None if why is None else why.code,
+            why="" if why is None else str(why),
         )
 
     def _make(self, wish: VolumeWish) -> None:
@@ -188,7 +203,7 @@ class Volumes:
         except VolumeMissing as err:  # there are files, and none that says whose
             if wish.name == VOLUME:
                 raise
-            raise VolumeForeign(f"{root} is not empty, and no volume of this box: name an empty folder.") from err
+            raise VolumeNotEmpty(f"{VolumeNotEmpty.sentence()} ({root})") from err
         if (found.get("volume"), found.get("box")) != (wish.name, self._box_id):
             raise VolumeForeign(f"{VolumeForeign.sentence()} ({root})")
         told = found.get("id")

@@ -1,5 +1,6 @@
 """Several disks: where footage goes, and what becomes of it when one of them fails, fills up, goes or is swapped."""
 
+import errno
 import itertools
 import json
 from pathlib import Path
@@ -12,6 +13,7 @@ from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
 from recorder.errors import (
+    StorageDenied,
     StorageError,
     StorageFailed,
     StorageFull,
@@ -19,9 +21,10 @@ from recorder.errors import (
     VolumeAway,
     VolumeForeign,
     VolumeMissing,
+    VolumeNotEmpty,
     VolumeUnknown,
 )
-from recorder.store import tables
+from recorder.store import files, tables
 from recorder.store.backup import make_backup
 from recorder.store.fsck import check
 from recorder.store.layout import Layout
@@ -372,12 +375,32 @@ def test_a_folder_with_something_in_it_is_never_made_a_volume(box: Box) -> None:
     box.again("a", "c")
     assert not (other.root / "volume.json").exists()
     assert box.states()["c"] == "missing"
+    assert [one.why_code for one in box.store.volumes()] == [None, VolumeNotEmpty.code, None]
     (other.root / "holiday.mp4").unlink()
     (other.root / "lost+found").mkdir()
     assert is_unused(other.root)
     box.store.tend()
 
     assert box.states()["c"] == "ok"
+    assert {one.why_code for one in box.store.volumes()} == {None}
+
+
+def test_a_disk_that_this_user_may_not_write_to(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is passed over and says why, as one that fails does; the other is written to."""
+    begin = files.begin
+
+    def denied(path: Path, device: int | None = None) -> int:
+        with files.translated(path):
+            if box.a.root in path.parents:
+                raise PermissionError(errno.EACCES, "Permission denied")
+        return begin(path, device)
+
+    monkeypatch.setattr(files, "begin", denied)
+    box.record()
+    found = {one.name: (one.state, one.why_code) for one in box.store.volumes()}
+
+    assert box.lies_on() == ["b", "b"]
+    assert found == {"a": ("io_error", StorageDenied.code), "b": ("ok", None)}
 
 
 def test_a_volume_that_the_settings_no_longer_name_is_only_read(box: Box) -> None:
