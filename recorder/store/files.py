@@ -200,7 +200,8 @@ def _behind(pieces: Sequence[bytes | memoryview], written: int) -> list[bytes | 
 
 
 def begin(path: Path, device: int | None = None) -> int:
-    """Create a new file and hand out its descriptor; an existing one is never overwritten.
+    """Create a new file and hand out its descriptor; an existing one is never overwritten. It is locked as long as that
+    is open, where the file system knows locks: `is_being_written`.
 
     Raises:
         VolumeMissing: it came to lie on another file system than `device`: that was unmounted meanwhile.
@@ -213,7 +214,26 @@ def begin(path: Path, device: int | None = None) -> int:
             os.close(handle)
             path.unlink()
             raise VolumeMissing(f"{VolumeMissing.sentence()} ({path})")
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return handle
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a process that lives has this file from `begin`, as far as can be seen."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False  # sealed, or gone, since it was seen
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system that knows no locks
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 def seal(part: Path, name: Path) -> None:

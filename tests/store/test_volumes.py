@@ -3,6 +3,7 @@
 import errno
 import itertools
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
 from recorder.errors import (
+    DataDirInUse,
     StorageDenied,
     StorageError,
     StorageFailed,
@@ -29,7 +31,7 @@ from recorder.store.backup import make_backup
 from recorder.store.fsck import check
 from recorder.store.layout import Layout
 from recorder.store.parts import REST_US, Parts
-from recorder.store.places import Place, identity_of, is_unused, look_at, write_identity
+from recorder.store.places import Place, identity_of, is_unused, look_at, space_of, write_identity
 from recorder.store.pressure import FAILED_HELD_US
 from recorder.store.records import CodecName, Condition, MediaState, Segment, SegmentHeader
 from recorder.store.restore import Accepted, restore
@@ -434,6 +436,18 @@ def test_a_disk_may_be_mounted_elsewhere(box: Box) -> None:
     assert {store.media_path(one).parents[5].name for one in segments(store, box.clock)} == {"moved"}
 
 
+@pytest.mark.parametrize(("inodes", "left", "free"), [(0, 0, 600), (1000, 900, 600), (1000, 30, 30), (1000, 0, 0)])
+def test_a_disk_runs_out_of_inodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inodes: int, left: int, free: int
+) -> None:
+    """It takes no file any more though bytes are free, and is as full as one without them; some have no such limit."""
+    write_identity(tmp_path, "a", "box", "id")
+    usage = os.statvfs_result((1, 1, 1000, 600, 600, inodes, left, left, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda path: usage)
+
+    assert look_at(Place("a", tmp_path))[0].free_bytes == space_of(tmp_path).free_bytes == free
+
+
 def test_a_failing_disk_is_asked_once_in_ten_seconds(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred cameras that want to write to a disk with errors touch it once, and are told why each time."""
     told: list[str] = []
@@ -669,6 +683,22 @@ def test_what_is_stuck_on_one_disk_keeps_nothing_from_going_on_another(
     assert retries.count_on("a") == retries.count == 1
     assert (report.did, report.failed, report.is_complete) == (2, 1, False)
     assert {one.volume for one in segments(box.store, box.clock) if one.state is MediaState.GONE} == {"b"}
+
+
+def test_a_backup_is_tried_beside_the_box_that_it_is_of(box: Box) -> None:
+    """Both know the same disks: nothing is moved under the one that records, whatever is accepted."""
+    box.record()
+    box.store.checkpoint()
+    make_backup(box.store, box.folder / "backup", box.clock.read().utc_us, "0.0.0")
+    recording = box.begun()
+    before = sorted(box.a.root.rglob("*"))
+    with pytest.raises(DataDirInUse, match="is recording to .*/a from another data directory"):
+        restore(box.folder / "backup", box.folder / "trial", box.clock, accepted=Accepted("boss", "a trial"))
+    assert sorted(box.a.root.rglob("*")) == before
+    recording.abandon()
+
+    report = restore(box.folder / "backup", box.folder / "trial", box.clock, accepted=Accepted("boss", "a trial"))
+    assert report.aside == 1
 
 
 def test_a_restore_sees_what_lies_on_other_disks(box: Box) -> None:
