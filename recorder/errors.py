@@ -108,6 +108,12 @@ class VolumeMissing(StorageError):
     code = "volume_missing"
 
 
+class VolumeSilent(VolumeMissing):
+    """A disk does not answer: look at its cabling, its controller or its server; it is used again by itself."""
+
+    code = "volume_silent"
+
+
 class VolumeForeign(VolumeMissing):
     """Another disk is mounted where a volume should be: nothing is written to it; mount the right one."""
 

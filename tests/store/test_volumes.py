@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from recorder.errors import (
     VolumeForeign,
     VolumeMissing,
     VolumeNotEmpty,
+    VolumeSilent,
     VolumeUnknown,
 )
 from recorder.store import files, tables
@@ -32,7 +34,7 @@ from recorder.store.fsck import check
 from recorder.store.layout import Layout
 from recorder.store.parts import REST_US, Parts
 from recorder.store.places import Place, identity_of, is_unused, look_at, space_of, write_identity
-from recorder.store.pressure import FAILED_HELD_US
+from recorder.store.pressure import FAILED_HELD_US, Look
 from recorder.store.records import CodecName, Condition, MediaState, Segment, SegmentHeader
 from recorder.store.restore import Accepted, restore
 from recorder.store.rollback import WouldRollBack
@@ -448,6 +450,39 @@ def test_a_disk_runs_out_of_inodes(
     assert look_at(Place("a", tmp_path))[0].free_bytes == space_of(tmp_path).free_bytes == free
 
 
+def test_a_disk_that_hangs_keeps_one_thread_and_nobody_else(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks after that is told that it is missing, and why; the other is recorded to. When it answers it is used."""
+    answers, asked = threading.Event(), threading.Event()
+
+    def look(place: Place) -> tuple[Look, int | None]:
+        if place.name == "a" and not answers.is_set():
+            asked.set()
+            assert answers.wait(30)
+        return look_at(place)
+
+    box.record()
+    monkeypatch.setattr("recorder.store.volumes.look_at", look)
+    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 0.05)
+    first = threading.Thread(target=box.store.volumes)
+    first.start()
+    assert asked.wait(30)
+    box.clock.advance(1)
+    box.store.disks.look_around()
+
+    assert {one.name: (one.state, one.why_code) for one in box.store.volumes()} == {
+        "a": ("missing", VolumeSilent.code),
+        "b": ("ok", None),
+    }
+    with pytest.raises(VolumeSilent):
+        box.store.refuse_away(segments(box.store, box.clock))
+    box.store.sync()
+    box.record()
+    answers.set()
+    first.join()
+    assert box.states() == {"a": "ok", "b": "ok"}
+    assert box.lies_on() == ["a", "a", "b", "b"]
+
+
 def test_a_failing_disk_is_asked_once_in_ten_seconds(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred cameras that want to write to a disk with errors touch it once, and are told why each time."""
     told: list[str] = []
@@ -692,7 +727,7 @@ def test_a_backup_is_tried_beside_the_box_that_it_is_of(box: Box) -> None:
     make_backup(box.store, box.folder / "backup", box.clock.read().utc_us, "0.0.0")
     recording = box.begun()
     before = sorted(box.a.root.rglob("*"))
-    with pytest.raises(DataDirInUse, match="is recording to .*/a from another data directory"):
+    with pytest.raises(DataDirInUse, match=r"is recording to .*/a from another data directory"):
         restore(box.folder / "backup", box.folder / "trial", box.clock, accepted=Accepted("boss", "a trial"))
     assert sorted(box.a.root.rglob("*")) == before
     recording.abandon()
