@@ -19,7 +19,7 @@ from appliance.health.facts import CameraFacts, Facts, WitnessFacts
 from appliance.health.problem import Problem, Weight
 from config.errors import CustosError
 from config.times import DAY_US, HOUR_US, MINUTE_US, format_us
-from recorder.errors import SourceError, StorageError
+from recorder.errors import SourceError, StorageError, StorageReadOnly
 from recorder.store.log.errors import KeyUnavailable, Sm2Error
 from recorder.store.pressure import WRITABLE
 from retention.evidence.cosigning import WitnessError
@@ -95,6 +95,8 @@ def _of_volumes(facts: Facts, chinese: bool) -> Iterator[Problem]:
         why = ""
         if volume.why_code not in (None, *_SAID_BY_STATE):
             texts, why = [*_UNUSABLE], _reason(volume.why_code or "", volume.why, chinese)
+        if volume.why_code == StorageReadOnly.code:
+            texts = [*_VOLUME["read_only"][1:]]
         text = texts[chinese].format(name=volume.name, path=volume.path, why=why)
         if volume.state not in WRITABLE:
             if taking or not volume.is_written:

@@ -32,7 +32,7 @@ from appliance.health.problems import (
 )
 from config.times import DAY_US
 from recorder.capture.fleet import WorkerFacts
-from recorder.errors import SourceBasicOnly, StorageDenied, StorageError, VolumeNotEmpty
+from recorder.errors import SourceBasicOnly, StorageDenied, StorageError, StorageReadOnly, VolumeNotEmpty
 from recorder.store.log.errors import TokenMissing
 from recorder.store.overwriting import BreachCount
 from recorder.store.records import CameraSignature, Damage, Damaged, Signing, VolumeState
@@ -108,6 +108,9 @@ def test_a_volume_that_cannot_be_used_says_why(state: str, kind: type[StorageErr
     assert kind.sentence() in problems_of(facts)[0].text
     assert "mount its disk" not in problems_of(facts)[0].text
     assert chinese in problems_of(facts, "zh-CN")[0].text
+    takes_nothing = replace(disk, why_code=StorageReadOnly.code, why=StorageReadOnly.sentence())
+    for language in ("en", "zh-CN"):
+        assert "ReadWritePaths" in problems_of(replace(WELL, volumes=[takes_nothing]), language)[0].text
 
 
 def test_disk_is_almost_full() -> None:
