@@ -96,16 +96,34 @@ class StorageFailed(StorageError):
     code = "storage_failed"
 
 
+class StorageDenied(StorageError):
+    """This user may not write there: look at owner and mode of the folder, which are to be those of the box's user."""
+
+    code = "storage_denied"
+
+
 class VolumeMissing(StorageError):
     """A volume is not there: mount its disk; nothing is written in its place, and it is used again by itself."""
 
     code = "volume_missing"
 
 
+class VolumeSilent(VolumeMissing):
+    """A disk does not answer: look at its cabling, its controller or its server; it is used again by itself."""
+
+    code = "volume_silent"
+
+
 class VolumeForeign(VolumeMissing):
     """Another disk is mounted where a volume should be: nothing is written to it; mount the right one."""
 
     code = "volume_foreign"
+
+
+class VolumeNotEmpty(VolumeForeign):
+    """The folder is not empty, and no volume of this box: name an empty one, or mount the right disk."""
+
+    code = "volume_not_empty"
 
 
 class PeerGone(StorageError):

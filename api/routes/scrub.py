@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.deps import PAGE_LIMIT, Box, instant
+from api.errors import RequestRefused
 from api.schemas import CheckedOut, DamagedOut, ScrubChecked, ScrubNew, ScrubStatus, VolumeScrubStatus
 from config.times import format_us
 from retention.scrub import check_now
@@ -42,6 +43,8 @@ def check(body: ScrubNew, box: Box) -> ScrubChecked:
     is written down as by the scrub itself.
     """
     start_us, end_us = instant("start", body.start), instant("end", body.end)
+    if start_us >= end_us:  # else nothing is checked, which reads as if all were well
+        raise RequestRefused("`start` lies before `end`; this one does not.")
     found = check_now(box.store, box.clock, body.camera, start_us, end_us, body.after)
     return ScrubChecked(
         checked=found.checked,

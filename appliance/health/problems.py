@@ -19,7 +19,7 @@ from appliance.health.facts import CameraFacts, Facts, WitnessFacts
 from appliance.health.problem import Problem, Weight
 from config.errors import CustosError
 from config.times import DAY_US, HOUR_US, MINUTE_US, format_us
-from recorder.errors import SourceError, StorageError
+from recorder.errors import SourceError, StorageError, StorageReadOnly
 from recorder.store.log.errors import KeyUnavailable, Sm2Error
 from recorder.store.pressure import WRITABLE
 from retention.evidence.cosigning import WitnessError
@@ -92,7 +92,12 @@ def _of_volumes(facts: Facts, chinese: bool) -> Iterator[Problem]:
         if volume.state not in _VOLUME or (volume.state in _SCARCE and not volume.is_written):
             continue
         weight, *texts = _VOLUME[volume.state]
-        text = texts[chinese].format(name=volume.name, path=volume.path)
+        why = ""
+        if volume.why_code not in (None, *_SAID_BY_STATE):
+            texts, why = [*_UNUSABLE], _reason(volume.why_code or "", volume.why, chinese)
+        if volume.why_code == StorageReadOnly.code:
+            texts = [*_VOLUME["read_only"][1:]]
+        text = texts[chinese].format(name=volume.name, path=volume.path, why=why)
         if volume.state not in WRITABLE:
             if taking or not volume.is_written:
                 weight = Weight.DEGRADED
@@ -238,7 +243,9 @@ def _of_sweep(facts: Facts, chinese: bool) -> Iterator[Problem]:
 
 def _english(code: str) -> str:
     """The sentence of a failure of storage, by its code."""
-    kinds: list[type[StorageError]] = [StorageError, *StorageError.__subclasses__()]
+    kinds: list[type[StorageError]] = [StorageError]
+    for one in kinds:  # grows as it is walked: a foreign volume is a kind of missing one
+        kinds += one.__subclasses__()
     return next((one.sentence() for one in kinds if one.code == code), code)
 
 
@@ -284,8 +291,10 @@ _VOLUME: Final[Mapping[str, tuple[Weight, str, str]]] = {
     ),
     "read_only": (
         Weight.FAILING,
-        "Volume {name} ({path}) is read-only: look at the kernel's log for disk errors, then remount it for writing.",
-        "存储卷 {name}（{path}）为只读：请查看内核日志中的磁盘错误，然后重新以可写方式挂载。",
+        "Volume {name} ({path}) is read-only: look at the kernel's log for disk errors, then remount it for writing. "
+        "A service of systemd must have it in ReadWritePaths.",
+        "存储卷 {name}（{path}）为只读：请查看内核日志中的磁盘错误，然后重新以可写方式挂载。"
+        "作为 systemd 服务运行时，须将其列入 ReadWritePaths。",
     ),
     "io_error": (
         Weight.FAILING,
@@ -306,6 +315,12 @@ _VOLUME: Final[Mapping[str, tuple[Weight, str, str]]] = {
     ),
 }
 
+_UNUSABLE: Final = (
+    "Volume {name} ({path}) cannot be used: {why}",
+    "存储卷 {name}（{path}）无法使用：{why}",
+)
+_SAID_BY_STATE: Final = ("storage_failed", "volume_missing")
+"""What the sentence about a volume's state says already."""
 _SCARCE: Final = ("low", "critical", "full")
 _STOPS: Final = (
     " Nothing is recorded until then; recording resumes by itself.",
@@ -555,8 +570,12 @@ CHINESE: Final[Mapping[str, str]] = {
     "no_room_to_unpack": "此处空间不足，无法解开该证据包：请在别处解开后校验其目录。",
     "no_room_for_export": "磁盘须为录像留出空间，容不下该证据包：请删除不再需要的证据包，或缩短导出区间。",
     "storage_read_only": "文件系统变为只读：请查看内核日志中的磁盘错误，然后重新挂载。",
+    "backup_failed": "未能备份，也未留下半份：有磁盘未完成读写，请先检查备份目标所在的磁盘。",
+    "storage_denied": "本机所用的用户无权写入：请检查该目录的属主和权限。",
     "storage_failed": "磁盘读写错误：请检查接线与健康状态，并备好替换盘。",
     "volume_missing": "存储卷不存在：请挂载其磁盘；不会在原处另行写入，挂载后自动恢复使用。",
+    "volume_silent": "磁盘没有应答：请检查其接线、控制器或服务器；恢复后自动使用。",
+    "volume_not_empty": "该目录非空，且不是本机的存储卷：请指定空目录，或挂载正确的磁盘。",
     "volume_foreign": "存储卷处挂载的是另一块磁盘：不会向其写入，请挂载正确的磁盘。",
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
     "catalogue_error": "目录库（索引数据库）没有应答。",

@@ -522,6 +522,7 @@ class RecordingBox:
 
     def _tend_volumes(self) -> None:
         """Say where to write; have what may go discarded where that is nowhere; look after disks that are back."""
+        self._store.disks.look_around()
         states = self._store.volumes()
         self._fleet.tell_volumes(self._shelves())
         if any(one.state in PRESSED and one.is_written for one in states) and self._has_rested():

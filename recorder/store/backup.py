@@ -26,7 +26,7 @@ from sqlalchemy import Connection, select
 
 from config.errors import ExitCode
 from config.times import format_us
-from recorder.errors import Refused, StoreError
+from recorder.errors import Refused, StorageError, StoreError
 from recorder.store import files, tables
 from recorder.store.anchors import ROOTS, file_name
 from recorder.store.hashing import sha256_of
@@ -86,6 +86,12 @@ class BackupUnsettled(StoreError):
 
     code = "backup_unsettled"
     exit_code = ExitCode.FINDINGS
+
+
+class BackupFailed(StorageError):
+    """No backup was made, and nothing of one is left: a disk did not do what it was asked; look first at the one that the backup goes to."""  # noqa: E501 - one sentence
+
+    code = "backup_failed"
 
 
 @dataclass(frozen=True)
@@ -166,13 +172,35 @@ def make_backup(
         with_keys: whether private keys, passwords and the hash of the access token go with it.
 
     Raises:
-        BackupPlaceTaken, BackupPlaceInside, BackupUnsettled, StorageError: as they say.
+        BackupPlaceTaken, BackupPlaceInside, BackupUnsettled, BackupFailed: as they say.
         KeyReplaced: the log's key was replaced meanwhile. KeyUnavailable: a token cannot be asked; nothing is made.
     """
     target = target.absolute()
     _refuse_place(store, target)
     folder = target.with_name(f".{target.name}.part")
-    files.remove_tree(folder)  # what an attempt that broke off has left
+    try:
+        files.remove_tree(folder)  # what an attempt that broke off has left
+        return _made(store, folder, target, made_us, program, configuration, with_keys=with_keys)
+    except StorageError as err:
+        cause = err.__cause__
+        why = f"{cause.filename or target}: {cause.strerror}" if isinstance(cause, OSError) else f"{target}: {err.code}"
+        raise BackupFailed(f"{BackupFailed.sentence()} ({why})") from err
+    finally:  # half of one has secrets in it as well, under a name that nobody looks for
+        with contextlib.suppress(StorageError):
+            files.remove_tree(folder)
+
+
+def _made(
+    store: Store,
+    folder: Path,
+    target: Path,
+    made_us: int,
+    program: str,
+    configuration: Path | None,
+    *,
+    with_keys: bool,
+) -> BackupReport:
+    """Fill a folder, and give it its name once it is whole."""
     building = _Building(folder)
     with _settled(store) as (connection, note, signed):
         entries = store.ledger.state(connection).size

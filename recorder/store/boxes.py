@@ -9,6 +9,7 @@ is nobody's business here. Damaged input raises `BoxesDamaged`, never anything e
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import struct
@@ -49,6 +50,8 @@ VIDEO, AUDIO = b"vide", b"soun"
 UNWRITTEN = bytes(1024)
 """So many zeros in a row no codec's picture has (H.264 and H.265 allow two): there the disk never got what was written,
 though the file is as long as if it had."""
+
+_MOOF = re.compile(b"moof")
 
 _DURATION, _SIZE, _FLAGS, _OFFSET = 0x100, 0x200, 0x400, 0x800
 _FIRST_FLAGS, _DATA_OFFSET = 0x4, 0x1
@@ -185,6 +188,23 @@ def _written(data: bytes | memoryview, bare: Outline, found: Iterator[Fragment])
             if UNWRITTEN in picture.tobytes() or not any(picture[:4]):
                 raise BoxesDamaged(f"The fragment at byte {one.offset} has pictures that were never written.")
         yield one
+
+
+def goes_on(data: bytes | memoryview, seen: Outline) -> bool:
+    """Whether whole fragments lie behind the end of a file that was outlined to its first damage.
+
+    What merely broke off has none: power that fails, or a process that dies, leaves half a fragment at the end.
+    """
+    moov = next(box for box in boxes(data) if box.type == b"moov")
+    handlers = {track.id: track.handler for track in tracks_of(data, moov)}
+    bare = replace(seen, fragments=())
+    for hit in _MOOF.finditer(data, seen.end + 4):
+        with contextlib.suppress(BoxesDamaged):
+            found = list(itertools.islice(boxes(data, hit.start() - 4), 2))
+            if [box.type for box in found] == [b"moof", b"mdat"]:
+                part = _fragment(data, *found, handlers, 0)
+                return bool([*_written(data, bare, iter((part,)))])
+    return False
 
 
 def pictures(data: bytes | memoryview, seen: Outline) -> Iterator[memoryview]:

@@ -11,7 +11,7 @@ survives a power cut, on a file system and a disk that honour fsync. The order o
     link               mkdir -p, fsync of each new folder's parent | link(file, name) … | fsync of each folder
 
 The foreign errors of the kernel are translated here, in `translated`, and nowhere else: a full disk, a read-only
-file system, an I/O error and a missing volume are four errors with four names, never one.
+file system, an I/O error, a missing right and a missing volume are errors with names of their own, never one.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import io
 import mmap
 import os
 import shutil
@@ -31,6 +32,7 @@ from pathlib import Path
 
 from recorder.errors import (
     DataDirInUse,
+    StorageDenied,
     StorageError,
     StorageFailed,
     StorageFull,
@@ -42,6 +44,8 @@ _KINDS: dict[int, type[StorageError]] = {
     errno.ENOSPC: StorageFull,
     errno.EDQUOT: StorageFull,
     errno.EROFS: StorageReadOnly,
+    errno.EACCES: StorageDenied,
+    errno.EPERM: StorageDenied,
     errno.EIO: StorageFailed,
     errno.ENXIO: VolumeMissing,
     errno.ENODEV: VolumeMissing,
@@ -55,7 +59,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Turn what the kernel says about `path` into one of our four storage errors, keeping the cause."""
+    """Turn what the kernel says about `path` into one of our storage errors, keeping the cause."""
     try:
         yield
     except OSError as err:
@@ -196,7 +200,8 @@ def _behind(pieces: Sequence[bytes | memoryview], written: int) -> list[bytes | 
 
 
 def begin(path: Path, device: int | None = None) -> int:
-    """Create a new file and hand out its descriptor; an existing one is never overwritten.
+    """Create a new file and hand out its descriptor; an existing one is never overwritten. It is locked as long as that
+    is open, where the file system knows locks: `is_being_written`.
 
     Raises:
         VolumeMissing: it came to lie on another file system than `device`: that was unmounted meanwhile.
@@ -209,7 +214,26 @@ def begin(path: Path, device: int | None = None) -> int:
             os.close(handle)
             path.unlink()
             raise VolumeMissing(f"{VolumeMissing.sentence()} ({path})")
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return handle
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether a process that lives has this file from `begin`, as far as can be seen."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False  # sealed, or gone, since it was seen
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system that knows no locks
+        return False
+    finally:
+        os.close(handle)
+    return False
 
 
 def seal(part: Path, name: Path) -> None:
@@ -284,16 +308,41 @@ def cut(path: Path, size_bytes: int) -> None:
 def put_away(path: Path, folder: Path) -> Path:
     """Move a file that cannot be read to `folder` under a free name; nothing is thrown away."""
     with translated(path):
-        make_folders(folder)
-        place = folder / path.name
-        for count in range(1, 1_000_000):
-            if not place.exists():
-                break
-            place = folder / f"{path.name}.{count}"
+        place = _free_name(path, folder)
         path.rename(place)
         sync_folder(folder)
         sync_folder(path.parent)
         return place
+
+
+def _free_name(path: Path, folder: Path) -> Path:
+    make_folders(folder)
+    place = folder / path.name
+    for count in range(1, 1_000_000):
+        if not place.exists():
+            break
+        place = folder / f"{path.name}.{count}"
+    return place
+
+
+def copy_away(path: Path, folder: Path) -> Path:
+    """Copy a file that is to be cut to `folder` under a free name, durably.
+
+    Raises:
+        StorageError: one of its kinds; nothing of the copy is left.
+    """
+    with translated(path):
+        place = _free_name(path, folder)
+    try:
+        copy(path, place, lambda _: None)
+        with translated(place):
+            _synced(place)
+            sync_folder(folder)
+    except StorageError:
+        with contextlib.suppress(OSError):
+            place.unlink(missing_ok=True)
+        raise
+    return place
 
 
 COPY_BYTES = 1024 * 1024
@@ -314,16 +363,22 @@ def copy(source: Path, target: Path, passed: Callable[[bytes], None], begin: int
     Raises:
         StorageError: one of its kinds.
     """
-    with translated(source), source.open("rb", buffering=0) as stream, target.open("ab", buffering=0) as out:
+    with translated(source), source.open("rb", buffering=0) as stream, _appending(target) as out:
         stream.seek(begin)
         waiting = 0
         while piece := stream.read(COPY_BYTES):
             passed(piece)
-            write_all(out.fileno(), piece)
+            with translated(target):  # which of two disks it was has to be told
+                write_all(out.fileno(), piece)
             waiting += len(piece)
             if waiting >= WRITE_BEHIND_BYTES:
                 _begin_writing(out.fileno())
                 waiting = 0
+
+
+def _appending(target: Path) -> io.FileIO:
+    with translated(target):
+        return target.open("ab", buffering=0)
 
 
 def _begin_writing(handle: int) -> None:

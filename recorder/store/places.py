@@ -57,8 +57,17 @@ def space_of(root: Path) -> Space:
         StorageError: it cannot be asked; an error is not an answer about space.
     """
     with files.translated(root):
-        usage = os.statvfs(root)
-    return Space(usage.f_bavail * usage.f_frsize, usage.f_blocks * usage.f_frsize)
+        return _space(os.statvfs(root))
+
+
+def _space(usage: os.statvfs_result) -> Space:
+    """A file system that was made for fewer files than ours fill it with runs out of inodes while bytes are free, and
+    says then that it is full: where that comes first, no larger share of it is free than of its inodes.
+    """
+    free, total = usage.f_bavail * usage.f_frsize, usage.f_blocks * usage.f_frsize
+    if usage.f_files:  # none: it has no such limit
+        free = min(free, total * usage.f_favail // usage.f_files)
+    return Space(free, total)
 
 
 def is_full(root: Path, told_bytes: int | None = None) -> bool:
@@ -158,5 +167,5 @@ def look_at(place: Place) -> tuple[Look, int | None]:
         return Look(trouble=Condition.IO_ERROR if err.errno == errno.EIO else Condition.MISSING), None
     except StorageError:
         return Look(trouble=Condition.IO_ERROR), None
-    size = (usage.f_bavail * usage.f_frsize, usage.f_blocks * usage.f_frsize)
-    return Look(*size, is_read_only=bool(usage.f_flag & os.ST_RDONLY)), device
+    found = _space(usage)
+    return Look(found.free_bytes, found.total_bytes, is_read_only=bool(usage.f_flag & os.ST_RDONLY)), device

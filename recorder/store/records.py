@@ -694,6 +694,10 @@ class VolumeState:
     """What recording leaves free."""
     device: int | None = None
     """Of the file system, as the kernel numbers it: volumes of one share its space; None: it is not there."""
+    why_code: str | None = None
+    """What kept it from being made, or failed on it within the last minute; None: nothing."""
+    why: str = ""
+    """The same as a sentence."""
 
 
 @dataclass(frozen=True)

@@ -398,7 +398,8 @@ def restore(
         volumes: where its settings say that its footage lies; what the backup knows of that counts too.
 
     Raises:
-        WouldRollBack: more is known than the backup has, and nobody accepted it. DataDirInUse: a box runs there.
+        WouldRollBack: more is known than the backup has, and nobody accepted it. DataDirInUse: a box runs there, or
+            records to its disks.
         BackupInvalid, BackupOther, DataDirTooNew, DataDirForeign, StorageError: as they say.
     """
     layout = Layout(data_dir.absolute())
@@ -426,14 +427,30 @@ def _weighed(
     """What restoring would do, and what would have to be set aside.
 
     Raises:
-        WouldRollBack: see `restore`.
+        WouldRollBack, DataDirInUse: see `restore`.
     """
+    _refuse_recording(layout, backup)
     found = evidence(layout, backup, also)
     if found.takes_back(backup.entries) and accepted is None:
         raise WouldRollBack(sentence(backup.entries, found))
     aside = [one for one in strays(layout, backup.store) if not one.may_follow]
     missing, has_key = _missing(layout, backup.store), _has_key(layout, backup)
     return RestoreReport(backup.facts, backup.entries, found, missing, len(aside), None, has_key), aside
+
+
+def _refuse_recording(layout: Layout, backup: Unpacked) -> None:
+    """Footage may lie on disks that a box with another data directory records to, the very one that the backup is of:
+    who tries a backup beside it would take its footage from under it.
+
+    Raises:
+        DataDirInUse: somebody is recording there.
+    """
+    for stray in strays(layout, backup.store):
+        if stray.is_growing and files.is_being_written(stray.volume / stray.relative):
+            raise DataDirInUse(
+                f"A box is recording to {stray.volume} from another data directory: stop it first; or, to try the "
+                "backup beside it, do so on another machine."
+            )
 
 
 def _told(backup: Unpacked, found: Evidence, by: Accepted, clock: Clock) -> Restored:

@@ -32,6 +32,7 @@ from recorder.errors import (
     SegmentUnknown,
     StorageError,
     StorageFailed,
+    StorageFull,
     StorageReadOnly,
     StoreError,
     UnderExport,
@@ -45,6 +46,7 @@ from recorder.store.boxes import (
     BoxesDamaged,
     Outline,
     audio_entry,
+    goes_on,
     init_of,
     outline,
     pictures,
@@ -276,8 +278,9 @@ class Segments:
 
         Items touch, so a leftover can only lie where the next segment starting at the head's end would, on one of the
         volumes: nothing needs to be searched. It is cut to its last whole fragment, hashed and committed; one that
-        cannot be read is kept under `spool/damaged`. One on a volume that takes no writes any more is carried to
-        another. One on a volume that is away is left behind: `tidy` looks for it once that is back.
+        cannot be read is kept under `spool/damaged`, and so is, as it was, one that goes on behind a damage. One on a
+        volume that takes no writes any more is carried to another. One on a volume that is away is left behind: `tidy`
+        looks for it once that is back.
         """
         head = self.head(stream_id)
         place = segment_path(stream_id, head.next_n, head.t1_us)
@@ -291,17 +294,21 @@ class Segments:
                 secured = self._secured(head, found, self._layout.volume(volume) / place, volume)
             except (StorageReadOnly, StorageFailed, VolumeMissing) as err:
                 self._volumes.failed(volume, err)
-                if not any(one.name != volume and one.state in WRITABLE for one in states):
+                if any(one.name != volume and one.state in WRITABLE for one in states):
+                    self._miss(head, volume, str(place))
+                    continue
+                if not isinstance(err, StorageFailed):
                     raise
-                self._miss(head, volume, str(place))
-                continue
+                # One bad sector must not keep a camera, and at a start the box, from recording on its only disk.
+                return head, Leftover(damaged=files.put_away(found, self._layout.damaged_on(volume)))
             if isinstance(secured, Leftover):
                 return head, secured
-            after = self._write_down(*secured)
+            *told, whole = secured
+            after = self._write_down(*told)
             for other, _ in left:
                 if other != volume:  # a copy that was carried over, and not written down before a crash
                     self._miss(head, other, str(place))
-            return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n))
+            return after, Leftover(recovered=segment_id_of(head.stream_id, head.next_n), damaged=whole)
         return head, Leftover()
 
     def _left(self, head: Head, volumes: Sequence[str], place: PurePosixPath) -> list[tuple[str, Path]]:
@@ -530,20 +537,27 @@ class Segments:
 
     def _secured(
         self, head: Head, found: Path, final: Path, volume: str
-    ) -> tuple[SegmentHeader, SegmentFacts, _Sealed] | Leftover:
+    ) -> tuple[SegmentHeader, SegmentFacts, _Sealed, Path | None] | Leftover:
         """A leftover cut to its last whole fragment under its final name, here or on another volume; nothing is written
-        down yet. Or where it was put away.
+        down yet. Or where it was put away. The path is that of a copy of what was cut, where that went on.
 
         Raises:
             StorageReadOnly, StorageFailed, VolumeMissing: it could not be. StorageFull: there is no room for it.
         """
+        away, whole = self._layout.damaged_on(volume), None
         try:
-            seen, facts, sealed = self._examine(head, found, volume)
+            seen, facts, sealed, is_broken = self._examine(head, found, volume)
         except (BoxesDamaged, ChainBroken):
-            return Leftover(damaged=files.put_away(found, self._layout.damaged_on(volume)))
-        if facts is None:
+            return Leftover(damaged=files.put_away(found, away))
+        if facts is None and not is_broken:
             return Leftover(empty=files.put_away(found, self._layout.empty_on(volume)))
+        if facts is None:
+            return Leftover(damaged=files.put_away(found, away))
         try:
+            if is_broken:
+                whole = _copied_away(found, away)
+                if whole is None:  # no byte is left for it, and nothing is cut that was not copied; a name costs none
+                    return Leftover(damaged=files.put_away(found, away))
             files.cut(found, sealed.bytes)
             if found != final:
                 files.seal(found, final)
@@ -551,7 +565,7 @@ class Segments:
             self._volumes.failed(volume, err)
             sealed = replace(sealed, volume=self._carry(seen.header, found, sealed))
             self._miss(head, volume, str(segment_path(head.stream_id, head.next_n, head.t1_us)))
-        return seen.header, facts, sealed
+        return seen.header, facts, sealed, whole
 
     def _carry(self, header: SegmentHeader, found: Path, sealed: _Sealed) -> str:
         """Copy the whole fragments of a leftover to another volume, and seal them there; which one.
@@ -572,8 +586,9 @@ class Segments:
             raise
         return part.volume
 
-    def _examine(self, head: Head, found: Path, volume: str) -> tuple[Outline, SegmentFacts | None, _Sealed]:
-        """What a leftover holds up to its last whole fragment; no facts: it has none.
+    def _examine(self, head: Head, found: Path, volume: str) -> tuple[Outline, SegmentFacts | None, _Sealed, bool]:
+        """What a leftover holds up to its last whole fragment; no facts: it has none. And whether more of them lie
+        behind a damage.
 
         Raises:
             BoxesDamaged, ChainBroken: it is no segment, or not this stream's next one.
@@ -586,6 +601,7 @@ class Segments:
                 facts = _facts_of(seen, init, whole) if seen.frames else None
                 digest = hashlib.sha256(whole).hexdigest()
                 of_sm3 = sm3(whole).hexdigest() if self._with_sm3 else None
+            more = goes_on(data, seen)
         sealed = _Sealed(
             volume=volume,
             bytes=seen.end,
@@ -595,7 +611,7 @@ class Segments:
             recovered=True,
             sm3=of_sm3,
         )
-        return seen, facts, sealed
+        return seen, facts, sealed, more
 
     def _checked(
         self,
@@ -711,6 +727,14 @@ class Segments:
                 mark = {"state": MediaState.GONE.value, "done_leaf": entry.index}
                 connection.execute(update(tables.items).where(chosen).values(**mark))
                 reported(connection, entry.index, stream_id, n0, n1)
+
+
+def _copied_away(path: Path, folder: Path) -> Path | None:
+    """Where a copy of it lies; None: there is no room for one."""
+    try:
+        return files.copy_away(path, folder)
+    except StorageFull:
+        return None
 
 
 def _stuck(row: Mapping[Any, Any], error: StoreError, *, is_tried: bool) -> Stuck:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from config.clock import Clock
 from config.keeping import AS_THE_LAW, Defaults
 from config.volumes import VolumeWish
 from recorder.causes import Cause
-from recorder.errors import CatalogueCorrupt, CatalogueError, DataDirTooNew, StorageError
+from recorder.errors import CatalogueCorrupt, CatalogueError, DataDirTooNew, StorageError, StorageFailed
 from recorder.store import access, datadir, files, restored
 from recorder.store.anchors import Anchors
 from recorder.store.cameras import Cameras
@@ -50,6 +51,7 @@ from recorder.store.pressure import ERASABLE
 from recorder.store.proofs import Proof, Proofs
 from recorder.store.receipts import Receipts
 from recorder.store.records import (
+    Camera,
     CheckpointRecord,
     Head,
     Item,
@@ -83,6 +85,9 @@ SHORTEST_GAP_US = 1000
 
 NEWEST_ENTRIES = 1024
 """Looked at when a box is opened, in a few hundredths of a second: a day of a quiet box, ten minutes of a large one."""
+
+
+log = structlog.get_logger("store")
 
 
 class Store:
@@ -268,14 +273,10 @@ class Store:
         finished = self._segments.finish_discards()  # what is stuck the sweep tells, and tries again
         leftovers: list[Leftover] = []
         for camera in self.cameras.all():
-            _, leftover = self._segments.resume(camera.stream_id)
-            leftovers.append(leftover)
-            if camera.retired_us is not None:
-                self.cameras.forget_password(camera.id)
-                self.tell_retired(camera.stream_id)
-            else:
-                cause = Cause.BOX_DOWN if camera.enabled else Cause.OPERATOR
-                self.commit_gap_until_now(camera.stream_id, cause)
+            try:
+                leftovers.append(self._recover(camera))
+            except StorageFailed as err:  # costs this camera alone: its sessions and the next start try again
+                log.warning("what a camera left cannot be finished yet", camera=camera.id, code=err.code, why=str(err))
         self.held.link_heads()
         report = RecoveryReport(
             recovered=tuple(one.recovered for one in leftovers if one.recovered),
@@ -286,6 +287,18 @@ class Store:
         for path in report.damaged:
             self.note("finding", {"what": "damaged", "file": Path(path).name})
         return report
+
+    def _recover(self, camera: Camera) -> Leftover:
+        """Finish what was being written of one camera, and say why there is nothing behind it."""
+        _, leftover = self._segments.resume(camera.stream_id)
+        if camera.retired_us is not None:
+            self.cameras.forget_password(camera.id)
+            self.tell_retired(camera.stream_id)
+            return leftover
+        cause = Cause.BOX_DOWN if camera.enabled else Cause.OPERATOR
+        detail = "" if leftover.damaged is None else f"damaged; the whole file is kept as {leftover.damaged.name}"
+        self.commit_gap_until_now(camera.stream_id, cause, detail)
+        return leftover
 
     # -- identity
 

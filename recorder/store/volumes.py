@@ -9,25 +9,41 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, insert, select, update
 
 from config.clock import Clock
+from config.times import SECOND_US
 from config.volumes import VolumeWish
-from recorder.errors import StorageError, StorageFailed, VolumeForeign, VolumeMissing, VolumeUnknown
+from recorder.errors import (
+    StorageDenied,
+    StorageError,
+    StorageFailed,
+    VolumeForeign,
+    VolumeMissing,
+    VolumeNotEmpty,
+    VolumeSilent,
+    VolumeUnknown,
+)
 from recorder.store import tables
 from recorder.store.database import Database
 from recorder.store.layout import VOLUME, Layout
 from recorder.store.ledger import Ledger
 from recorder.store.places import Place, identify, identity_of, is_unused, look_at, write_identity
-from recorder.store.pressure import HERE, condition, in_order, reserve_bytes
+from recorder.store.pressure import HERE, Look, condition, in_order, reserve_bytes
 from recorder.store.records import Condition, MediaState, VolumeState
 
 _V = tables.volumes.c
+
+SILENT_S = 15.0
+"""A disk that has not answered for so long is asked nothing more until it does: a disk that hangs keeps whoever asks it
+in a call to the kernel that nothing ends. One that has to be set turning answers sooner."""
 
 log = structlog.get_logger("volumes")
 
@@ -55,6 +71,10 @@ class Volumes:
         """Of those that were made: what their folders must say."""
         self._before: dict[str, Condition] = {}
         self._failed_us: dict[str, int] = {}
+        self._told: dict[str, StorageError] = {}
+        """What each did not do last."""
+        self._asked: dict[str, dict[object, int]] = {}
+        """Since when who asks a disk waits for its answer."""
         self._lock = threading.Lock()
         for one in self._wanted.values():
             if one.path is not None:
@@ -101,18 +121,31 @@ class Volumes:
 
     def failed(self, name: str, error: StorageError) -> None:
         """A volume did not do what it was asked."""
-        if isinstance(error, StorageFailed):
-            with self._lock:
+        with self._lock:
+            self._told[name] = error
+            if isinstance(error, StorageFailed | StorageDenied):
                 self._failed_us[name] = self._clock.read().mono_us
 
     def refuse_away(self, name: str) -> None:
         """Whether what lies there can be read at all.
 
         Raises:
-            VolumeMissing, VolumeForeign: the volume is not there.
+            VolumeMissing, VolumeForeign: the volume is not there. VolumeSilent: it does not answer.
             StorageError: it cannot be asked.
         """
-        identify(self._place(name))
+        with self._asking(name):
+            identify(self._place(name))
+
+    def look_around(self) -> None:
+        """Ask each disk by a thread of its own, for who must not hang with it: one that does not answer is `missing`
+        behind this, and none of the other calls asks it.
+        """
+        names = [*self._wanted, *sorted(set(self._ids) - set(self._wanted))]
+        threads = [Thread(target=self._state, args=(name,), name=f"look at {name}", daemon=True) for name in names]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join(SILENT_S)
 
     def refuse_unknown(self, name: str | None) -> None:
         """Whether a camera may be pinned to it; None: it is pinned to none.
@@ -140,13 +173,19 @@ class Volumes:
         return Place(name, self._layout.volume(name), self._box_id, self._ids.get(name), reserve, state)
 
     def _state(self, name: str) -> VolumeState:
-        place = self._place(name)
-        look, device = look_at(place)
+        place, silent = self._place(name), None
+        try:
+            with self._asking(name):
+                look, device = look_at(place)
+        except VolumeSilent as err:
+            (look, device), silent = (Look(trouble=Condition.MISSING), None), err
         with self._lock:
             failed_us = self._failed_us.get(name)
             ago_us = None if failed_us is None else self._clock.read().mono_us - failed_us
             now = condition(look, place.reserve_bytes, self._before.get(name), ago_us)
             self._before[name] = now
+            is_told = name not in self._ids or now == Condition.IO_ERROR
+            why = silent or (self._told.get(name) if is_told else None)
         return VolumeState(
             name,
             str(place.root),
@@ -156,7 +195,28 @@ class Volumes:
             is_written=name in self._wanted,
             reserve_bytes=reserve_bytes(look.total_bytes, place.reserve_bytes),
             device=device,
+            why_code=None if why is None else why.code,
+            why="" if why is None else str(why),
         )
+
+    @contextmanager
+    def _asking(self, name: str) -> Iterator[None]:
+        """While a disk is asked whether it is there.
+
+        Raises:
+            VolumeSilent: somebody has been waiting for its answer for too long.
+        """
+        token, now_us = object(), self._clock.read().mono_us
+        with self._lock:
+            waiting = self._asked.setdefault(name, {})
+            if waiting and now_us - min(waiting.values()) >= SILENT_S * SECOND_US:
+                raise VolumeSilent(f"{VolumeSilent.sentence()} ({name})")
+            waiting[token] = now_us
+        try:
+            yield
+        finally:
+            with self._lock:
+                del waiting[token]
 
     def _make(self, wish: VolumeWish) -> None:
         root = self._layout.volume(wish.name)
@@ -188,7 +248,7 @@ class Volumes:
         except VolumeMissing as err:  # there are files, and none that says whose
             if wish.name == VOLUME:
                 raise
-            raise VolumeForeign(f"{root} is not empty, and no volume of this box: name an empty folder.") from err
+            raise VolumeNotEmpty(f"{VolumeNotEmpty.sentence()} ({root})") from err
         if (found.get("volume"), found.get("box")) != (wish.name, self._box_id):
             raise VolumeForeign(f"{VolumeForeign.sentence()} ({root})")
         told = found.get("id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -14,10 +15,11 @@ import pytest
 from pydantic import SecretStr
 
 from config.times import parse_us
-from recorder.errors import DataDirForeign, DataDirInUse, DataDirTooNew, StoreError
-from recorder.store import fsck
+from recorder.errors import DataDirForeign, DataDirInUse, DataDirTooNew, StorageFull, StoreError
+from recorder.store import files, fsck
 from recorder.store import restore as restoring
 from recorder.store.backup import (
+    BackupFailed,
     BackupPlaceInside,
     BackupPlaceTaken,
     BackupReport,
@@ -176,6 +178,26 @@ def test_a_place_that_will_not_do(tmp_path: Path) -> None:
     store.close()
 
     assert (tmp_path / "taken").read_text() == "somebody's"
+
+
+def test_a_backup_that_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of it is left, under no name: half a backup has the keys in it too, and fills the disk for the next."""
+    clock = FakeClock()
+    store = filled(tmp_path, clock, "gate", seconds=4)
+    begin = files.begin_private
+
+    def full(path: Path) -> None:
+        if path.name == "backup.json":
+            raise StorageFull from OSError(errno.ENOSPC, "No space left on device", str(path))
+        begin(path)
+
+    monkeypatch.setattr(files, "begin_private", full)
+    with pytest.raises(BackupFailed, match=r"backup\.json: No space left on device\)") as told:
+        backed_up(store, tmp_path, clock)
+    assert "recording resumes" not in str(told.value)  # that is of the box's own disks
+    store.close()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
 def test_the_key_is_replaced_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

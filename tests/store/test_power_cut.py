@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from config.times import SECOND_US
 from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
+from recorder.errors import StorageFailed, StorageFull
+from recorder.store import files
 from recorder.store.boxes import UNWRITTEN, outline
 from recorder.store.database import Database
 from recorder.store.fsck import check
@@ -129,6 +132,115 @@ def test_pictures_of_which_the_disk_has_only_the_length_are_no_footage(tmp_path:
     part.write_bytes(whole)
 
     _is_recovered(store, clock, tmp_path, outline(bytes(whole)).frames - last.frames, part)
+
+
+def _pierced(part: Path, number: int) -> bytes:
+    """A page in the middle of a growing file never reached the disk, and those behind it did; the file as it is now."""
+    whole = bytearray(part.read_bytes())
+    fragment = outline(bytes(whole)).fragments[number]
+    begin = bytes(whole).index(b"mdat", fragment.offset) + 4
+    whole[begin : fragment.offset + fragment.size] = bytes(fragment.offset + fragment.size - begin)
+    part.write_bytes(whole)
+    return bytes(whole)
+
+
+def test_what_lies_behind_a_damage_is_kept_as_it_was(tmp_path: Path, clock: FakeClock) -> None:
+    """It is no item of the record, for a file made out of pieces is not what was recorded; nor is it thrown away. The
+    gap says why it is one, and where the bytes are."""
+    store, part = _begun(tmp_path, clock)
+    pierced = _pierced(part, 1)
+    good = outline(pierced).fragments[0]
+    store.close()
+    again = Store.open(tmp_path / "data", clock)
+    report = again.recover()
+    again.checkpoint()
+
+    (kept,) = (tmp_path / "data" / "spool" / "damaged").iterdir()
+    assert report.recovered == ("gate.main.0",)
+    assert report.damaged == (str(kept),)
+    assert kept.read_bytes() == pierced
+    assert [one.frames for one in segments(again, clock)] == [good.frames]
+    told = [leaf.fields for _, leaf in again.leaves(0, again.log_size) if leaf.type in ("gap", "finding")]
+    assert [one["detail"] for one in told if one.get("cause") == "box_down"] == [
+        f"damaged; the whole file is kept as {kept.name}"
+    ]
+    assert [one["file"] for one in told if one.get("what") == "damaged"] == [kept.name]
+    assert verify(again) == []
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_damaged_file_is_put_away_where_it_cannot_be_cut(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Its first fragment is damaged, so that nothing comes before; or no byte is free for a copy of it. It was no
+    file without a picture."""
+    store, part = _begun(tmp_path, clock)
+    pierced = _pierced(part, number)
+    store.close()
+    if number:
+        monkeypatch.setattr(files, "copy", _no_room)
+    again = Store.open(tmp_path / "data", clock)
+    report = again.recover()
+    again.checkpoint()
+
+    (kept,) = (tmp_path / "data" / "spool" / "damaged").iterdir()
+    assert (report.recovered, report.damaged, report.empty) == ((), (str(kept),), ())
+    assert kept.read_bytes() == pierced
+    assert verify(again) == []
+
+
+def _no_room(source: Path, target: Path, *_: object) -> None:
+    target.touch()
+    raise StorageFull
+
+
+def test_a_file_that_the_only_disk_does_not_give_keeps_nobody_from_recording(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bad sector in what was growing when the power went: the file is put away, and the box begins."""
+    store, part = _begun(tmp_path, clock)
+    store.close()
+    mapped = files.mapped
+
+    def read(path: Path) -> AbstractContextManager[memoryview]:
+        if path == part:
+            raise StorageFailed
+        return mapped(path)
+
+    monkeypatch.setattr(files, "mapped", read)
+    again = Store.open(tmp_path / "data", clock)
+    report = again.recover()
+    again.checkpoint()
+
+    assert report.damaged == (str(tmp_path / "data" / "spool" / "damaged" / part.name),)
+    assert verify(again) == []
+
+
+def test_a_disk_that_does_not_even_move_a_file_costs_its_camera_alone(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others begin; that one is told, and tried again by each of its sessions until the disk gives it."""
+    store, _ = _begun(tmp_path, clock)
+    store.cameras.add("yard", "Yard", "rtsp://127.0.0.1:554/main")
+    store.close()
+    again = Store.open(tmp_path / "data", clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "mapped", _broken)
+        patch.setattr(files, "put_away", _broken)
+        again.recover()
+        with pytest.raises(StorageFailed):
+            again.resume("gate.main")
+
+    assert again.catalogue.last_cause("yard.main") is Cause.BOX_DOWN
+    assert segments(again, clock) == []
+    again.resume("gate.main")
+    again.checkpoint()
+    assert [one.recovered for one in segments(again, clock)] == [True]
+    assert verify(again) == []
+
+
+def _broken(*_: object) -> None:
+    raise StorageFailed
 
 
 def _begun(tmp_path: Path, clock: FakeClock) -> tuple[Store, Path]:

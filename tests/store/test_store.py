@@ -29,6 +29,7 @@ from recorder.errors import (
     DataDirTooNew,
     Refused,
     SegmentUnknown,
+    StorageDenied,
     StorageError,
     StorageFailed,
     StorageFull,
@@ -727,7 +728,7 @@ def test_a_full_disk_in_the_catalogue_is_a_full_disk(tmp_path: Path) -> None:
         (errno.EIO, StorageFailed),
         (errno.ENOENT, VolumeMissing),
         (errno.ENODEV, VolumeMissing),
-        (errno.EPERM, StorageError),
+        (errno.EPERM, StorageDenied),
     ],
 )
 def test_the_kernels_errors_have_our_names(code: int, error: type[StorageError]) -> None:

@@ -1,16 +1,22 @@
 """Several disks: where footage goes, and what becomes of it when one of them fails, fills up, goes or is swapped."""
 
+import errno
 import itertools
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from config.volumes import VolumeWish
 from recorder.capture.recording import Recording
 from recorder.capture.source import Track
 from recorder.causes import Cause
 from recorder.errors import (
+    DataDirInUse,
+    StorageDenied,
     StorageError,
     StorageFailed,
     StorageFull,
@@ -18,14 +24,17 @@ from recorder.errors import (
     VolumeAway,
     VolumeForeign,
     VolumeMissing,
+    VolumeNotEmpty,
+    VolumeSilent,
     VolumeUnknown,
 )
+from recorder.store import files, tables
 from recorder.store.backup import make_backup
 from recorder.store.fsck import check
 from recorder.store.layout import Layout
 from recorder.store.parts import REST_US, Parts
-from recorder.store.places import Place, identity_of, is_unused, look_at, write_identity
-from recorder.store.pressure import FAILED_HELD_US
+from recorder.store.places import Place, identity_of, is_unused, look_at, space_of, write_identity
+from recorder.store.pressure import FAILED_HELD_US, Look
 from recorder.store.records import CodecName, Condition, MediaState, Segment, SegmentHeader
 from recorder.store.restore import Accepted, restore
 from recorder.store.rollback import WouldRollBack
@@ -253,6 +262,40 @@ def test_an_unplugged_disk_is_missing_and_nothing_is_written_in_its_place(box: B
     assert [one["what"] for one in box.leaves("finding")] == ["left_behind"]
 
 
+@pytest.mark.parametrize("is_started", [True, False])
+def test_a_note_of_what_was_left_behind_that_nothing_came_after(box: Box, is_started: bool) -> None:
+    """The disk was back before an item took its place: what lies open on it is recovered, and not put away. When the
+    disk goes again, what lies open then is noted, though there was a note of the same disk and stream."""
+    box.begun().abandon()
+    box.a.unplug()
+    box.store.resume("gate.main")
+    assert left_behind(box) == [2]
+    box.a.plug_in()
+    if is_started:
+        box.again()
+    box.store.tend()
+    assert left_behind(box) == []
+    box.begun().abandon()
+    assert [one.recovered for one in segments(box.store, box.clock)] == [False, True, False]
+
+    box.a.unplug()
+    box.record()
+    (noted,) = left_behind(box)
+    box.a.plug_in()
+    box.store.tend()
+    box.store.checkpoint()
+    assert noted > 2
+    assert left_behind(box) == []
+    assert len([*(box.folder / "a/spool/damaged").iterdir()]) == 1
+    assert verify(box.store) == []
+
+
+def left_behind(box: Box) -> list[int]:
+    """Numbers of the items that may lie on a disk that is away."""
+    with box.store.database.read() as connection:
+        return [*connection.execute(select(tables.left_behind.c.n)).scalars()]
+
+
 def test_footage_on_a_disk_that_is_away_is_no_less_kept(box: Box) -> None:
     """No sweep takes its file for gone because it is not to be seen, not even one that was going already."""
     box.record()
@@ -337,12 +380,32 @@ def test_a_folder_with_something_in_it_is_never_made_a_volume(box: Box) -> None:
     box.again("a", "c")
     assert not (other.root / "volume.json").exists()
     assert box.states()["c"] == "missing"
+    assert [one.why_code for one in box.store.volumes()] == [None, VolumeNotEmpty.code, None]
     (other.root / "holiday.mp4").unlink()
     (other.root / "lost+found").mkdir()
     assert is_unused(other.root)
     box.store.tend()
 
     assert box.states()["c"] == "ok"
+    assert {one.why_code for one in box.store.volumes()} == {None}
+
+
+def test_a_disk_that_this_user_may_not_write_to(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is passed over and says why, as one that fails does; the other is written to."""
+    begin = files.begin
+
+    def denied(path: Path, device: int | None = None) -> int:
+        with files.translated(path):
+            if box.a.root in path.parents:
+                raise PermissionError(errno.EACCES, "Permission denied")
+        return begin(path, device)
+
+    monkeypatch.setattr(files, "begin", denied)
+    box.record()
+    found = {one.name: (one.state, one.why_code) for one in box.store.volumes()}
+
+    assert box.lies_on() == ["b", "b"]
+    assert found == {"a": ("io_error", StorageDenied.code), "b": ("ok", None)}
 
 
 def test_a_volume_that_the_settings_no_longer_name_is_only_read(box: Box) -> None:
@@ -374,6 +437,51 @@ def test_a_disk_may_be_mounted_elsewhere(box: Box) -> None:
     )
 
     assert {store.media_path(one).parents[5].name for one in segments(store, box.clock)} == {"moved"}
+
+
+@pytest.mark.parametrize(("inodes", "left", "free"), [(0, 0, 600), (1000, 900, 600), (1000, 30, 30), (1000, 0, 0)])
+def test_a_disk_runs_out_of_inodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inodes: int, left: int, free: int
+) -> None:
+    """It takes no file any more though bytes are free, and is as full as one without them; some have no such limit."""
+    write_identity(tmp_path, "a", "box", "id")
+    usage = os.statvfs_result((1, 1, 1000, 600, 600, inodes, left, left, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda path: usage)
+
+    assert look_at(Place("a", tmp_path))[0].free_bytes == space_of(tmp_path).free_bytes == free
+
+
+def test_a_disk_that_hangs_keeps_one_thread_and_nobody_else(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who asks after that is told that it is missing, and why; the other is recorded to. When it answers it is used."""
+    answers, asked = threading.Event(), threading.Event()
+
+    def look(place: Place) -> tuple[Look, int | None]:
+        if place.name == "a" and not answers.is_set():
+            asked.set()
+            assert answers.wait(30)
+        return look_at(place)
+
+    box.record()
+    monkeypatch.setattr("recorder.store.volumes.look_at", look)
+    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 0.05)
+    first = threading.Thread(target=box.store.volumes)
+    first.start()
+    assert asked.wait(30)
+    box.clock.advance(1)
+    box.store.disks.look_around()
+
+    assert {one.name: (one.state, one.why_code) for one in box.store.volumes()} == {
+        "a": ("missing", VolumeSilent.code),
+        "b": ("ok", None),
+    }
+    with pytest.raises(VolumeSilent):
+        box.store.refuse_away(segments(box.store, box.clock))
+    box.store.sync()
+    box.record()
+    answers.set()
+    first.join()
+    assert box.states() == {"a": "ok", "b": "ok"}
+    assert box.lies_on() == ["a", "a", "b", "b"]
 
 
 def test_a_failing_disk_is_asked_once_in_ten_seconds(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -611,6 +719,22 @@ def test_what_is_stuck_on_one_disk_keeps_nothing_from_going_on_another(
     assert retries.count_on("a") == retries.count == 1
     assert (report.did, report.failed, report.is_complete) == (2, 1, False)
     assert {one.volume for one in segments(box.store, box.clock) if one.state is MediaState.GONE} == {"b"}
+
+
+def test_a_backup_is_tried_beside_the_box_that_it_is_of(box: Box) -> None:
+    """Both know the same disks: nothing is moved under the one that records, whatever is accepted."""
+    box.record()
+    box.store.checkpoint()
+    make_backup(box.store, box.folder / "backup", box.clock.read().utc_us, "0.0.0")
+    recording = box.begun()
+    before = sorted(box.a.root.rglob("*"))
+    with pytest.raises(DataDirInUse, match=r"is recording to .*/a from another data directory"):
+        restore(box.folder / "backup", box.folder / "trial", box.clock, accepted=Accepted("boss", "a trial"))
+    assert sorted(box.a.root.rglob("*")) == before
+    recording.abandon()
+
+    report = restore(box.folder / "backup", box.folder / "trial", box.clock, accepted=Accepted("boss", "a trial"))
+    assert report.aside == 1
 
 
 def test_a_restore_sees_what_lies_on_other_disks(box: Box) -> None:

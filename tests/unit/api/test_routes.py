@@ -833,6 +833,8 @@ async def test_stored_footage_is_checked_now(box: Box) -> None:
     assert told["volumes"][0]["total_bytes"] == answer["bytes"] == told["volumes"][0]["stored_bytes"]
     is_problem(await box.ask("POST", "/api/v1/scrub", json={**body, "camera": "none"}), 404, "camera_unknown")
     is_problem(await box.ask("POST", "/api/v1/scrub", json={**body, "start": "?"}), 422, "invalid_request")
+    backwards = {**body, "start": body["end"], "end": body["start"]}
+    is_problem(await box.ask("POST", "/api/v1/scrub", json=backwards), 422, "invalid_request")
 
 
 def test_every_page_has_its_routes() -> None:

@@ -356,6 +356,28 @@ def test_camera_is_kept_in_its_own_way(run: Run) -> None:
     assert [one["floor_days"] for one in told] == [90, 60, 30]
 
 
+def test_camera_is_pinned_to_a_volume(run: Run, tmp_path: Path) -> None:
+    """When it is added, or later; to one that the settings name, or to none. Another one is refused with those there
+    are, and the camera is not added."""
+    config = tmp_path / "two.toml"
+    disks = "".join(f'[[volumes]]\nname = "{name}"\npath = "{tmp_path / name}"\n' for name in "ab")
+    config.write_text(disks)
+    told = ("--config", str(config))
+    run("init", *told)
+    added = run("camera", "add", "rtsp://127.0.0.1/1", "--id", "gate", "--volume", "b", "--json", *told)
+    assert (added.code, json.loads(added.out)["volume"]) == (0, "b")
+    moved = run("camera", "pin", "gate", "--volume", "a", *told)
+    assert (moved.code, "gate goes to volume a, from its next segment on" in moved.out) == (0, True)
+    freed = run("camera", "pin", "gate", "--volume", "", *told)
+    assert "goes where most is free" in freed.out
+    assert json.loads(run("camera", "show", "gate", "--json", *told).out)["volume"] is None
+    for words in (("pin", "gate"), ("add", "rtsp://127.0.0.1/2", "--id", "yard")):
+        refused = run("camera", *words, "--volume", "c", *told)
+        assert refused.code == ExitCode.REFUSED
+        assert "there is a, b" in refused.err
+    assert [one["id"] for one in json.loads(run("camera", "list", "--json", *told).out)["cameras"]] == ["gate"]
+
+
 def test_deletion_receipts_are_listed(run: Run, tmp_path: Path) -> None:
     """The newest first, a page at a time; of a camera of which nothing went yet that is said, in both languages."""
     clock = FakeClock()

@@ -32,7 +32,7 @@ from appliance.health.problems import (
 )
 from config.times import DAY_US
 from recorder.capture.fleet import WorkerFacts
-from recorder.errors import SourceBasicOnly
+from recorder.errors import SourceBasicOnly, StorageDenied, StorageError, StorageReadOnly, VolumeNotEmpty
 from recorder.store.log.errors import TokenMissing
 from recorder.store.overwriting import BreachCount
 from recorder.store.records import CameraSignature, Damage, Damaged, Signing, VolumeState
@@ -93,6 +93,24 @@ def test_disk_takes_nothing(state: str) -> None:
     assert [problem.code for problem in problems] == [f"volume_{state}"]
     assert "/data/media/v0" in problems[0].text
     assert state_of(problems) == "failing"
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "chinese"),
+    [("missing", VolumeNotEmpty, "请指定空目录"), ("io_error", StorageDenied, "属主和权限")],
+)
+def test_a_volume_that_cannot_be_used_says_why(state: str, kind: type[StorageError], chinese: str) -> None:
+    """A new one that cannot be made, or one that this user may not write to: nothing is missing there, or broken."""
+    disk = replace(DISK, state=state, why_code=kind.code, why=f"{kind.sentence()} (/data/media/v0)")
+    facts = replace(WELL, volumes=[disk])
+
+    assert codes(facts) == [f"volume_{state}"]
+    assert kind.sentence() in problems_of(facts)[0].text
+    assert "mount its disk" not in problems_of(facts)[0].text
+    assert chinese in problems_of(facts, "zh-CN")[0].text
+    takes_nothing = replace(disk, why_code=StorageReadOnly.code, why=StorageReadOnly.sentence())
+    for language in ("en", "zh-CN"):
+        assert "ReadWritePaths" in problems_of(replace(WELL, volumes=[takes_nothing]), language)[0].text
 
 
 def test_disk_is_almost_full() -> None:
