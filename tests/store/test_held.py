@@ -212,8 +212,8 @@ WAYS = (discarded_everything, swept, retired, pressed, lowered, started_anew, se
 def test_no_way_leads_to_held_footage(
     store: Store, clock: FakeClock, tmp_path: Path, way: Callable[[Store, FakeClock, Path], None]
 ) -> None:
-    """Sweep, direct discard, a retired camera, a lowered floor, a restart, clocks: complaints 1 to 3 of other
-    recorders. The file is there, byte for byte, under both its names."""
+    """Sweep, direct discard, a retired camera, a lowered floor, a restart, clocks: the file is there, byte for byte,
+    under both its names."""
     clock.advance(100 * 86400)
     hold(store, ["gate"], 0, AHEAD_US)
     turned(store, clock)

@@ -37,7 +37,8 @@ def box(tmp_path: Path) -> tuple[Store, FakeClock]:
 
 
 def test_a_receipt_tells_what_went_when_and_why(tmp_path: Path) -> None:
-    """Items and times, both entries, rule and floor, ages by both clocks, and hashes of holds and rules."""
+    """Items and times, both entries, rule and floor, ages by both clocks, and hashes of holds and rules (Frigate 2692,
+    8810)."""
     store, clock = box(tmp_path)
     first, *_, last = segments(store, clock)
     clock.advance(40 * 86_400)

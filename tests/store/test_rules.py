@@ -121,7 +121,7 @@ def test_a_rule_that_is_raised_and_lowered_before_anything_was_due(tmp_path: Pat
 
 
 def test_a_retired_camera_keeps_its_rule(tmp_path: Path) -> None:
-    """Nobody changes it any more, and what the box is told of all later does not reach it."""
+    """Nobody changes it any more, and what the box is told of all later does not reach it (MediaMTX 3556, 4449)."""
     store, clock = box(tmp_path)
     keep(store, floor_days=90)
     store.cameras.retire("gate", ManagedBy.API)

@@ -108,7 +108,7 @@ def ends_us(machine: Machine, camera: str) -> int:
 
 def test_a_stop_seals_what_is_open(machine: Machine, urls: dict[str, str]) -> None:
     """Four cameras, each in the middle of a minute: in less than five seconds all is sealed and signed, and nothing is
-    lost but what had not come yet."""
+    lost but what had not come yet (ZLMediaKit 2987)."""
     recording(machine, urls)
     at_us = time.time_ns() // 1000
     code, took_s = stopped(machine)

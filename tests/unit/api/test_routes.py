@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -392,7 +393,7 @@ async def test_a_segment_tells_its_cameras_clock(box: Box) -> None:
 
 
 async def test_coverage_tiles_the_asked_interval(box: Box) -> None:
-    """Exactly, with causes in the asked language."""
+    """Exactly, with causes in the asked language (Frigate 3910)."""
     query = {"start": "2026-02-28T23:59:00Z", "end": "2026-03-01T00:02:00Z"}
 
     english = (await box.ask("GET", "/api/v1/cameras/gate/coverage", params=query)).json()
@@ -410,8 +411,38 @@ async def test_coverage_tiles_the_asked_interval(box: Box) -> None:
     assert "无法连接" in chinese["items"][3]["sentence"]
 
 
+async def test_lists_touch_no_file(box: Box) -> None:
+    """What was recorded is told from the catalogue alone, however many files there are and whatever they are on
+    (MediaMTX 3637, 5094; OpenNVR 221)."""
+    span = {"start": "2026-02-28T23:59:00Z", "end": "2026-03-01T00:02:00Z"}
+    paths = [f"/api/v1/cameras/gate/{one}" for one in ("segments", "coverage", "receipts", "playlist.m3u8")]
+    before = [(await box.ask("GET", path, params=span)).text for path in paths]
+    shutil.rmtree(box.store.layout.volume())
+
+    after = [(await box.ask("GET", path, params=span)).text for path in paths]
+
+    assert after == before
+    assert "gate.main.1" in after[0]
+    assert "EXTINF" in after[3]
+
+
+async def test_a_damaged_file_hides_none_of_its_neighbours(box: Box) -> None:
+    """It is listed as it was recorded, and is an error by itself; the others are served (MediaMTX 4538)."""
+    before = (await box.ask("GET", "/api/v1/cameras/gate/segments")).json()
+    bad, good, *_ = segments(box.store, box.clock)
+    path = box.store.media_path(bad)
+    path.write_bytes(path.read_bytes()[:-9])
+
+    listed = await box.ask("GET", "/api/v1/cameras/gate/segments")
+    answers = [await box.ask("GET", f"/api/v1/segments/{one.id}/media") for one in (bad, good)]
+
+    assert listed.json() == before
+    is_problem(answers[0], 500, "media_lost")
+    assert (answers[1].status_code, answers[1].content) == (200, box.store.media_path(good).read_bytes())
+
+
 async def test_the_stored_bytes_are_served_as_they_are(box: Box) -> None:
-    """Whole, by range, by condition, by HEAD; the ETag is the hash of the log."""
+    """Whole, by range, by condition, by HEAD; the ETag is the hash of the log (lightNVR 596)."""
     one = segments(box.store, box.clock)[0]
     path, stored = f"/api/v1/segments/{one.id}/media", box.store.media_path(one).read_bytes()
 
@@ -797,7 +828,8 @@ def test_every_page_has_its_routes() -> None:
 
 
 async def test_a_still_has_its_age(tmp_path: Path) -> None:
-    """The picture as it is handed out, how old it is and when it came; no camera, no picture, too old: 404."""
+    """The picture as it is handed out, how old it is and when it came; no camera, no picture, too old: 404 (Frigate
+    1932, 6315)."""
     box = Box(tmp_path)
 
     def newest(camera_id: str, max_age_s: float) -> Still:

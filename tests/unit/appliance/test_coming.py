@@ -51,8 +51,8 @@ def facts(free_gb: float, *loads: Load, **more: object) -> Facts:
     ],
 )
 def test_the_floor_would_fail(free_gb: float, code: str, weight: Weight, words: tuple[str, str]) -> None:
-    """Complaint 19 of peers.md: told days ahead, with the date and what to do; the code changes as the day comes near,
-    and what is more than a month off changes no state."""
+    """Told days ahead, with the date and what to do; the code changes as the day comes near, and what is more than a
+    month off changes no state (Frigate 4119, 2006, 8533, 2676)."""
     (problem,) = problems_ahead(facts(free_gb, GATE), chinese=False)
     (chinese,) = problems_ahead(facts(free_gb, GATE), chinese=True)
 
