@@ -63,6 +63,17 @@ def test_every_command_is_in_the_readme(readme: Path) -> None:
         assert re.search(rf"`(custos )?{re.escape(name)}`", text), name
 
 
+def test_every_command_of_the_documents_is_one() -> None:
+    """Nobody is sent to a command that there is not."""
+    known = set(commands(command_line))
+    groups = {name.split()[0] for name in known if " " in name}
+    for path in [*READMES, *(ROOT / "docs").glob("*.md")]:
+        for words in re.findall(r"`custos ([a-z][a-z -]*)", path.read_text().replace("\n", " ")):
+            first, *rest = words.split()
+            name = f"{first} {rest[0]}" if first in groups and rest else first
+            assert name in known | groups, (path.name, words)
+
+
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
 def test_every_exit_code_is_in_the_readme(readme: Path) -> None:
     """A shell script reads numbers."""
