@@ -805,8 +805,28 @@ def _item_row(head: Head, kind: str, t0_us: int, t1_us: int, entry: Entry) -> di
     }
 
 
+TOLD_ALIKE = (
+    "run",
+    "bytes",
+    "init_bytes",
+    "init_sha256",
+    "frames",
+    "lost_packets",
+    "codec",
+    "width",
+    "height",
+    "clock_offset_us",
+    "clock_drift_ppb",
+    "utc_offset_s",
+    "sha256",
+    "sm3",
+    "recovered",
+)
+"""What leaf and row of a segment say in the same words, where it is known."""
+
+
 def _told(header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed, ahead_s: int | None) -> dict[str, object]:
-    """What leaf and row of a segment say in the same words; what is not known is left out of both."""
+    """`TOLD_ALIKE`; what is not known is left out of leaf and row."""
     known = {
         "run": header.run,
         "bytes": sealed.bytes,
