@@ -328,11 +328,25 @@ def test_password_is_given_in_the_url(run: Run, command: str) -> None:
     assert "hidden-word" not in ended.err
 
 
+def test_camera_is_pinned_to_a_volume(run: Run) -> None:
+    """In both languages where its footage goes; a volume that there is not is refused by name."""
+    run("init")
+    run("camera", "add", "rtsp://192.0.2.1/x", "--id", "gate")
+    pinned, unknown = run("camera", "pin", "gate", "--volume", "main"), run("camera", "pin", "gate", "--volume", "disk9")
+    anywhere = run("camera", "pin", "gate", "--volume", "")
+
+    assert ("to volume main" in pinned.out, "存入存储卷 main" in pinned.out) == (True, True)
+    assert (unknown.code, "disk9" in unknown.err) == (ExitCode.REFUSED, True)
+    assert ("where most is free" in anywhere.out, "空闲最多的存储卷" in anywhere.out) == (True, True)
+
+
 def test_camera_is_kept_in_its_own_way(run: Run) -> None:
     """A rule that is told twice is one leaf; it can be asked for, and taken back; what cannot be is refused by name."""
     run("init")
     assert run("camera", "add", "rtsp://192.0.2.1/x", "--id", "gate", "--protection", "counter_terrorism").code == 0
-    assert "90 days at least, gone after 91" in run("camera", "keep", "gate").out
+    asked = run("camera", "keep", "gate").out
+    assert "90 days at least, gone after 91" in asked
+    assert "至少保存 90 天，91 天后删除" in asked
 
     wish = ("--protection", "ordinary", "--floor-days", "60", "--target-days", "120", "--purpose", "A building site")
     for _ in range(2):
