@@ -169,6 +169,7 @@ def make_backup(
         BackupPlaceTaken, BackupPlaceInside, BackupUnsettled, StorageError: as they say.
         KeyReplaced: the log's key was replaced meanwhile. KeyUnavailable: a token cannot be asked; nothing is made.
     """
+    # One order of steps, from the place to its name: what is signed is seen to be all that was put there.
     target = target.absolute()
     _refuse_place(store, target)
     folder = target.with_name(f".{target.name}.part")

@@ -401,6 +401,7 @@ def restore(
         WouldRollBack: more is known than the backup has, and nobody accepted it. DataDirInUse: a box runs there.
         BackupInvalid, BackupOther, DataDirTooNew, DataDirForeign, StorageError: as they say.
     """
+    # Long by its arguments; the steps are those that the module lists, and stand in one place as they do there.
     layout = Layout(data_dir.absolute())
     with _alone(layout):
         try:

@@ -183,6 +183,7 @@ class Segments:
             held: keeps the second names of held media.
             with_sm3: whether segments are hashed with SM3 too; those that recovery finds as well.
         """
+        # Long by its arguments, each of which says what it is for.
         if floor_days < LEGAL_FLOOR_DAYS:
             raise ValueError(f"a floor of {floor_days} days is below the legal one of {LEGAL_FLOOR_DAYS}")
         self._layout = layout

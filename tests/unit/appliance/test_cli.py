@@ -332,8 +332,7 @@ def test_camera_is_pinned_to_a_volume(run: Run) -> None:
     """In both languages where its footage goes; a volume that there is not is refused by name."""
     run("init")
     run("camera", "add", "rtsp://192.0.2.1/x", "--id", "gate")
-    pinned, unknown = run("camera", "pin", "gate", "--volume", "main"), run("camera", "pin", "gate", "--volume", "disk9")
-    anywhere = run("camera", "pin", "gate", "--volume", "")
+    pinned, unknown, anywhere = (run("camera", "pin", "gate", "--volume", name) for name in ("main", "disk9", ""))
 
     assert ("to volume main" in pinned.out, "存入存储卷 main" in pinned.out) == (True, True)
     assert (unknown.code, "disk9" in unknown.err) == (ExitCode.REFUSED, True)
