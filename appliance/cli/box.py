@@ -219,8 +219,9 @@ def _show_keeping(at: Desk, body: dict[str, Any]) -> None:
     """Volumes, scrub, sweep and holds, a line each."""
     for volume in body["storage"]:
         room = f"{size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"
-        full = f", full on 写满 {volume['full_on']}" if volume.get("full_on") else ""
-        fails = f", floor fails on 不足法定留存期 {volume['floor_fails_on']}" if volume.get("floor_fails_on") else ""
+        full_on, fails_on = volume.get("full_on"), volume.get("floor_fails_on")
+        full = f", full on 写满 {full_on}" if full_on else ""
+        fails = f", floor fails on 不足法定最短留存期 {fails_on}" if fails_on else ""
         at.console.print(f"volume {volume['name']}: {volume['state']}, {room}{full}{fails}", markup=False)
     for one in body.get("scrub", {}).get("volumes", []):
         age = "-" if one["oldest_age_s"] is None else span(one["oldest_age_s"])

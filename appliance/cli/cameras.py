@@ -69,7 +69,7 @@ ProtectionOption = Annotated[
     typer.Option("--protection", help="ordinary, or counter_terrorism: ninety days at least. 防护类别"),
 ]
 FloorOption = Annotated[
-    int | None, typer.Option("--floor-days", help="Below this nothing of it is discarded; 0: as the box. 最短保存天数")
+    int | None, typer.Option("--floor-days", help="Below this nothing of it is discarded; 0: as the box. 最短留存天数")
 ]
 TargetOption = Annotated[
     int | None, typer.Option("--target-days", help="After this its footage goes; 0: as the box. 保存天数")

@@ -495,7 +495,7 @@ _BREACHED: Final = (
     "Footage that had to be kept was overwritten, because a disk was full and when_full is “overwrite”: {count} "
     "segments ({size:.1f} GB) so far, up to {days:.1f} days too early, the last at {last}. The law wants it kept: add "
     "a disk, or lower what cameras send. Each breach stands in the log (GET /api/v1/breaches).",
-    "磁盘写满且 when_full 设为“overwrite”，未满法定留存期的录像已被覆盖：迄今 {count} 段（{size:.1f} GB），"
+    "磁盘写满且 when_full 设为“overwrite”，未满法定最短留存期的录像已被覆盖：迄今 {count} 段（{size:.1f} GB），"
     "最多提前 {days:.1f} 天，最近一次在 {last}。法律要求保存这些录像：请增加磁盘或降低码率。"
     "每次覆盖均记入日志（GET /api/v1/breaches）。",
 )
@@ -566,8 +566,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "volume_missing": "存储卷不存在：请挂载其磁盘；不会在原处另行写入，挂载后自动恢复使用。",
     "volume_foreign": "存储卷处挂载的是另一块磁盘：不会向其写入，请挂载正确的磁盘。",
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
-    "catalogue_error": "目录库（索引数据库）没有应答。",
-    "catalogue_corrupt": "目录库文件已损坏：请停止本机，再从备份恢复，"
+    "catalogue_error": "索引库没有应答。",
+    "catalogue_corrupt": "索引库文件已损坏：请停止本机，再从备份恢复，"
     "或运行 custos fsck --rebuild 重建（损坏的文件会保留）。",
     "sm2_error": "SM2 密钥无法签名。",
     "sm2_unavailable": "本机没有可运行的 openssl：请安装 OpenSSL 3。",

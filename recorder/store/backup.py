@@ -63,7 +63,7 @@ Custos 本机 {name}（{box}）的备份，截至校验日志第 {size} 条。{k
 _KEYS = {
     True: (
         "SECRET: the box's private keys and its cameras' passwords lie in it, readable. Who has it signs as the box.",
-        "机密：内含本机私钥和摄像机口令，均为明文；持有者可冒充本机签名。",
+        "机密：内含本机私钥和采集设备口令，均为明文；持有者可冒充本机签名。",
     ),
     False: ("It was made without keys and passwords.", "不含私钥和口令。"),
 }

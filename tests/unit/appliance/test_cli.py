@@ -117,7 +117,7 @@ def test_the_catalogue_is_made_anew(run: Run, tmp_path: Path) -> None:
     bare = run("fsck", "--rebuild")
 
     assert bare.code == ExitCode.FINDINGS
-    assert "目录库已由日志重建" in bare.out
+    assert "索引库已由日志重建" in bare.out
     assert "Lost 丢失: Side records" in bare.out
     assert "camera gate" in bare.out
     assert "invariant 11" in bare.out
