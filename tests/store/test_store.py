@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import MetaData, create_engine, event, select
+from sqlalchemy import MetaData, create_engine, select
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from config.errors import CustosError
@@ -52,6 +52,7 @@ from recorder.store.verify import verify
 from tests.fakes.box import blind, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
+from tests.fakes.plans import plans_of
 from tests.fakes.power import PowerCut
 
 # -- making and opening
@@ -441,18 +442,17 @@ def test_what_was_recorded_is_found_by_an_index(tmp_path: Path) -> None:
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     record(store, clock, SECOND * 6)
-    asked: list[tuple[str, tuple[object, ...]]] = []
-    event.listen(store.database._reader, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
     ahead_us = clock.utc_us + DAY_US
-    first = store.page("gate.main", 0, ahead_us, 1)
-    store.page("gate.main", 0, ahead_us, 1, first.next_n)
-    store.coverage("gate.main", 0, ahead_us)
+    next_n = store.page("gate.main", 0, ahead_us, 1).next_n
 
-    of_items = [one for one in asked if "FROM items" in one[0]]
-    with store.database.read() as connection:
-        plans = [connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", told).all() for query, told in of_items]
-    steps = [str(row[-1]) for plan in plans for row in plan]
-    assert len(plans) > 4
+    steps = plans_of(
+        store,
+        "items",
+        lambda: store.page("gate.main", 0, ahead_us, 1),
+        lambda: store.page("gate.main", 0, ahead_us, 1, next_n),
+        lambda: store.coverage("gate.main", 0, ahead_us),
+    )
+    assert len(steps) == 5
     assert all(step.startswith("SEARCH items USING INDEX") for step in steps), steps
 
 
