@@ -74,7 +74,7 @@ def _table(at: Desk, damaged: list[dict[str, Any]]) -> Table:
     table = Table("segment 录像段", "start 起", "end 止", "what is wrong 问题", "log entry 日志条目", box=None)
     for one in damaged:
         when = (local(one["start"], at.zone), local(one["end"], at.zone))
-        table.add_row(one["segment"], *when, _words(one["damage"]), str(one["leaf_index"]))
+        table.add_row(one["segment"], *when, _words(one["damage"]), str(one["entry"]))
     return table
 
 

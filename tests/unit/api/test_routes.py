@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from api.app import create_app
 from api.errors import MEDIA_TYPE
-from api.routes import cameras, exports, footage, forecast, health, holds, log, media, scrub, views
+from api.routes import breaches, cameras, exports, footage, forecast, health, holds, log, media, scrub, views
 from api.routes.ranges import Span, byte_range, matches_none
 from api.schemas import AdmissionOut
 from config.errors import CustosError
@@ -43,7 +43,7 @@ from tests.fakes.serving import serving
 
 NOBODY = [{"holder": "holder-1", "code": "planted"}, {"holder": "holder-2", "code": "planted"}]
 
-PAGES = (cameras, exports, footage, forecast, health, holds, log, media, scrub, views)
+PAGES = (breaches, cameras, exports, footage, forecast, health, holds, log, media, scrub, views)
 
 
 class Box:
@@ -285,6 +285,7 @@ async def test_what_a_full_disk_took_is_listed(box: Box, monkeypatch: pytest.Mon
     (found,) = told["breaches"]
     assert (found["stream"], found["first"], found["last"], found["volume"]) == (one.stream_id, one.n, one.n, "main")
     assert found["too_early_s"] > 29 * 86400
+    assert box.store.overwriting.breaches()[0].leaf_index == found["entry"]
     assert (await box.ask("GET", "/api/v1/breaches?limit=0")).status_code == 422
 
 
