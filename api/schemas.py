@@ -517,7 +517,7 @@ class HoldOut(BaseModel):
 class BreachOut(BaseModel):
     """Footage that was discarded below its floor, because its disk was full."""
 
-    leaf: Annotated[int, Field(description="Index of the entry of the log that admits it.")]
+    entry: Annotated[int, Field(description="Index of the entry of the log that admits it.")]
     stream: str
     first: Annotated[int, Field(description="Number of the first item.")]
     last: Annotated[int, Field(description="Of the last one.")]
@@ -884,13 +884,13 @@ class DamagedOut(BaseModel):
     start: Instant
     end: Instant
     damage: Literal["missing", "wrong_size", "unreadable", "hash_differs"]
-    leaf_index: Annotated[int, Field(description="Of the entry of the log that says so.")]
+    entry: Annotated[int, Field(description="Index of the entry of the log that says so.")]
 
     @classmethod
     def of(cls, one: Damaged) -> DamagedOut:
         """As it is answered."""
         start, end = format_us(one.t0_us), format_us(one.t1_us)
-        return cls(segment=one.segment_id, start=start, end=end, damage=one.damage.value, leaf_index=one.leaf_index)
+        return cls(segment=one.segment_id, start=start, end=end, damage=one.damage.value, entry=one.leaf_index)
 
 
 class ScrubStatus(BaseModel):

@@ -1,6 +1,8 @@
 """The documents say what the program does: nothing is missing from them."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,9 @@ from tests.fakes.ports import ports_of
 
 ROOT = Path(__file__).parent.parent
 READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
+COMPLAINTS = 39
+"""Complaints of other recorders' users that this one was begun with."""
+
 LATER = {"request", "refuse", "doc"}
 """Types of leaf that are kept for later: nothing writes them yet."""
 
@@ -56,6 +61,17 @@ def test_every_command_is_in_the_readme(readme: Path) -> None:
     assert len(found) > 10
     for name in found:
         assert re.search(rf"`(custos )?{re.escape(name)}`", text), name
+
+
+def test_every_command_of_the_documents_is_one() -> None:
+    """Nobody is sent to a command that there is not."""
+    known = set(commands(command_line))
+    groups = {name.split()[0] for name in known if " " in name}
+    for path in [*READMES, *(ROOT / "docs").glob("*.md")]:
+        for words in re.findall(r"`custos ([a-z][a-z -]*)", path.read_text().replace("\n", " ")):
+            first, *rest = words.split()
+            name = f"{first} {rest[0]}" if first in groups and rest else first
+            assert name in known | groups, (path.name, words)
 
 
 @pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
@@ -147,3 +163,36 @@ def test_every_failure_of_a_camera_is_in_the_operations_guide() -> None:
     codes = {one for one in codes_to_translate() if one.startswith("source_")} - {SourceError.code}
 
     assert {code for code in codes if f"`{code}`" not in guide} == set()
+
+
+def issues(text: str) -> set[str]:
+    """`Frigate 1, 2; Moonfire 3`: a project, and numbers of its tracker."""
+    named = re.findall(r"(\w+) (\d+(?:, \d+)*)", re.sub(r"\s+", " ", text))
+    return {f"{project} {number}" for project, numbers in named for number in numbers.split(", ")}
+
+
+def rows_of_complaints() -> Iterator[tuple[int, set[str], list[str]]]:
+    """Of each row of the table its number, the issues that it names, and the tests that show what is done."""
+    for line in (ROOT / "docs" / "complaints.md").read_text().splitlines():
+        if re.match(r"\| \d", line):
+            _, number, elsewhere, _, _, shown, _ = line.split("|")
+            yield int(number), issues(elsewhere), re.findall(r"`([^`]+)`", shown)
+
+
+def fact_of(test: str) -> str:
+    """What a test that is named as pytest names it says that it proves; of one that is not there, nothing."""
+    path, _, name = test.partition("::")
+    tree = ast.parse((ROOT / path).read_text())
+    found = [one for one in tree.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.name == name]
+    return (ast.get_docstring(found[0]) or "") if found else ""
+
+
+def test_every_complaint_is_named_by_the_tests_that_answer_it() -> None:
+    """None is left out; each test of a row names one of its issues at least, and all of them together name all."""
+    rows = list(rows_of_complaints())
+
+    assert [number for number, _, _ in rows] == list(range(1, COMPLAINTS + 1))
+    for number, elsewhere, tests in rows:
+        told = [issues(fact_of(test)) & elsewhere for test in tests]
+        assert all(told), (number, tests)
+        assert elsewhere == set().union(*told), number

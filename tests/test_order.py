@@ -40,7 +40,6 @@ TESTED_ELSEWHERE = {
     "recorder/store/making.py": "test_store makes boxes through `Store.create`",
     "recorder/store/datadir.py": "test_store opens good and bad folders through `Store.open`",
     "recorder/store/checkpoints.py": "test_store, test_rotation and test_sm2key sign through `Store.checkpoint`",
-    "api/routes/breaches.py": "a page of the interface, which test_routes asks",
     "recorder/store/proofs.py": "test_packages, test_standing and test_exports go through it",
     "retention/evidence/verification.py": "test_packages and test_standing go through it",
     "appliance/cli/witness.py": "a page of `appliance.cli`, which test_cli runs",

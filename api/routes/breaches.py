@@ -37,7 +37,7 @@ def breaches(
 
 def _shown(one: Breach) -> BreachOut:
     return BreachOut(
-        leaf=one.leaf_index,
+        entry=one.leaf_index,
         stream=one.stream_id,
         first=one.n0,
         last=one.n1,

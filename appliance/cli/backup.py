@@ -44,6 +44,7 @@ def backup(
     from recorder.store.backup import make_backup
     from recorder.store.store import Store
 
+    # Long by its options.
     at = desk(config, data_dir, as_json)
     with contextlib.suppress(CustosError), Box(at) as box:
         # What is not signed yet is, by the box itself. Where it asks for its token, the last checkpoint does: a minute.

@@ -203,15 +203,7 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         fit = "-" if one.get("days_fit") is None else f"{one['days_fit']:.0f}"
         table.add_row(one["id"], one["name"], one["state"], last, rate, signed, held, days, fit)
     out.print(table)
-    for volume in body["storage"]:
-        out.print(volume_line(volume), markup=False)
-    for one in body.get("scrub", {}).get("volumes", []):
-        age = "-" if one["oldest_age_s"] is None else span(one["oldest_age_s"])
-        read = f"{size(one['bytes'])} read again since {local(one['begun'], at.zone)}"
-        out.print(f"scrub 巡检 {one['volume']}: {read}, oldest check {age} ago", markup=False)
-    _show_sweep(at, body["retention"].get("sweep"))
-    if body.get("holds", {}).get("in_force"):
-        out.print(holds_line(body["holds"], at.zone), markup=False)
+    _show_keeping(at, body)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
     out.print(f"key: {KEY_LIES[log['key_kind']]}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)
@@ -230,7 +222,7 @@ def volume_line(volume: dict[str, Any]) -> str:
     if volume.get("full_on"):
         parts.append(f"full on 写满 {volume['full_on']}")
     if volume.get("floor_fails_on"):
-        parts.append(f"floor fails on 不足法定留存期 {volume['floor_fails_on']}")
+        parts.append(f"floor fails on 不足法定最短留存期 {volume['floor_fails_on']}")
     if volume.get("left_behind"):
         parts.append(f"perhaps left behind 可能遗留 {count(volume['left_behind'], 'segment')}")
     return f"volume {volume['name']}: {', '.join(parts)}"
@@ -246,3 +238,16 @@ def holds_line(holds: dict[str, Any], zone: ZoneInfo) -> str:
     if holds["next_review"] is not None:
         parts.append(f"next review 下次复核 {local(holds['next_review'], zone)}")
     return f"holds 证据保全: {', '.join(parts)}"
+
+
+def _show_keeping(at: Desk, body: dict[str, Any]) -> None:
+    """Volumes, scrub, sweep and holds, a line each."""
+    for volume in body["storage"]:
+        at.console.print(volume_line(volume), markup=False)
+    for one in body.get("scrub", {}).get("volumes", []):
+        age = "-" if one["oldest_age_s"] is None else span(one["oldest_age_s"])
+        read = f"{size(one['bytes'])} read again 已重读 since 起自 {local(one['begun'], at.zone)}"
+        at.console.print(f"scrub 巡检 {one['volume']}: {read}, oldest check 最久未校验 {age}", markup=False)
+    _show_sweep(at, body["retention"].get("sweep"))
+    if body.get("holds", {}).get("in_force"):
+        at.console.print(holds_line(body["holds"], at.zone), markup=False)

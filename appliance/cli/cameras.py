@@ -69,7 +69,7 @@ ProtectionOption = Annotated[
     typer.Option("--protection", help="ordinary, or counter_terrorism: ninety days at least. 防护类别"),
 ]
 FloorOption = Annotated[
-    int | None, typer.Option("--floor-days", help="Below this nothing of it is discarded; 0: as the box. 最短保存天数")
+    int | None, typer.Option("--floor-days", help="Below this nothing of it is discarded; 0: as the box. 最短留存天数")
 ]
 TargetOption = Annotated[
     int | None, typer.Option("--target-days", help="After this its footage goes; 0: as the box. 保存天数")
@@ -188,8 +188,9 @@ def keep(
     with Box(at) as box:
         path = f"/api/v1/cameras/{camera_id}"
         camera = box.patch(path, told) if told else box.get(path)
-    days = f"{camera['floor_days']} days at least, gone after {camera['target_days']}"
-    at.tell(camera, f"Camera [bold]{camera_id}[/bold] is kept for {days}.", markup=True)
+    least, most = camera["floor_days"], camera["target_days"]
+    english = f"Camera [bold]{camera_id}[/bold] is kept for {least} days at least, gone after {most}."
+    at.tell(camera, f"{english} 至少保存 {least} 天，{most} 天后删除", markup=True)
     _warn(at, camera)
 
 
@@ -221,8 +222,10 @@ def pin(
     at = desk(config, data_dir, as_json)
     with Box(at) as box:
         camera = box.patch(f"/api/v1/cameras/{camera_id}", {"volume": volume or None})
-    where = f"to volume {camera['volume']}" if camera["volume"] else "where most is free"
-    at.tell(camera, f"The footage of {camera['id']} goes {where}, from its next segment on.")
+    to = camera["volume"]
+    where, chinese = (f"to volume {to}", f"存储卷 {to}") if to else ("where most is free", "空闲最多的存储卷")
+    told = f"The footage of {camera['id']} goes {where}, from its next segment on. 自下一录像段起存入{chinese}"
+    at.tell(camera, told)
 
 
 @app.command("retire")

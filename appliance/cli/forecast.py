@@ -21,7 +21,7 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "fit": ("days fit", "可保存天数"),
     "required": ("required", "须保存天数"),
     "full": ("full on", "写满日期"),
-    "fails": ("floor fails on", "不足法定留存期日期"),
+    "fails": ("floor fails on", "不足法定最短留存期日期"),
     "first": ("first", "首先受影响"),
     "assumed": ("assumed", "估算"),
     "was": ("was", "此前"),

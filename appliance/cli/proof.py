@@ -89,13 +89,13 @@ def _rebuilt(at: Desk) -> RebuildReport:
     if not at.as_json:
         at.console.print(
             f"The catalogue was made anew from {report.entries} log entries: "
-            f"{count(report.items, 'item')}. 目录库已由日志重建",
+            f"{count(report.items, 'item')}. 索引库已由日志重建",
             markup=False,
         )
         if report.kept is not None:
             at.console.print(
                 f"The old one is kept in {report.kept}; what is erased later stands in it still: destroy it when "
-                "nobody needs it any more. 旧目录库已保留，不再需要时请销毁",
+                "nobody needs it any more. 旧索引库已保留，不再需要时请销毁",
                 markup=False,
             )
         for one in report.lost:

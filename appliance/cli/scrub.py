@@ -48,17 +48,18 @@ def _progress(at: Desk, box: Box) -> int:
             at.console.print("Nothing was read again yet. 尚未巡检")
         if body["damaged"]:
             at.console.print(_table(at, body["damaged"]))
-        found = count(body["damaged_count"], "damaged segment")
-        at.console.print(f"{found}." if body["damaged_count"] else "Nothing is damaged. 未发现损坏")
+        found = f"{count(body['damaged_count'], 'damaged segment')} 损坏录像段: {body['damaged_count']}"
+        at.console.print(found if body["damaged_count"] else "Nothing is damaged. 未发现损坏")
     return int(body["damaged_count"])
 
 
 def _sentence(at: Desk, one: dict[str, Any]) -> str:
     stored = one["stored_bytes"]
     share = f" ({min(1.0, one['bytes'] / stored):.0%})" if stored else ""
-    age = "some of it never" if one["oldest_age_s"] is None else f"all of it within {span(one['oldest_age_s'])}"
+    oldest_s = one["oldest_age_s"]
+    age = "some of it never 部分从未校验" if oldest_s is None else f"all of it within 最久未校验 {span(oldest_s)}"
     return (
-        f"volume {one['volume']}: {size(one['bytes'])} of {size(stored)} read{share} since "
+        f"volume 存储卷 {one['volume']}: {size(one['bytes'])} of {size(stored)} read 已读{share} since 起自 "
         f"{local(one['begun'], at.zone)}; looked at {age}; passes done 已完成轮次: {one['passes']}"
     )
 
@@ -70,10 +71,10 @@ def _words(damage: str) -> str:
 
 
 def _table(at: Desk, damaged: list[dict[str, Any]]) -> Table:
-    table = Table("segment", "start", "end", "what is wrong", "log entry", box=None)
+    table = Table("segment 录像段", "start 起", "end 止", "what is wrong 问题", "log entry 日志条目", box=None)
     for one in damaged:
         when = (local(one["start"], at.zone), local(one["end"], at.zone))
-        table.add_row(one["segment"], *when, _words(one["damage"]), str(one["leaf_index"]))
+        table.add_row(one["segment"], *when, _words(one["damage"]), str(one["entry"]))
     return table
 
 

@@ -242,11 +242,16 @@ def _of_sweep(facts: Facts, chinese: bool) -> Iterator[Problem]:
 
 
 def _english(code: str) -> str:
-    """The sentence of a failure of storage, by its code."""
-    kinds: list[type[StorageError]] = [StorageError]
-    for one in kinds:  # grows as it is walked: a foreign volume is a kind of missing one
-        kinds += one.__subclasses__()
+    """The sentence of what keeps a file from being removed, by its code."""
+    kinds = (one for base in (StorageError, KeyUnavailable) for one in _below(base))
     return next((one.sentence() for one in kinds if one.code == code), code)
+
+
+def _below(base: type[CustosError]) -> Iterator[type[CustosError]]:
+    """An error and all its kinds, theirs too."""
+    yield base
+    for child in base.__subclasses__():
+        yield from _below(child)
 
 
 def _of_holds(facts: Facts, chinese: bool) -> Iterator[Problem]:
@@ -503,7 +508,7 @@ _BREACHED: Final = (
     "Footage that had to be kept was overwritten, because a disk was full and when_full is “overwrite”: {count} "
     "segments ({size:.1f} GB) so far, up to {days:.1f} days too early, the last at {last}. The law wants it kept: add "
     "a disk, or lower what cameras send. Each breach stands in the log (GET /api/v1/breaches).",
-    "磁盘写满且 when_full 设为“overwrite”，未满法定留存期的录像已被覆盖：迄今 {count} 段（{size:.1f} GB），"
+    "磁盘写满且 when_full 设为“overwrite”，未满法定最短留存期的录像已被覆盖：迄今 {count} 段（{size:.1f} GB），"
     "最多提前 {days:.1f} 天，最近一次在 {last}。法律要求保存这些录像：请增加磁盘或降低码率。"
     "每次覆盖均记入日志（GET /api/v1/breaches）。",
 )
@@ -578,8 +583,8 @@ CHINESE: Final[Mapping[str, str]] = {
     "volume_not_empty": "该目录非空，且不是本机的存储卷：请指定空目录，或挂载正确的磁盘。",
     "volume_foreign": "存储卷处挂载的是另一块磁盘：不会向其写入，请挂载正确的磁盘。",
     "peer_gone": "本机的另一进程没有应答：它已结束或正在等待磁盘；已录内容不会丢失。",
-    "catalogue_error": "目录库（索引数据库）没有应答。",
-    "catalogue_corrupt": "目录库文件已损坏：请停止本机，再从备份恢复，"
+    "catalogue_error": "索引库没有应答。",
+    "catalogue_corrupt": "索引库文件已损坏：请停止本机，再从备份恢复，"
     "或运行 custos fsck --rebuild 重建（损坏的文件会保留）。",
     "sm2_error": "SM2 密钥无法签名。",
     "sm2_unavailable": "本机没有可运行的 openssl：请安装 OpenSSL 3。",
@@ -621,9 +626,5 @@ CHINESE: Final[Mapping[str, str]] = {
 
 def codes_to_translate() -> set[str]:
     """The codes of all that can stop a camera, a stamp or a cosignature: a test sees to their Chinese sentences."""
-
-    def below(base: type[CustosError]) -> set[str]:
-        return {base.code}.union(*(below(child) for child in base.__subclasses__()))
-
     bases = (SourceError, StorageError, AuthorityError, WitnessError, Sm2Error, KeyUnavailable)
-    return set().union(*(below(base) for base in bases))
+    return {one.code for base in bases for one in _below(base)}

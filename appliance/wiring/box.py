@@ -155,6 +155,7 @@ def run(
         DataDirError, CatalogueError, LogError: the data directory cannot be used.
         ConfigInvalid: the cameras of the file cannot be brought together with those of the registry.
     """
+    # Half of it tells what is asked for; the rest is the order of a life, whose ends belong together.
     heap.share_arenas()
     notifier = Notifier.taken_from(os.environ)
     if notifier.watchdog_s:
@@ -219,6 +220,7 @@ class RecordingBox:
         notifier: Notifier | None = None,
         last_resort: LastResort | None = None,
     ) -> None:
+        # As long as the box has parts.
         self._notifier = notifier or Notifier()
         self._last_resort = last_resort
         self._pulse = Pulse(clock)

@@ -63,7 +63,7 @@ Custos 本机 {name}（{box}）的备份，截至校验日志第 {size} 条。{k
 _KEYS = {
     True: (
         "SECRET: the box's private keys and its cameras' passwords lie in it, readable. Who has it signs as the box.",
-        "机密：内含本机私钥和摄像机口令，均为明文；持有者可冒充本机签名。",
+        "机密：内含本机私钥和采集设备口令，均为明文；持有者可冒充本机签名。",
     ),
     False: ("It was made without keys and passwords.", "不含私钥和口令。"),
 }
@@ -175,6 +175,7 @@ def make_backup(
         BackupPlaceTaken, BackupPlaceInside, BackupUnsettled, BackupFailed: as they say.
         KeyReplaced: the log's key was replaced meanwhile. KeyUnavailable: a token cannot be asked; nothing is made.
     """
+    # One order of steps, from the place to its name: what is signed is seen to be all that was put there.
     target = target.absolute()
     _refuse_place(store, target)
     folder = target.with_name(f".{target.name}.part")

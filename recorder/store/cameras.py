@@ -132,6 +132,7 @@ class Cameras:
             CameraExists: the id is taken, perhaps by a retired camera.
             Refused: the id or the URL is not allowed. RuleInvalid, PurposeMissing: what it says of its keeping is not.
         """
+        # Half of it names what a camera may be told, once as it is asked for, and once as it is written down.
         _refuse_odd_id(camera_id)
         refuse_credentials(url)
         settings = {

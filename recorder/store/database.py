@@ -154,8 +154,10 @@ class Database:
                 raise _named(err) from err
 
     def refuse_newer(self, connection: Connection) -> None:
-        """Raises:
-        DataDirTooNew: a newer program has written it.
+        """Whether this program knows the schema, or one that came before it.
+
+        Raises:
+            DataDirTooNew: a newer program has written it.
         """
         if not inspect(connection).has_table("alembic_version"):
             return

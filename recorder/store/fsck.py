@@ -40,7 +40,7 @@ from recorder.store.receipts import is_waiting
 from recorder.store.records import AnchorKind, MediaState, Outsider, Segment, camera_of, segment_id_of
 from recorder.store.rotation import check_chain
 from recorder.store.rules import rules_of
-from recorder.store.segments import LEGAL_FLOOR_DAYS
+from recorder.store.segments import LEGAL_FLOOR_DAYS, TOLD_ALIKE
 from recorder.store.store import Store
 
 
@@ -657,28 +657,11 @@ def _row_as_fields(row: Mapping[Any, Any]) -> dict[str, object]:
     common = {"prev": row["prev"], "t0": format_us(row["t0_us"]), "t1": format_us(row["t1_us"])}
     if row["kind"] == "gap":
         return {**common, "cause": row["cause"], "detail": row["detail"]}
-    names = (
-        "run",
-        "bytes",
-        "init_bytes",
-        "init_sha256",
-        "frames",
-        "lost_packets",
-        "codec",
-        "width",
-        "height",
-        "clock_offset_us",
-        "clock_drift_ppb",
-        "utc_offset_s",
-        "sha256",
-        "sm3",
-        "recovered",
-    )
     expected = str(segment_path(row["stream_id"], row["n"], row["t0_us"]))
     place = {} if row["path"] == expected else {"path": row["path"]}
     audio = None if row["audio"] is None else json.loads(row["audio"])
     camsig = None if row["camsig"] is None else row["camsig"].split()
-    return {**common, **{name: row[name] for name in names}, "audio": audio, "camsig": camsig, **place}
+    return {**common, **{name: row[name] for name in TOLD_ALIKE}, "audio": audio, "camsig": camsig, **place}
 
 
 def _tiles_agree(store: Store, size: int, root: bytes) -> Iterator[Finding]:

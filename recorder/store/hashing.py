@@ -17,7 +17,6 @@ from recorder.store.log.sm3 import sm3
 READ_BYTES = 1024 * 1024
 """Hashed at a time: large enough that Python costs nothing, small enough for any machine."""
 
-
 AHEAD = 2
 """Files that are hashed ahead of whoever looks at the results, for each processor."""
 

@@ -26,7 +26,7 @@ from recorder.store.log.leaves import Leaf, decode_leaf
 from recorder.store.log.succession import LEAF as KEY
 from recorder.store.log.tree import leaf_hash
 from recorder.store.records import AnchorKind, AudioCodec, AudioFacts, ExportState, MediaState, stream_of
-from recorder.store.segments import audio_fields
+from recorder.store.segments import TOLD_ALIKE, audio_fields
 
 LOST_URL = "rtsp://lost.invalid/"
 """Of a camera whose side record is lost: no such host can be (RFC 2606). It is switched off until it is told anew."""
@@ -37,24 +37,6 @@ REBUILT = "catalogue_rebuilt"
 _ROWS_AT_ONCE = 2000
 _OF_CAMERA = (*SETTINGS, "password_file", "ca_file")
 _BLANK_ITEM: Mapping[str, None] = dict.fromkeys(column.name for column in tables.items.c)
-_SAME = (
-    "run",
-    "bytes",
-    "init_bytes",
-    "init_sha256",
-    "frames",
-    "lost_packets",
-    "codec",
-    "width",
-    "height",
-    "clock_offset_us",
-    "clock_drift_ppb",
-    "utc_offset_s",
-    "sha256",
-    "sm3",
-    "recovered",
-)
-"""What leaf and row of a segment say in the same words."""
 
 RecordOf = Callable[[str], Mapping[str, Any] | None]
 """A side record by its hash; None: it is not to be had."""
@@ -220,7 +202,7 @@ class Replay:
 
     def _segment(self, connection: Connection, index: int, leaf: Leaf, body: bytes) -> None:
         row, facts = self._item(index, leaf, body, "segment"), leaf.fields
-        row |= {name: facts.get(name) for name in _SAME}
+        row |= {name: facts.get(name) for name in TOLD_ALIKE}
         path = str(segment_path(row["stream_id"], row["n"], row["t0_us"]))
         row |= {"path": path, "volume": self._volume_of(path), "state": MediaState.PRESENT.value}
         row |= {"checked_elapsed_us": leaf.elapsed_us, "audio": _audio(facts), "camsig": _camsig(facts)}

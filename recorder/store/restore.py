@@ -402,6 +402,7 @@ def restore(
             records to its disks.
         BackupInvalid, BackupOther, DataDirTooNew, DataDirForeign, StorageError: as they say.
     """
+    # Long by its arguments; the steps are those that the module lists, and stand in one place as they do there.
     layout = Layout(data_dir.absolute())
     with _alone(layout):
         try:

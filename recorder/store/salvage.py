@@ -58,8 +58,10 @@ class Old:
             return False
 
     def refuse_newer(self) -> None:
-        """Raises:
-        DataDirTooNew: a newer program has written it.
+        """A catalogue of a newer program is not taken apart; one that cannot say whose it is, is.
+
+        Raises:
+            DataDirTooNew: a newer program has written it.
         """
         if self._database is None:
             return

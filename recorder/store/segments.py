@@ -186,6 +186,7 @@ class Segments:
             held: keeps the second names of held media.
             with_sm3: whether segments are hashed with SM3 too; those that recovery finds as well.
         """
+        # Long by its arguments, each of which says what it is for.
         if floor_days < LEGAL_FLOOR_DAYS:
             raise ValueError(f"a floor of {floor_days} days is below the legal one of {LEGAL_FLOOR_DAYS}")
         self._layout = layout
@@ -303,8 +304,8 @@ class Segments:
                 return head, Leftover(damaged=files.put_away(found, self._layout.damaged_on(volume)))
             if isinstance(secured, Leftover):
                 return head, secured
-            *told, whole = secured
-            after = self._write_down(*told)
+            header, facts, sealed, whole = secured
+            after = self._write_down(header, facts, sealed)
             for other, _ in left:
                 if other != volume:  # a copy that was carried over, and not written down before a crash
                     self._miss(head, other, str(place))
@@ -849,8 +850,28 @@ def _item_row(head: Head, kind: str, t0_us: int, t1_us: int, entry: Entry) -> di
     }
 
 
+TOLD_ALIKE = (
+    "run",
+    "bytes",
+    "init_bytes",
+    "init_sha256",
+    "frames",
+    "lost_packets",
+    "codec",
+    "width",
+    "height",
+    "clock_offset_us",
+    "clock_drift_ppb",
+    "utc_offset_s",
+    "sha256",
+    "sm3",
+    "recovered",
+)
+"""What leaf and row of a segment say in the same words, where it is known."""
+
+
 def _told(header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed, ahead_s: int | None) -> dict[str, object]:
-    """What leaf and row of a segment say in the same words; what is not known is left out of both."""
+    """`TOLD_ALIKE`; what is not known is left out of leaf and row."""
     known = {
         "run": header.run,
         "bytes": sealed.bytes,

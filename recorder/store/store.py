@@ -106,6 +106,7 @@ class Store:
         volumes: Sequence[VolumeWish] = (),
     ) -> None:
         """Use `Store.open`: it checks the directory and takes the lock."""
+        # As long as the store has parts: each is made of those before it, and is seen to be.
         self.layout = layout
         self.facts = facts
         self.zone = zone
@@ -207,6 +208,8 @@ class Store:
             DataDirError: one of its kinds. CatalogueError, LogError: the index or the key is damaged.
             KeyForeign, LinkBroken: the log does not lead to the key that is here.
         """
+        # Half of it tells what is asked for; the rest is one order of steps, of which all that follow the lock give it
+        # back where they fail.
         if sm:
             sm3()
         layout = Layout(data_dir.absolute())

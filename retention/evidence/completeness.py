@@ -113,7 +113,7 @@ class Receipt:
 
 
 @dataclass(frozen=True)
-class Admission:
+class ProvenBreach:
     """A `breach` leaf: a full disk took these items below their floor, as the owner of the box had wished."""
 
     index: int
@@ -157,7 +157,7 @@ class Proven:
     """Whose stream it is."""
     rules: Sequence[Rule] = ()
     """By which its footage is kept, in the order of the log."""
-    admissions: Sequence[Admission] = ()
+    breaches: Sequence[ProvenBreach] = ()
     """Of what was discarded below its floor."""
 
 
@@ -296,7 +296,7 @@ def _verdict(
     early = ""
     if trusted_now_us(item.t1_us, item.elapsed_us, receipt.at_us, receipt.elapsed_us) < earliest_us:
         early = f"Item {item.n} was discarded before {format_us(earliest_us)}, until when it had to be kept."
-        if not any(one.covers(item.n, receipt) for one in proven.admissions):
+        if not any(one.covers(item.n, receipt) for one in proven.breaches):
             return early, ""
     in_force = [hold for hold in proven.holds if hold.is_in_force(receipt.index)]
     if receipt.holds is not None and receipt.holds != hash_of_holds(in_force):

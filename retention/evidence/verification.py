@@ -52,9 +52,9 @@ from recorder.store.log.tree import leaf_hash, verify_consistency, verify_inclus
 from recorder.store.records import camera_of
 from retention.evidence import forms
 from retention.evidence.completeness import (
-    Admission,
     Judgement,
     Proven,
+    ProvenBreach,
     ProvenHold,
     ProvenItem,
     Receipt,
@@ -135,7 +135,7 @@ class Verification:
         self._items: dict[str, list[ProvenItem]] = {}
         self._numbered: dict[tuple[str, int], ProvenItem] = {}
         self._receipts: dict[str, list[Receipt]] = {}
-        self._admissions: dict[str, list[Admission]] = {}
+        self._breaches: dict[str, list[ProvenBreach]] = {}
         self._rules: dict[str, list[Rule]] = {}
         self._heads: dict[int, Mapping[str, Sequence[int | str]]] = {}
         self._anchors: dict[int, Checkpoint] = {}
@@ -453,7 +453,7 @@ class Verification:
     ) -> Judgement:
         """Every instant of an interval, by what was proved so far; see `completeness.judge`."""
         handed_out = {one.leaf.fields.get("stream") for kind in ("export", "view") for one in self._of(kind)}
-        if {*self._items, *self._receipts, *self._admissions, *handed_out} - {stream_id}:
+        if {*self._items, *self._receipts, *self._breaches, *handed_out} - {stream_id}:
             self._object(_LEAVES, "There are entries of another stream.")
         if len(self._heads) < 2:
             self._object("proof/heads", "There are not two beats that bind the interval.")
@@ -484,8 +484,8 @@ class Verification:
         elif entry.leaf.type == "del":
             self._receipts.setdefault(facts["stream"], []).append(_receipt(entry))
         elif entry.leaf.type == "breach":
-            told = Admission(entry.index, facts["n0"], facts["n1"])
-            self._admissions.setdefault(facts["stream"], []).append(told)
+            told = ProvenBreach(entry.index, facts["n0"], facts["n1"])
+            self._breaches.setdefault(facts["stream"], []).append(told)
         elif entry.leaf.type == "camera" and facts.get("op") == "rule":
             self._rules.setdefault(facts["camera"], []).append(read_rule(entry.index, facts))
         elif entry.leaf.type == "sm2":
@@ -515,8 +515,8 @@ class Verification:
     def _proven(self, stream_id: str) -> Proven:
         items, receipts = self._items.get(stream_id, ()), self._receipts.get(stream_id, ())
         camera = camera_of(stream_id)
-        admissions = self._admissions.get(stream_id, ())
-        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera, self._rules_of(camera), admissions)
+        breaches = self._breaches.get(stream_id, ())
+        return Proven(items, self._ties(stream_id), receipts, self._holds(), camera, self._rules_of(camera), breaches)
 
     def _cosigned(self) -> list[_Entry]:
         return [one for one in self._of("anchor") if one.leaf.fields.get("kind") == "witness"]

@@ -916,7 +916,7 @@ def test_a_breach_of_the_floor_is_neither_lawful_nor_missing(tmp_path: Path, mon
     for verifier in (by_shell, by_python):
         _, said = verifier(tmp_path / "package", store.fingerprint)
         assert "BREACH: 2 segments were discarded before the law allowed it" in said
-        assert "未满法定留存期即被覆盖" in said
+        assert "未满法定最短留存期即被覆盖" in said
     judgement = verify_package(tmp_path / "package", store.fingerprint).judgement
     assert judgement is not None
     (early,) = [one for one in judgement.stretches if one.standing is Standing.BREACH][:1]

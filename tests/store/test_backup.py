@@ -37,6 +37,7 @@ from recorder.store.verify import verify
 from tests.fakes.box import filled, new_store, record
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
+from tests.store.test_upgrade import LATER, STAGES, revision, unpacked
 
 BOSS = Accepted("boss", "the disk died")
 
@@ -546,13 +547,21 @@ def test_a_crash_while_the_log_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     first.close()
 
 
-def test_an_older_schema(tmp_path: Path) -> None:
+def test_an_older_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup that an older version made is brought up to this one; the backup stays as it is."""
-    clock = FakeClock()
-    store = filled(tmp_path, clock, "gate", seconds=4)
+    clock = FakeClock(LATER, "boot-of-today")
+    with monkeypatch.context() as patch:
+        patch.setattr("recorder.store.database.Database.must_be_of_today", lambda itself: None)
+        store = Store.open(unpacked(STAGES[-1], tmp_path / "old"), clock, exclusive=False)
     made = backed_up(store, tmp_path, clock)
+    old = revision(store)
     store.close()
     before = {path: path.read_bytes() for path in made.folder.rglob("*") if path.is_file()}
     put_back(tmp_path, tmp_path / "new", clock)
+    after = started(tmp_path / "new", clock)
+
+    assert (old, revision(after) > old) == (STAGES[-1], True)
+    assert {one.invariant for one in fsck.check(after)} == {1}  # a backup has no media
+    after.close()
 
     assert {path: path.read_bytes() for path in made.folder.rglob("*") if path.is_file()} == before

@@ -45,7 +45,7 @@ def test_footage_past_the_floor_goes_and_its_proof_stays(tmp_path: Path) -> None
 
 
 def test_footage_below_the_floor_is_refused(tmp_path: Path) -> None:
-    """Thirty days and a minute are not enough while the 31st local midnight has not come."""
+    """Thirty days and a minute are not enough while the 31st local midnight has not come (Frigate 2692, 8810)."""
     store, clock = box(tmp_path)
     clock.advance(30 * 86400 + 60)
 

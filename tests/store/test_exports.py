@@ -60,7 +60,7 @@ def test_what_was_asked_for_is_made_and_good(store: Store, clock: FakeClock) -> 
 
 
 def test_one_that_was_interrupted_goes_on(store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The box stops in the middle; the next start keeps the copies that are whole, and ends it."""
+    """The box stops in the middle; the next start keeps the copies that are whole, and ends it (Frigate 11701)."""
     monkeypatch.setattr(jobs, "TELL_BYTES", 1)
     one, first = asked(store, clock), Exporter(store, clock, "0")
     told = store.exports.progress
@@ -281,7 +281,7 @@ def test_a_lost_original_is_left_out_and_said(store: Store, clock: FakeClock) ->
 def test_one_that_fails_by_a_fault_of_ours_keeps_nobody_waiting(
     store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It ends as failed; the next one is made."""
+    """It ends as failed; the next one is made (Frigate 11701)."""
     first, second = asked(store, clock), asked(store, clock)
     folder_of(store, first).parent.mkdir(exist_ok=True)
     folder_of(store, first).write_text("in the way")

@@ -14,6 +14,7 @@ from recorder.errors import StorageError, UnderHold
 from recorder.store.daycount import earliest_discard_us
 from recorder.store.fsck import Finding, check
 from recorder.store.held import Damage
+from recorder.store.pressure import reserve_bytes
 from recorder.store.records import HoldPlan, ManagedBy, MediaState
 from recorder.store.store import Store
 from recorder.store.verify import verify
@@ -25,6 +26,7 @@ from retention.sweep import sweep
 from tests.fakes.box import hold, new_store, record, release, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
+from tests.fakes.disks import Disks
 from tests.fakes.power import PowerCut
 
 AHEAD_US = 2**52
@@ -109,25 +111,31 @@ def test_padding_protects_what_was_not_asked_for(store: Store, clock: FakeClock)
     assert (outlook.soon_segments, outlook.all_held_bytes) == (1, last.bytes)
 
 
-def test_whoever_places_a_hold_is_told_what_came_too_late_and_what_just_in_time(store: Store, clock: FakeClock) -> None:
-    """The entry of what went, what would have gone within the week, and the day on which the disk will be full."""
+def test_whoever_places_a_hold_is_told_what_came_too_late_and_what_just_in_time(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry of what went, what would have gone within the week, and the day on which the disk will be full because
+    nothing may go; without the hold it would not be."""
     first = segments(store, clock)[0]
     clock.advance(32 * 86400)
     store.discard([first.id], "target")
     record(store, clock, SECOND * 4)
     now_us = clock.utc_us
+    a_day = sum(one.bytes for one in segments(store, clock) if one.t1_us > now_us - DAY_US)
+    disk = Disks(monkeypatch).add(store.layout.volume(), 1_000_000)
+    disk.ballast_bytes = disk.free_bytes - reserve_bytes(disk.size_bytes) - 5 * a_day - 1
 
     _, covered, outlook = desk.place(store, clock, HoldPlan(("gate",), 0, now_us + DAY_US, "c", "r"))
 
     (receipt,) = outlook.receipts
     assert (receipt.first_n, receipt.last_n, receipt.segments) == (first.n, first.n, 1)
-    assert store.ledger is not None
     assert next(leaf.type for _, leaf in store.leaves(receipt.leaf_index, receipt.leaf_index + 1)) == "del"
     assert covered.already_gone == 1
     assert outlook.soon_segments == 1
     assert outlook.soon_us is not None
     assert outlook.soon_us <= now_us
     assert outlook.all_held_bytes == covered.bytes
+    assert (outlook.floor_fails_us, outlook.without_us) == (now_us + 6 * DAY_US, None)
 
 
 def test_what_a_hold_costs_is_counted_until_footage_really_goes(
@@ -278,8 +286,8 @@ WAYS = (discarded_everything, swept, retired, pressed, lowered, started_anew, se
 def test_no_way_leads_to_held_footage(
     store: Store, clock: FakeClock, tmp_path: Path, way: Callable[[Store, FakeClock, Path], None]
 ) -> None:
-    """Sweep, direct discard, a retired camera, a lowered floor, a restart, clocks: complaints 1 to 3 of other
-    recorders. The file is there, byte for byte, under both its names."""
+    """Sweep, direct discard, a retired camera, a lowered floor, a restart, clocks: the file is there, byte for byte,
+    under both its names."""
     clock.advance(100 * 86400)
     hold(store, ["gate"], 0, AHEAD_US)
     turned(store, clock)

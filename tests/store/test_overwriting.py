@@ -85,7 +85,8 @@ def test_under_stop_a_full_disk_takes_nothing(box: Box) -> None:
 
 
 def test_under_overwrite_the_oldest_goes_and_each_breach_is_told(box: Box) -> None:
-    """Of all cameras, as much as recording needs; each breach with its floor, and by how much it was broken."""
+    """Of all cameras, as much as recording needs; each breach with its floor, and by how much it was broken (MediaMTX
+    3631, 4238, 5999)."""
     box.record()
     oldest = [one.id for one in box.all()]
     box.store.overwriting.put_in_force(is_on=True)

@@ -53,7 +53,8 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.mark.parametrize("cut", range(CUTS))
 def test_the_power_goes_anywhere(tmp_path: Path, patch: pytest.MonkeyPatch, cut: int) -> None:
-    """Of each camera two seconds and a fragment at most are lost, nothing is unexplained, and all of it verifies."""
+    """Of each camera two seconds and a fragment at most are lost, nothing is unexplained, and all of it verifies
+    (ZoneMinder 2567, 2028, 2684)."""
     chance = random.Random(cut)
     clock, after = FakeClock(), tmp_path / "after"
     data = tmp_path / "data"

@@ -14,8 +14,8 @@ STREAM = "gate.main"
 
 
 def test_footage_that_only_a_hold_keeps_is_no_day_held(tmp_path: Path) -> None:
-    """Complaint 24 of peers.md, and PowerShellSamples #178: the oldest segment is there because of a hold, what lay
-    behind it is gone; the days held are those from where footage reaches to now without a hole."""
+    """The oldest segment is there because of a hold, what lay behind it is gone; the days held are those from where
+    footage reaches to now without a hole (PowerShellSamples 178)."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     clock.advance(1)

@@ -308,8 +308,7 @@ def test_every_row_is_as_it_was(tmp_path: Path, clock: FakeClock, monkeypatch: p
 
 def test_from_media_and_log_alone(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the old catalogue all rows are the same but for the columns of `UNLOGGED`; what is lost is told by name,
-    fsck speaks of the side records alone, and the record goes on.
-    """
+    fsck speaks of the side records alone, and the record goes on (ex_nvr 616)."""
     store = lived(tmp_path, clock, monkeypatch)
     store.close()
     before = rows(tmp_path / "data")
@@ -457,7 +456,7 @@ def test_a_log_that_was_put_back_is_refused(tmp_path: Path, clock: FakeClock) ->
 
 
 def test_media_that_is_missing_is_no_obstacle(tmp_path: Path, clock: FakeClock) -> None:
-    """Its row is there as the log tells it, and fsck names it."""
+    """Its row is there as the log tells it, and fsck names it (Shinobi 71; iSpy 307)."""
     store = new_store(tmp_path, clock, "gate")
     record(store, clock, SECOND * 4)
     store.checkpoint()

@@ -174,7 +174,7 @@ def test_what_is_named_twice_is_one_entry(tmp_path: Path) -> None:
 
 
 def test_a_retired_camera_keeps_its_rule(tmp_path: Path) -> None:
-    """Nobody changes it any more, and what the box is told of all later does not reach it."""
+    """Nobody changes it any more, and what the box is told of all later does not reach it (MediaMTX 3556, 4449)."""
     store, clock = box(tmp_path)
     keep(store, floor_days=90)
     store.cameras.retire("gate", ManagedBy.API)

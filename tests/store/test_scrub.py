@@ -29,6 +29,7 @@ from retention.scrub import Scrubber, check_now
 from tests.fakes.box import filled, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
+from tests.fakes.plans import plans_of
 
 PACE = Pace(1_000_000, 7)
 
@@ -341,17 +342,13 @@ def test_reading_leaves_nothing_in_the_page_cache(tmp_path: Path, monkeypatch: p
 
 def test_what_is_asked_every_minute_walks_no_table(store: Store) -> None:
     """The queries behind status and scrub go by an index of what is here, or of what is damaged."""
-    wanted = {
-        "SELECT n FROM items WHERE state = 'present' AND volume = 'main' ORDER BY checked_elapsed_us LIMIT 1": (
-            "present_by_check"
-        ),
-        "SELECT count(*) FROM items WHERE damage IS NOT NULL AND state = 'present'": "damaged",
-    }
-    with store.database.read() as connection:
-        for query, index in wanted.items():
-            plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all())
-            assert index in plan
-            assert "B-TREE" not in plan
+    scrubs = store.scrubs
+    due = plans_of(store, "items", lambda: scrubs.next("main", 2**62, 16), lambda: scrubs.oldest_elapsed_us("main"))
+    bad = plans_of(store, "items", scrubs.damaged_count, lambda: scrubs.damaged(3))
+
+    assert len(due) == len(bad) == 2  # no step besides, such as putting in order
+    assert all("INDEX present_by_check" in one for one in due), due
+    assert all("INDEX damaged" in one for one in bad), bad
 
 
 def test_an_old_box_is_looked_at_first(tmp_path: Path, clock: FakeClock) -> None:

@@ -320,7 +320,8 @@ def drawn(has: Iterable[bool]) -> str:
 
 @pytest.mark.parametrize("codec", list(AudioCodec))
 def test_no_bytes_of_sound_cost_a_picture(tmp_path: Path, codec: AudioCodec) -> None:
-    """Whatever a camera sends as sound: all pictures are stored, and what the muxer refuses is counted."""
+    """Whatever a camera sends as sound: all pictures are stored, and what the muxer refuses is counted (Viseron 344;
+    lightNVR 183; bluecherry 521)."""
     chance = random.Random(codec.value)
     track = sound_of(codec, 1.0).track
     writer, part = begun(tmp_path, track)

@@ -37,7 +37,7 @@ def whole(store: Store, clock: FakeClock) -> Standing:
 
 
 def test_an_honest_record_is_complete(tmp_path: Path) -> None:
-    """What was recorded is verified, what was not says why."""
+    """What was recorded is verified, what was not says why (Moonfire 178)."""
     clock = FakeClock()
     found = whole(filled(tmp_path, clock), clock)
 

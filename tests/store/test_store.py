@@ -14,6 +14,7 @@ from sqlalchemy import MetaData, create_engine, select
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from config.errors import CustosError
+from config.times import DAY_US
 from recorder.causes import Cause
 from recorder.errors import (
     CameraExists,
@@ -52,6 +53,7 @@ from recorder.store.verify import verify
 from tests.fakes.box import blind, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
+from tests.fakes.plans import plans_of
 from tests.fakes.power import PowerCut
 
 # -- making and opening
@@ -380,7 +382,8 @@ def left_by_another_item(whole: bytes, part: Path, final: Path) -> str:
     ids=lambda one: one.__name__,
 )
 def test_what_a_crash_left_is_finished_at_start(tmp_path: Path, leave: Callable[[bytes, Path, Path], str]) -> None:
-    """Whatever it is: recovered to its last whole fragment or put away, told, and nothing is wrong afterwards."""
+    """Whatever it is: recovered to its last whole fragment or put away, told, and nothing is wrong afterwards (MediaMTX
+    4538)."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     clock.advance(1)
@@ -432,6 +435,26 @@ def test_pages_go_on_by_key_and_miss_nothing(tmp_path: Path) -> None:
     assert seen == [one.n for one in segments(store, clock)]
     with pytest.raises(SegmentUnknown):
         store.page("gate.main", 0, 1, 2, 999)
+
+
+def test_what_was_recorded_is_found_by_an_index(tmp_path: Path) -> None:
+    """A page, the one behind it, and what tells of gaps: no query walks the items, however many there are (Frigate
+    2560; lightNVR 580)."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    record(store, clock, SECOND * 6)
+    ahead_us = clock.utc_us + DAY_US
+    next_n = store.page("gate.main", 0, ahead_us, 1).next_n
+
+    steps = plans_of(
+        store,
+        "items",
+        lambda: store.page("gate.main", 0, ahead_us, 1),
+        lambda: store.page("gate.main", 0, ahead_us, 1, next_n),
+        lambda: store.coverage("gate.main", 0, ahead_us),
+    )
+    assert len(steps) == 5
+    assert all(step.startswith("SEARCH items USING INDEX") for step in steps), steps
 
 
 def test_intervals_are_half_open(tmp_path: Path) -> None:
@@ -825,7 +848,8 @@ def test_a_volume_that_is_not_mounted_is_not_written_to(tmp_path: Path) -> None:
 
 
 def test_paths_tell_stream_time_and_number() -> None:
-    """UTC, hour by hour, and the number first: no clock can make two segments share a name."""
+    """UTC, hour by hour, and the number first: no clock can make two segments share a name (Frigate 4270, 4261;
+    Moonfire 244)."""
     path = segment_path("gate.main", 17, 1_772_323_200_123_456)
 
     assert str(path) == "gate.main/2026/03/01/00/17-20260301T000000.123Z.mp4"
@@ -873,7 +897,8 @@ def test_a_box_is_never_made_over_a_box(tmp_path: Path) -> None:
 
 
 def test_checks_beside_a_busy_box_find_nothing(tmp_path: Path) -> None:
-    """While another thread records, signs and discards, `verify` has nothing to say: no view is older than the disk."""
+    """While another thread records, signs and discards, `verify` has nothing to say: no view is older than the disk
+    (Frigate 594, 6874, 7182)."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     clock.advance(1)

@@ -194,7 +194,8 @@ def test_where_all_disks_are_full_the_gap_says_so(box: Box) -> None:
 
 
 def test_a_read_only_remount_costs_a_fragment(box: Box) -> None:
-    """What was durable of the open segment is carried to the other disk, and is evidence as it would have been."""
+    """What was durable of the open segment is carried to the other disk, and is evidence as it would have been (Frigate
+    7252)."""
     recording = box.begun()
     box.a.is_read_only = True
     box.fails(recording, StorageReadOnly)
@@ -297,7 +298,8 @@ def left_behind(box: Box) -> list[int]:
 
 
 def test_footage_on_a_disk_that_is_away_is_no_less_kept(box: Box) -> None:
-    """No sweep takes its file for gone because it is not to be seen, not even one that was going already."""
+    """No sweep takes its file for gone because it is not to be seen, not even one that was going already (Shinobi
+    71)."""
     box.record()
     first = segments(box.store, box.clock)[0]
     box.clock.advance(40 * 86400)
@@ -485,7 +487,8 @@ def test_a_disk_that_hangs_keeps_one_thread_and_nobody_else(box: Box, monkeypatc
 
 
 def test_a_failing_disk_is_asked_once_in_ten_seconds(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred cameras that want to write to a disk with errors touch it once, and are told why each time."""
+    """A hundred cameras that want to write to a disk with errors touch it once, and are told why each time (Frigate
+    7252)."""
     told: list[str] = []
     place = Place("a", box.a.root, box.store.box_id)
     parts = Parts(

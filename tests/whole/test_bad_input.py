@@ -245,7 +245,8 @@ def filled(folder: Path, leave_bytes: int, name: str = "ballast") -> Iterator[Ca
 
 @needs_mounts
 def test_disk_is_full(machine: Machine) -> None:
-    """A full disk stops recording, not the box; when there is room again, recording resumes, and the gap says why."""
+    """A full disk stops recording, not the box; when there is room again, recording resumes, and the gap says why
+    (Frigate 2790; wvp 1582)."""
     machine.data_dir.mkdir()
     machine.prefix = in_own_mounts(f"mount -t tmpfs -o size=96m none {machine.data_dir}")
     machine.inside_mounts = True

@@ -79,7 +79,7 @@ def recorded(session: Session, store: Store, clock: FakeClock) -> Seen:
 @pytest.mark.parametrize("drift_ppm", [100.0, -250.0])
 def test_media_time_stays_with_utc_for_days(tmp_path: Path, drift_ppm: float) -> None:
     """Stamps and numbers wrap, the camera's clock runs wrong, the network delays: the record stays within a second of
-    UTC, is whole, and nothing grows; what the camera's clock does is told."""
+    UTC, is whole, and nothing grows; what the camera's clock does is told (Moonfire 350)."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
     camera = ClockworkCamera(clock, period_us=PERIOD_US, drift_ppm=drift_ppm, delay_us=80_000, seed=1)

@@ -29,7 +29,7 @@ def day(folder: Path, when_full: str) -> dict[str, object]:
 
 @needs_mounts
 def test_a_day_on_a_full_disk_under_stop(tmp_path: Path) -> None:
-    """Frigate 2790, mediamtx and wvp 1582: nothing that must stay goes, nothing is damaged, and recording resumes."""
+    """Nothing that must stay goes, nothing is damaged, and recording resumes (Frigate 2790; wvp 1582)."""
     told = day(tmp_path / "disk", "stop")
 
     assert (told["gone"], told["breaches"], told["held"]) == (0, 0, "present")

@@ -1143,7 +1143,7 @@ def judge(claim, listed, entries, heads):
     if early and not PROBLEMS:
         print(
             f"BREACH: {early} segments were discarded before the law allowed it; the log admits it: the disk was full, "
-            "and the recorder's owner had chosen to overwrite. 未满法定留存期即被覆盖，日志已载明"
+            "and the recorder's owner had chosen to overwrite. 未满法定最短留存期即被覆盖，日志已载明"
         )
     if not numbers or us(chain[numbers[0]]["t0"]) > start or us(chain[numbers[-1]]["t1"]) < end:
         fail("claim.json", "The entries do not account for the whole interval that it names.")

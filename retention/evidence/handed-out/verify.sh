@@ -912,6 +912,6 @@ done
 [ -s "$temp/named" ] || sed 's/.*/The witness'"'"'s key is that of the package: compare & with its own. 请核对见证者公钥/' "$temp/witnesses"
 [ "$(grep -c '^early' "$temp/judged")" = 0 ] || echo "BREACH: $(grep -c '^early' "$temp/judged") segments were discarded" \
     "before the law allowed it; the log admits it: the disk was full, and the recorder's owner had chosen to overwrite." \
-    "未满法定留存期即被覆盖，日志已载明"
+    "未满法定最短留存期即被覆盖，日志已载明"
 echo "GOOD: $(grep -c '^file' "$temp/judged") files and $(grep -c '^gap' "$temp/judged") gaps account for all of" \
     "$(claim start) to $(claim end); $(grep -c '^gone' "$temp/judged") segments were discarded lawfully. 校验通过"

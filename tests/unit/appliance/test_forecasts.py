@@ -117,7 +117,7 @@ def test_the_forecast_is_asked_for_on_the_command_line(
     assert "43.2 GB (assumed)" in english.out
     assert "10.0 GB (was 5.0 GB)" in english.out
     assert "Add a disk" in english.out
-    assert "不足法定留存期日期" in chinese.out
+    assert "不足法定最短留存期日期" in chinese.out
     assert "请增加磁盘" in chinese.out
     assert body["volumes"][0]["first_camera"] == "yard"
 
@@ -133,12 +133,12 @@ def test_a_forecast_without_trouble_says_so(run: Run, tmp_path: Path, speaking: 
 
 
 def test_the_status_is_shown_with_its_sweep(run: Run, tmp_path: Path, speaking: Callable[[str], None]) -> None:
-    """Complaint 18 of peers.md: should have discarded so many, discarded so many, because."""
+    """Should have discarded so many, discarded so many, because (Shinobi 35, 102; Viseron 110, 1334)."""
     speaking("C.UTF-8")
     with told(tmp_path, FACTS):
         seen = run("status").out
 
     assert "should have discarded 应删 10, discarded 已删 7 (70 B), because 原因 3 storage_failed (30 B)" in seen
     assert "past their time and kept 到期而保留 4 held (40 B)" in seen
-    assert "floor fails on 不足法定留存期 2026-03-21" in seen
+    assert "floor fails on 不足法定最短留存期 2026-03-21" in seen
     assert "12.2" in seen

@@ -88,7 +88,8 @@ def test_the_token_with_the_key_is_away() -> None:
 
 @pytest.mark.parametrize("state", ["full", "read_only", "io_error", "missing", "foreign"])
 def test_disk_takes_nothing(state: str) -> None:
-    """A disk that takes no footage is the heaviest of problems, named by its own name and the volume's path."""
+    """A disk that takes no footage is the heaviest of problems, named by its own name and the volume's path (Frigate
+    2790)."""
     problems = problems_of(replace(WELL, volumes=[replace(DISK, state=state)]))
     assert [problem.code for problem in problems] == [f"volume_{state}"]
     assert "/data/media/v0" in problems[0].text
@@ -233,7 +234,8 @@ def test_camera_has_a_reason() -> None:
 
 
 def test_camera_falls_silent() -> None:
-    """A picture may be late for a moment; a camera silent for longer is a problem even without a reason."""
+    """A picture may be late for a moment; a camera silent for longer is a problem even without a reason (MediaMTX 4067;
+    reolinkproxy 24)."""
     assert codes(replace(WELL, cameras=[replace(GATE, media_age_s=MEDIA_LATE_S)])) == []
     assert codes(replace(WELL, cameras=[replace(GATE, media_age_s=MEDIA_LATE_S + 1)])) == ["camera_silent"]
 

@@ -14,9 +14,9 @@ from config.times import DAY_US, SECOND_US
 from recorder.causes import Cause
 from recorder.store.keeping import Rule, rules_hash
 from retention.evidence.completeness import (
-    Admission,
     Judgement,
     Proven,
+    ProvenBreach,
     ProvenHold,
     ProvenItem,
     Receipt,
@@ -53,11 +53,11 @@ def judged(
     holds: Sequence[ProvenHold] = (),
     minutes: int | None = None,
     rules: Sequence[Rule] = (),
-    admissions: Sequence[Admission] = (),
+    breaches: Sequence[ProvenBreach] = (),
 ) -> Judgement:
     media = {one.n: one.sha256 for one in items if one.sha256 is not None and one.n not in missing}
     end_us = BEGIN_US + (len(items) if minutes is None else minutes) * STEP_US
-    proven = Proven(items, heads, receipts, holds, "gate", rules, admissions)
+    proven = Proven(items, heads, receipts, holds, "gate", rules, breaches)
     return judge(proven, media, BEGIN_US, end_us, floor_days=30, zone=ZONE)
 
 
@@ -196,17 +196,17 @@ def test_a_discard_before_the_legal_time_is_no_explanation(wall_days: int, box_d
 @pytest.mark.parametrize(
     ("told", "standing"),
     [
-        (Admission(99, 1, 1), "breach"),
-        (Admission(99, 0, 5), "breach"),
-        (Admission(101, 1, 1), "missing_unexplained"),
-        (Admission(100, 1, 1), "missing_unexplained"),
-        (Admission(99, 0, 0), "missing_unexplained"),
-        (Admission(99, 2, 9), "missing_unexplained"),
+        (ProvenBreach(99, 1, 1), "breach"),
+        (ProvenBreach(99, 0, 5), "breach"),
+        (ProvenBreach(101, 1, 1), "missing_unexplained"),
+        (ProvenBreach(100, 1, 1), "missing_unexplained"),
+        (ProvenBreach(99, 0, 0), "missing_unexplained"),
+        (ProvenBreach(99, 2, 9), "missing_unexplained"),
     ],
 )
-def test_a_discard_that_the_log_admits_is_a_breach(told: Admission, standing: str) -> None:
+def test_a_discard_that_the_log_admits_is_a_breach(told: ProvenBreach, standing: str) -> None:
     """Neither lawful nor missing, where the entry is of that item, and came before its discard."""
-    found = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(5)], admissions=[told])
+    found = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(5)], breaches=[told])
 
     assert shape(found)[1] == (standing, 1)
     assert "had to be kept" in found.stretches[1].why
@@ -216,9 +216,9 @@ def test_a_discard_that_the_log_admits_is_a_breach(told: Admission, standing: st
 def test_a_breach_excuses_no_hold_and_makes_nothing_of_what_was_lawful() -> None:
     """A hold that lay on it is missed as ever; what was old enough is lawful, whatever else was admitted."""
     hold = ProvenHold(7, frozenset(["gate"]), BEGIN_US, BEGIN_US + 2 * STEP_US, 10, None)
-    told = [Admission(99, 1, 1)]
-    held = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(5)], holds=[hold], admissions=told)
-    old = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(40)], admissions=told)
+    told = [ProvenBreach(99, 1, 1)]
+    held = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(5)], holds=[hold], breaches=told)
+    old = judged(chain("SSS"), ties(-1, 2), missing=[1], receipts=[receipt(40)], breaches=told)
 
     assert shape(held)[1] == ("missing_unexplained", 1)
     assert shape(old)[1] == ("deleted_lawful", 1)

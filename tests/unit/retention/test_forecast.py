@@ -145,8 +145,8 @@ def test_what_goes_makes_room() -> None:
 
 
 def test_somebody_raised_the_frame_rate() -> None:
-    """Complaint 24 of peers.md: thirty days were believed to fit. What goes is as small as it was, what comes is twice
-    as much, so the disk is full long before the thirty days are over, and the day is told."""
+    """Thirty days were believed to fit. What goes is as small as it was, what comes is twice as much, so the disk is
+    full long before the thirty days are over, and the day is told (MilestonePSTools 104)."""
     raised = replace(GATE, bytes_a_day=20.0 * GB, stock=(10.0 * GB,) * 32)
     found = forecast([replace(DISK, free_bytes=50 * GB)], [raised], 0)
     (volume,) = found.volumes

@@ -125,7 +125,7 @@ def test_a_process_that_ends_is_replaced_and_its_cameras_gap_says_so(tmp_path: P
 
 
 def test_a_process_that_hangs_is_replaced(tmp_path: Path) -> None:
-    """It says every second how its cameras do; long silence is no life."""
+    """It says every second how its cameras do; long silence is no life (go2rtc 258, 762)."""
     spawner = Spawner()
     fleet = fleet_of(tmp_path, FakeClock(), spawner)
     fleet.apply([wanted()])

@@ -196,7 +196,7 @@ def test_a_replay_that_takes_its_time_loses_nothing(speed: float, gop: int) -> N
 
 @pytest.mark.parametrize("speed", [0.8, 0.998, 1.002, 1.25])
 def test_stamps_that_run_wrong_do_not_take_the_record_with_them(speed: float) -> None:
-    """More than steering can follow is put right at a cut, and nothing is lost."""
+    """More than steering can follow is put right at a cut, and nothing is lost (MediaMTX 5550; OpenNVR 229)."""
     clock = FakeClock()
     machine = Segmenter(Track(CodecName.H264), 10 * SECOND_US, 0)
     sent = list(live(1200, clock, speed=speed))
@@ -207,6 +207,8 @@ def test_stamps_that_run_wrong_do_not_take_the_record_with_them(speed: float) ->
     assert len(of(StartRun, commands)) == 1
     for opened, cut in zip(of(OpenSegment, commands), of(CutSegment, commands), strict=True):
         assert opened.t0_us < cut.t1_us
+    cuts, opens = of(CutSegment, commands), of(OpenSegment, commands)
+    assert [one.t1_us for one in cuts[:-1]] == [one.t0_us for one in opens[1:]]
     assert abs(of(CutSegment, commands)[-1].t1_us - clock.read().utc_us) < 8_000_000
 
 
@@ -359,7 +361,8 @@ def test_a_run_begins_with_a_set_missing(lost: int) -> None:
 
 
 def test_a_clock_set_during_a_run_ends_it() -> None:
-    """The wall clock steps an hour back: the run ends with `clock_step`, the next starts an hour earlier."""
+    """The wall clock steps an hour back: the run ends with `clock_step`, the next starts an hour earlier (Moonfire 9;
+    ex_nvr 404)."""
     clock = FakeClock()
     machine = Segmenter(Track(CodecName.H264), 2 * SECOND_US, 0)
     commands = [command for packet in packets(SECOND * 3, clock) for command in machine.feed(packet)]
@@ -554,7 +557,8 @@ def test_pictures_are_the_same_with_sound_and_without(drawing: str, heard_at: li
 
 @given(LETTERS)
 def test_segments_of_a_run_tile_it(drawing: str) -> None:
-    """Each segment starts where the one before ended; times rise; brackets match; caps hold."""
+    """Each segment starts where the one before ended; times rise; brackets match; caps hold (lightNVR 156; OpenNVR
+    229)."""
     _, commands = run(drawing)
     end, opened = None, 0
     for command in commands:

@@ -19,7 +19,7 @@ def test_a_camera_in_step_is_not_steered() -> None:
 
 
 def test_a_slow_camera_is_followed_by_at_most_500_ppm() -> None:
-    """A camera 200 ppm slow is followed; its error does not grow from segment to segment."""
+    """A camera 200 ppm slow is followed; its error does not grow from segment to segment (Moonfire 350)."""
     line, errors = Timeline(0), []
     for minute in range(30):
         for second in range(60):

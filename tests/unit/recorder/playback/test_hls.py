@@ -51,7 +51,7 @@ def test_a_run_has_one_map_and_an_entry_a_file() -> None:
 
 
 def test_another_run_is_a_discontinuity_with_a_map_of_its_own() -> None:
-    """Its time line begins anew, and its parameter sets may differ."""
+    """Its time line begins anew, and its parameter sets may differ (Moonfire 178)."""
     lines = media_playlist([FIRST, SECOND, OTHER_RUN], uri).splitlines()
 
     at = lines.index("#EXT-X-DISCONTINUITY")

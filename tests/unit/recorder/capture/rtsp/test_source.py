@@ -160,7 +160,7 @@ def test_quirk_6_wrong_parameter_sets_in_the_description() -> None:
 
 
 def test_quirk_11_media_of_a_dead_session_on_the_new_connection() -> None:
-    """What the old session left in the pipe is passed over, and no picture of the new one is missing."""
+    """What the old session left in the pipe is passed over, and no picture of the new one is missing (Moonfire 209)."""
 
     class Stale(Behaviour):
         def transport(self) -> str:
@@ -178,7 +178,7 @@ def test_quirk_11_media_of_a_dead_session_on_the_new_connection() -> None:
 
 
 def test_quirk_11_two_sessions_for_good() -> None:
-    """Where the old one goes on, the session ends with a name for it."""
+    """Where the old one goes on, the session ends with a name for it (Moonfire 209)."""
 
     class Mixed(Behaviour):
         def media(self) -> Iterator[bytes]:
