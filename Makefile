@@ -18,7 +18,8 @@ TOGETHER := tests/unit tests/store tests/forgeries tests/foreign tests/test_docs
 help:
 	@echo "make run     start the box on http://127.0.0.1:8080"
 	@echo "make test    install what tests need, and run them all"
-	@echo "make lint    ruff, mypy and the import contracts alone"
+	@echo "make style   ruff and mypy alone"
+	@echo "make lint    the same, and the import contracts"
 	@echo "make format  put the code into its form"
 	@echo "make soak    the long runs of the tests (about half an hour more, and hours for what can befall keeping)"
 	@echo "make fuzz    a million inputs for each thing that takes bytes from a camera (about an hour and a half)"

@@ -148,13 +148,15 @@ async def test_a_vital_duty_hangs() -> None:
         Duty("cameras", fail, lambda: 3600.0, is_vital=True),
         Duty("exports", lambda: None, lambda: 1.0),
     )
-    ended = asyncio.Event()
+    failed, ended = asyncio.Event(), asyncio.Event()
 
     class Telling(Pulse):
-        """Says when the one that hung has come to its end."""
+        """Says when the one that fails has failed, and the one that hung has come to its end."""
 
         def beat(self, name: str, period_s: float) -> None:
             super().beat(name, period_s)
+            if name == "cameras" and period_s:
+                failed.set()
             if hangs.is_set() and name == "capture":
                 ended.set()
 
@@ -164,6 +166,7 @@ async def test_a_vital_duty_hangs() -> None:
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         group.create_task(box.run())
         await asyncio.to_thread(both.wait, 10)
+        await failed.wait()
         pulse.must_beat()
         clock.advance(VITAL_LATE_S + 1)
         with pytest.raises(DutyHangs, match=r"\(capture\)"):
