@@ -590,7 +590,8 @@ class Keeping(RuleBasedStateMachine):
     def _nothing_is_kept_too_long(self, report: Reconciliation) -> None:
         """By the clocks that the box has, all that is past its target is gone."""
         away = {"volume_away", "volume_missing"} if self.is_away else set()
-        assert {one.code for one in report.because} <= {"under_export", *away}
+        refused = {kind.code for kind in BY_WEATHER[self.disk.weather]}
+        assert {one.code for one in report.because} <= {"under_export", *away, *refused}
         assert report.should == report.did + sum(one.count for one in report.because)
         now, world = self.clock.read(), self.world
         elapsed_us = self.store.elapsed_us()
