@@ -40,6 +40,9 @@ from recorder.store.tiling import Stretch, tile
 MAX_SEGMENT_US = HOUR_US
 """No segment is longer (settings allow 600 s, the cap is twice that): a range on the start finds all that overlap."""
 
+WITHOUT_LIMIT = 200
+"""Intervals that a question leaves out: SQLite takes no expression that is a thousand deep."""
+
 _I = tables.items.c
 
 _ALIKE = ("stream_id", "n", "t0_us", "t1_us", "prev", "leaf_index", "leaf_hash", "elapsed_us")
@@ -255,9 +258,20 @@ class Catalogue:
         with self._database.read() as connection:
             return _stock(connection, _overlapping(stream_id, start_us, end_us))
 
-    def due(self, stream_id: str, start_us: int, end_us: int, before_us: int, entries: range) -> Stock:
-        """The same of what ended before an instant, and is told by some of the entries of the log."""
+    def due(
+        self,
+        stream_id: str,
+        start_us: int,
+        end_us: int,
+        before_us: int,
+        entries: range,
+        without: Sequence[tuple[int, int]] = (),
+    ) -> Stock:
+        """The same of what ended before an instant, is told by some of the entries of the log, and overlaps none of the
+        intervals `without`, of which the first `WITHOUT_LIMIT` count."""
         chosen = _overlapping(stream_id, start_us, end_us).where(_I.t1_us <= before_us)
+        for t0_us, t1_us in without[:WITHOUT_LIMIT]:
+            chosen = chosen.where(or_(_I.t0_us >= t1_us, _I.t1_us <= t0_us))
         with self._database.read() as connection:
             return _stock(connection, chosen.where(_I.leaf_index >= entries.start, _I.leaf_index < entries.stop))
 

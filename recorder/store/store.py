@@ -602,9 +602,17 @@ class Store:
         """The entries that announced what of an interval went."""
         return self.catalogue.announced(stream_id, start_us, end_us, limit)
 
-    def due(self, stream_id: str, start_us: int, end_us: int, before_us: int, entries: range) -> Stock:
-        """How much of an interval is here and ended before an instant."""
-        return self.catalogue.due(stream_id, start_us, end_us, before_us, entries)
+    def due(
+        self,
+        stream_id: str,
+        start_us: int,
+        end_us: int,
+        before_us: int,
+        entries: range,
+        without: Sequence[tuple[int, int]] = (),
+    ) -> Stock:
+        """How much of an interval is here and ended before an instant, and lies outside some others."""
+        return self.catalogue.due(stream_id, start_us, end_us, before_us, entries, without)
 
     def signing(self, stream_id: str) -> Signing | None:
         """How it stands with the signatures of a stream's camera."""

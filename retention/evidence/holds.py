@@ -18,7 +18,7 @@ from recorder.store.pressure import HERE, rooms
 from recorder.store.records import Camera, Hold, HoldPlan, ReceiptSpan, stream_of
 from recorder.store.store import Store
 from retention.custody import held_bytes
-from retention.holding import SOON_DAYS, Stock, due_before_us, full_in_days, held_spans, with_holds
+from retention.holding import SOON_DAYS, Span, Stock, due_before_us, full_in_days, held_spans, with_holds
 from retention.policy import Now, Policy, due_us
 
 TEXT_LIMIT = 2000
@@ -121,7 +121,8 @@ def outlook(store: Store, hold: Hold, now_us: int) -> Outlook:
     """What comes of a hold that was just placed."""
     holds = store.holds.active()
     others = [one for one in holds if one.id != hold.id]
-    soon = [_soon(store, camera, hold, now_us) for camera in hold.cameras]
+    kept = held_spans(others)
+    soon = [_soon(store, camera, hold, kept.get(camera, ()), now_us) for camera in hold.cameras]
     fails, without = _fails(store, holds, others, now_us)
     return Outlook(
         receipts=_receipts(store, hold),
@@ -142,14 +143,15 @@ class _Soon:
     first_us: int | None
 
 
-def _soon(store: Store, camera_id: str, hold: Hold, now_us: int) -> _Soon:
-    """By the rules of the camera, each for the entries that it counts for."""
+def _soon(store: Store, camera_id: str, hold: Hold, kept: Sequence[Span], now_us: int) -> _Soon:
+    """By the camera's rules, each for the entries that it counts for. What other holds keep would not have gone."""
+    others = [one for one in kept if one[0] < hold.t1_us and one[1] > hold.t0_us]
     rules, stream_id = tuple(store.cameras.rules(camera_id)), stream_of(camera_id)
     segments = size = 0
     firsts = []
     for entries, target_days in epochs(rules, store.log_size):
         before_us = due_before_us(now_us, SOON_DAYS, target_days, store.zone)
-        found = store.due(stream_id, hold.t0_us, hold.t1_us, before_us, entries)
+        found = store.due(stream_id, hold.t0_us, hold.t1_us, before_us, entries, others)
         segments, size = segments + found.segments, size + found.bytes
         if found.first_us is not None:
             firsts += _due_us(store, stream_id, found.first_us, Policy(rules, store.zone), now_us)

@@ -138,6 +138,18 @@ def test_whoever_places_a_hold_is_told_what_came_too_late_and_what_just_in_time(
     assert (outlook.floor_fails_us, outlook.without_us) == (now_us + 6 * DAY_US, None)
 
 
+def test_what_another_hold_keeps_would_not_have_gone(store: Store, clock: FakeClock) -> None:
+    """Of three segments that are due one lies under a hold already: the new one saves two, and keeps three."""
+    first, *rest = segments(store, clock)
+    clock.advance(31 * 86_400)
+    hold(store, ["gate"], first.t0_us, first.t1_us)
+
+    _, covered, outlook = desk.place(store, clock, HoldPlan(("gate",), 0, AHEAD_US, "c", "r"))
+
+    assert covered.segments == len(rest) + 1
+    assert (outlook.soon_segments, outlook.soon_bytes) == (len(rest), sum(one.bytes for one in rest))
+
+
 def test_what_a_hold_costs_is_counted_until_footage_really_goes(
     store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
