@@ -242,8 +242,8 @@ def _of_sweep(facts: Facts, chinese: bool) -> Iterator[Problem]:
 
 
 def _english(code: str) -> str:
-    """The sentence of a failure of storage, by its code."""
-    kinds: list[type[StorageError]] = [StorageError]
+    """The sentence of a failure of storage, or of the key that a discard is signed with, by its code."""
+    kinds: list[type[CustosError]] = [StorageError, KeyUnavailable]
     for one in kinds:  # grows as it is walked: a foreign volume is a kind of missing one
         kinds += one.__subclasses__()
     return next((one.sentence() for one in kinds if one.code == code), code)

@@ -202,7 +202,7 @@ def goes_on(data: bytes | memoryview, seen: Outline) -> bool:
         with contextlib.suppress(BoxesDamaged):
             found = list(itertools.islice(boxes(data, hit.start() - 4), 2))
             if [box.type for box in found] == [b"moof", b"mdat"]:
-                part = _fragment(data, *found, handlers, 0)
+                part = _fragment(data, found[0], found[1], handlers, 0)
                 return bool([*_written(data, bare, iter((part,)))])
     return False
 

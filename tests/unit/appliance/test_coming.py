@@ -12,6 +12,8 @@ from appliance.health.facts import CameraFacts, Facts
 from appliance.health.problem import Weight
 from appliance.health.problems import problems_of, state_of
 from config.times import parse_us
+from recorder.errors import VolumeForeign
+from recorder.store.log.errors import TokenMissing
 from retention.forecast import Admission, Load, Room, admission, outlook
 from retention.reconcile import Because, Reconciliation
 
@@ -128,6 +130,9 @@ def test_discards_that_fail_are_a_problem() -> None:
         ]
         assert words in problem.text
         assert "gate.main.7" in problem.text
+    for kind in (VolumeForeign, TokenMissing):
+        other = replace(swept, because=(replace(stuck, code=kind.code),))
+        assert kind.sentence() in problems_of(facts(400, GATE, sweep=other))[0].text
     kept = replace(swept, because=(Because("under_export", 3, 1),))
     assert "discards_failed" not in [one.code for one in problems_of(facts(400, GATE, sweep=kept))]
 
