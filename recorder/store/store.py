@@ -47,7 +47,6 @@ from recorder.store.making import InitReport, make
 from recorder.store.overwriting import Overwrite, Overwriting
 from recorder.store.parts import FinishedPart, PartFile
 from recorder.store.places import Place
-from recorder.store.pressure import ERASABLE
 from recorder.store.proofs import Proof, Proofs
 from recorder.store.receipts import Receipts
 from recorder.store.records import (
@@ -408,20 +407,10 @@ class Store:
         """Make everything written so far durable, on every volume that is there; how many seconds that took.
 
         Raises:
-            StorageError: of the first that did not do it; the others have.
+            StorageError: of one that did not do it; the others have. VolumeSilent: it has not done it yet.
         """
         started = time.monotonic()
-        problem: StorageError | None = None
-        for one in self.volumes():
-            if one.state not in ERASABLE:
-                continue
-            try:
-                files.sync_volume(Path(one.path))
-            except StorageError as err:
-                self.disks.failed(one.name, err)
-                problem = problem or err
-        if problem is not None:
-            raise problem
+        self.disks.sync()
         return time.monotonic() - started
 
     # -- the log

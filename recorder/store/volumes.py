@@ -31,12 +31,12 @@ from recorder.errors import (
     VolumeSilent,
     VolumeUnknown,
 )
-from recorder.store import tables
+from recorder.store import files, tables
 from recorder.store.database import Database
 from recorder.store.layout import VOLUME, Layout
 from recorder.store.ledger import Ledger
 from recorder.store.places import Place, identify, identity_of, is_unused, look_at, write_identity
-from recorder.store.pressure import HERE, Look, condition, in_order, reserve_bytes
+from recorder.store.pressure import ERASABLE, HERE, Look, condition, in_order, reserve_bytes
 from recorder.store.records import Condition, MediaState, VolumeState
 
 _V = tables.volumes.c
@@ -46,6 +46,10 @@ SILENT_S = 15.0
 in a call to the kernel that nothing ends. One that has to be set turning answers sooner."""
 
 log = structlog.get_logger("volumes")
+
+
+SYNC_S = 5.0
+"""So long one disk is waited for before the others are made durable again."""
 
 
 class Volumes:
@@ -75,6 +79,7 @@ class Volumes:
         """What each did not do last."""
         self._asked: dict[str, dict[object, int]] = {}
         """Since when who asks a disk waits for its answer."""
+        self._syncing: set[str] = set()
         self._lock = threading.Lock()
         for one in self._wanted.values():
             if one.path is not None:
@@ -146,6 +151,49 @@ class Volumes:
             one.start()
         for one in threads:
             one.join(SILENT_S)
+
+    def sync(self) -> None:
+        """Make durable what was written to each that is there: side by side, for one that hangs keeps its thread.
+
+        Raises:
+            StorageError: of one that did not do it; the others have. VolumeSilent: it has not done it yet.
+        """
+        there = [one for one in self.states() if one.state in ERASABLE]
+        faults: dict[str, BaseException] = {}
+        if len(there) == 1:
+            self._sync(there[0], faults)
+        else:
+            self._sync_all(there, faults)
+        for error in faults.values():
+            raise error
+
+    def _sync_all(self, there: Sequence[VolumeState], faults: dict[str, BaseException]) -> None:
+        threads = {
+            one.name: Thread(target=self._sync, args=(one, faults), name=f"sync {one.name}", daemon=True)
+            for one in there
+        }
+        with self._lock:
+            hanging = self._syncing & set(threads)
+            self._syncing |= set(threads)
+        for name, thread in threads.items():
+            if name not in hanging:
+                thread.start()
+        for name, thread in threads.items():
+            if name not in hanging:
+                thread.join(SYNC_S)
+            if name in hanging or thread.is_alive():
+                faults.setdefault(name, VolumeSilent(f"{VolumeSilent.sentence()} ({name})"))
+
+    def _sync(self, one: VolumeState, faults: dict[str, BaseException]) -> None:
+        try:
+            files.sync_volume(Path(one.path))
+        except BaseException as err:  # noqa: BLE001 - it belongs to who waits, not to this thread
+            faults[one.name] = err
+            if isinstance(err, StorageError):
+                self.failed(one.name, err)
+        finally:
+            with self._lock:
+                self._syncing.discard(one.name)
 
     def refuse_unknown(self, name: str | None) -> None:
         """Whether a camera may be pinned to it; None: it is pinned to none.

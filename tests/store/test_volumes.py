@@ -556,6 +556,28 @@ def test_one_disk_that_cannot_be_synced_keeps_no_other_from_it(box: Box, monkeyp
     assert box.states()["a"] == "io_error"
 
 
+def test_a_disk_that_hangs_keeps_no_other_from_being_made_durable(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told each time, and has one thread that waits, not one for each second."""
+    answers, synced = threading.Event(), list[Path]()
+
+    def sync(root: Path) -> None:
+        synced.append(root)
+        assert root == box.b.root or answers.wait(30)
+
+    monkeypatch.setattr("recorder.store.files.sync_volume", sync)
+    monkeypatch.setattr("recorder.store.volumes.SYNC_S", 0.05)
+    for _ in range(3):
+        with pytest.raises(VolumeSilent):
+            box.store.sync()
+    assert sorted(synced) == [box.a.root, *[box.b.root] * 3]
+    answers.set()
+    for one in threading.enumerate():
+        if one.name == "sync a":
+            one.join()
+    monkeypatch.setattr("recorder.store.volumes.SYNC_S", 30.0)
+    box.store.sync()
+
+
 def test_one_disk_that_unlinks_nothing_keeps_no_other_from_it(box: Box) -> None:
     """What could be discarded was, and is told; the rest is tried again."""
     box.record()

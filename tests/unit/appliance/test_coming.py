@@ -168,6 +168,9 @@ def test_discards_that_fail_are_a_problem() -> None:
         ]
         assert words in problem.text
         assert "gate.main.7" in problem.text
+    for kind in (VolumeForeign, TokenMissing):
+        other = replace(swept, because=(replace(stuck, code=kind.code),))
+        assert kind.sentence() in problems_of(facts(400, GATE, sweep=other))[0].text
     kept = replace(swept, because=(Because("under_export", 3, 1),))
     assert "discards_failed" not in [one.code for one in problems_of(facts(400, GATE, sweep=kept))]
 
