@@ -393,17 +393,18 @@ def test_an_authority_that_does_not_do_its_work() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "expected", "state"),
+    ("days", "expected", "state", "when"),
     [
-        (31, [], "ok"),
-        (30, ["hold_review_due"], "ok"),
-        (1, ["hold_review_due"], "ok"),
-        (0, ["hold_review_over"], "degraded"),
-        (-400, ["hold_review_over"], "degraded"),
+        (31, [], "ok", ("", "")),
+        (30, ["hold_review_due"], "ok", ("within 30 days", "在 30 天内")),
+        (1, ["hold_review_due"], "ok", ("within a day", "在 1 天内")),
+        (0, ["hold_review_over"], "degraded", ("is over since today", "已到")),
+        (-1, ["hold_review_over"], "degraded", ("was a day ago", "已过 1 天")),
+        (-400, ["hold_review_over"], "degraded", ("was 400 days ago", "已过 400 天")),
     ],
 )
-def test_a_hold_is_to_be_reviewed(days: int, expected: list[str], state: str) -> None:
-    """Told from thirty days before, and heavier once the date is over; in both languages it says that it stays."""
+def test_a_hold_is_to_be_reviewed(days: int, expected: list[str], state: str, when: tuple[str, str]) -> None:
+    """Told from thirty days before, and heavier once the date is over; both languages say when, and that it stays."""
     now_us = 1000 * DAY_US
     facts = replace(WELL, now_us=now_us, holds=HoldsFacts([HoldFacts(7, "2026-114", now_us + days * DAY_US)]))
     problems = problems_of(facts)
@@ -412,6 +413,7 @@ def test_a_hold_is_to_be_reviewed(days: int, expected: list[str], state: str) ->
     for one in (*problems, *problems_of(facts, "zh-CN")):
         assert "2026-114" in one.text
         assert "stays in force" in one.text or "继续有效" in one.text
+        assert any(word in one.text for word in when)
 
 
 def test_held_media_is_damaged() -> None:
