@@ -409,6 +409,16 @@ _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
         "Held footage could not be linked or checked: {why} It stays protected from discards; tried again in a minute.",
         "保全录像无法建立链接或核验：{why}保全仍然有效，录像不会被删除；一分钟后重试。",
     ),
+    "volumes": (
+        Weight.DEGRADED,
+        "Volumes could not be looked after: {why} What lies on them is kept; it is tried again every two seconds.",
+        "存储卷无法维护：{why}其中的录像不受影响；每两秒重试一次。",
+    ),
+    "watchdog": (
+        Weight.FAILING,
+        "The service manager is not told that the box lives: {why} If that goes on, it starts the box anew.",
+        "未向系统服务管理器报告存活：{why}若持续如此，本机将被重新启动。",
+    ),
     "cameras": (
         Weight.FAILING,
         "The list of cameras could not be read, so changes to it have no effect: {why}",

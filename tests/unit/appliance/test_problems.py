@@ -245,6 +245,26 @@ def test_duty_fails() -> None:
     assert state_of(problems) == "degraded"
 
 
+@pytest.mark.parametrize(
+    ("duty", "words"),
+    [
+        ("scrub", ("could not be checked", "无法巡检")),
+        ("holds", ("stays protected", "保全仍然有效")),
+        ("volumes", ("What lies on them is kept", "其中的录像不受影响")),
+        ("watchdog", ("starts the box anew", "将被重新启动")),
+    ],
+)
+def test_a_duty_of_keeping_fails(duty: str, words: tuple[str, str]) -> None:
+    """What becomes of the footage meanwhile, in both languages, and why."""
+    facts = replace(WELL, outcomes=[Outcome(duty, failed_us=5, code="duty_hangs", text="It hangs.")])
+    english, chinese = problems_of(facts), problems_of(facts, "zh-CN")
+
+    assert [one.code for one in (*english, *chinese)] == [f"{duty}_failed"] * 2
+    assert words[0] in english[0].text
+    assert "It hangs." in english[0].text
+    assert words[1] in chinese[0].text
+
+
 def test_disk_is_slow() -> None:
     """A sync that takes seconds breaks the promise on power cuts, and is told."""
     assert codes(replace(WELL, outcomes=[Outcome("sync", 1, 2.5)])) == ["sync_slow"]
