@@ -82,8 +82,6 @@ class Load:
     is_new: bool = False
     before_bytes_a_day: float | None = None
     """Where its rate has risen: what it was."""
-    volumes: Sequence[str] = ()
-    """The only volumes that it is written to; none: any."""
 
     def kept(self, day: int, floor: int | None = None) -> float:
         """Bytes of it at the end of a day, kept to its target; `floor`: to its floor, or that many days if fewer."""
@@ -240,57 +238,42 @@ def admission(rooms: Sequence[Room], loads: Sequence[Load], candidate: Load, now
 def forecast(rooms: Sequence[Room], loads: Sequence[Load], now_us: int) -> Forecast:
     """At the present rates, for a list of volumes.
 
-    Cameras that may be written anywhere share all volumes, those that are pinned have their own: a volume is full when
-    all volumes together are, or when the cameras that may be written nowhere else fill it.
+    All volumes are one room: a camera whose own volume is full is written to another (ADR 28), so a volume is full when
+    all of them together are.
     """
     usable = [one for one in rooms if one.usable]
-    shared = _Pool(usable, loads)
-    alone = {room.name: _Pool([room], pinned) for room in usable if (pinned := _pinned(room, loads))}
+    pool = _Pool(usable, loads)
     strictest = max((one.floor_days for one in loads), default=0)
     return Forecast(
         now_us,
-        tuple(_of_volume(one, _pools(shared, alone.get(one.name), one.usable), strictest) for one in rooms),
-        tuple(_of_camera(one, _pools(shared, alone.get(_only(one) or ""), bool(usable))) for one in loads),
+        tuple(_of_volume(one, pool if one.usable else None, strictest) for one in rooms),
+        tuple(_of_camera(one, pool if usable and one.bytes_a_day > 0 else None) for one in loads),
     )
 
 
-def _pinned(room: Room, loads: Sequence[Load]) -> list[Load]:
-    """Those that may be written nowhere else."""
-    return [one for one in loads if _only(one) == room.name]
-
-
-def _only(load: Load) -> str | None:
-    return load.volumes[0] if len(load.volumes) == 1 else None
-
-
-def _pools(shared: _Pool, alone: _Pool | None, usable: bool) -> list[_Pool]:
-    """Whose room counts."""
-    return [one for one in (shared, alone) if one is not None] if usable else []
-
-
-def _of_volume(room: Room, pools: Sequence[_Pool], strictest: int) -> VolumeForecast:
-    fails = _soonest(one.days_to_floor(strictest) for one in pools)
-    first = (one.first() for one in pools if fails is not None and one.days_to_floor(strictest) == fails)
+def _of_volume(room: Room, pool: _Pool | None, strictest: int) -> VolumeForecast:
+    """None: nothing can be written to it."""
+    fails = None if pool is None else pool.days_to_floor(strictest)
     return VolumeForecast(
         name=room.name,
-        bytes_a_day=sum(one.bytes_a_day for pool in pools[:1] for one in pool.loads),
-        days_to_full=_soonest(one.days_to_full() for one in pools),
+        bytes_a_day=0 if pool is None else sum(one.bytes_a_day for one in pool.loads),
+        days_to_full=None if pool is None else pool.days_to_full(),
         days_to_floor=fails,
-        first=next(first, None),
+        first=None if pool is None or fails is None else pool.first(),
     )
 
 
-def _of_camera(load: Load, pools: Sequence[_Pool]) -> CameraForecast:
-    counted = pools if load.bytes_a_day > 0 else ()
+def _of_camera(load: Load, pool: _Pool | None) -> CameraForecast:
+    """None: nothing is recorded of it, or nothing can be written."""
     return CameraForecast(
         camera=load.camera,
         bytes_a_day=load.bytes_a_day,
         is_assumed=load.is_assumed,
         held_bytes=load.held_bytes,
         days_required=load.floor_days,
-        days_fit=_soonest(one.days_fit(load) for one in counted),
-        days_to_full=_soonest(one.days_to_full() for one in counted),
-        days_to_floor=_soonest(one.days_to_floor(load.floor_days) for one in counted),
+        days_fit=None if pool is None else pool.days_fit(load),
+        days_to_full=None if pool is None else pool.days_to_full(),
+        days_to_floor=None if pool is None else pool.days_to_floor(load.floor_days),
         before_bytes_a_day=load.before_bytes_a_day,
         is_new=load.is_new,
     )

@@ -254,6 +254,19 @@ def _below(base: type[CustosError]) -> Iterator[type[CustosError]]:
         yield from _below(child)
 
 
+def _within(days: int, chinese: bool) -> str:
+    if chinese:
+        return f"在 {days} 天内"
+    return "within a day" if days == 1 else f"within {days} days"
+
+
+def _since(days: int, chinese: bool) -> str:
+    """How long ago a date was that is over, or is today."""
+    if chinese:
+        return f"已过 {days} 天" if days else "已到"
+    return ("is over since today", "was a day ago")[days] if days < 2 else f"was {days} days ago"
+
+
 def _of_holds(facts: Facts, chinese: bool) -> Iterator[Problem]:
     for hold in facts.holds.in_force:
         if hold.damaged:
@@ -261,10 +274,10 @@ def _of_holds(facts: Facts, chinese: bool) -> Iterator[Problem]:
             yield Problem("hold_media_damaged", text, Weight.DEGRADED)
         found = reminder(hold.review_us, facts.now_us)
         if found is not None and found.days > 0:
-            text = _REVIEW_DUE[chinese].format(hold=hold.id, case=hold.case, days=found.days)
+            text = _REVIEW_DUE[chinese].format(hold=hold.id, case=hold.case, when=_within(found.days, chinese))
             yield Problem("hold_review_due", text, Weight.NOTICE)
         elif found is not None:
-            text = _REVIEW_OVER[chinese].format(hold=hold.id, case=hold.case, days=-found.days)
+            text = _REVIEW_OVER[chinese].format(hold=hold.id, case=hold.case, when=_since(-found.days, chinese))
             yield Problem("hold_review_over", text, Weight.DEGRADED)
     if facts.holds.codes != "ok":
         yield Problem(f"release_codes_{facts.holds.codes}", _CODES[facts.holds.codes][chinese], Weight.NOTICE)
@@ -409,6 +422,16 @@ _DUTY: Final[Mapping[str, tuple[Weight, str, str]]] = {
         "Held footage could not be linked or checked: {why} It stays protected from discards; tried again in a minute.",
         "保全录像无法建立链接或核验：{why}保全仍然有效，录像不会被删除；一分钟后重试。",
     ),
+    "volumes": (
+        Weight.DEGRADED,
+        "Volumes could not be looked after: {why} What lies on them is kept; it is tried again every two seconds.",
+        "存储卷无法维护：{why}其中的录像不受影响；每两秒重试一次。",
+    ),
+    "watchdog": (
+        Weight.FAILING,
+        "The service manager is not told that the box lives: {why} If that goes on, it starts the box anew.",
+        "未向系统服务管理器报告存活：{why}若持续如此，本机将被重新启动。",
+    ),
     "cameras": (
         Weight.FAILING,
         "The list of cameras could not be read, so changes to it have no effect: {why}",
@@ -520,15 +543,15 @@ _HELD_DAMAGED: Final = (
     "请查找其他副本、检查磁盘，并告知保全申请方。未删除任何内容。",
 )
 _REVIEW_DUE: Final = (
-    "Hold {hold} (case {case}) is to be reviewed within {days} days: decide whether it is still needed, then set "
+    "Hold {hold} (case {case}) is to be reviewed {when}: decide whether it is still needed, then set "
     "another date (`custos hold review`) or have it released by two persons. It stays in force either way.",
-    "保全 {hold}（案件 {case}）将在 {days} 天内到复核日期：请确定是否仍需保全，然后另定日期（`custos hold review`）"
+    "保全 {hold}（案件 {case}）将{when}到复核日期：请确定是否仍需保全，然后另定日期（`custos hold review`）"
     "或由两人解除。在此之前保全继续有效。",
 )
 _REVIEW_OVER: Final = (
-    "The review date of hold {hold} (case {case}) was {days} days ago: decide whether it is still needed, then set "
+    "The review date of hold {hold} (case {case}) {when}: decide whether it is still needed, then set "
     "another date (`custos hold review`) or have it released by two persons. It stays in force.",
-    "保全 {hold}（案件 {case}）的复核日期已过 {days} 天：请确定是否仍需保全，然后另定日期（`custos hold review`）"
+    "保全 {hold}（案件 {case}）的复核日期{when}：请确定是否仍需保全，然后另定日期（`custos hold review`）"
     "或由两人解除。保全继续有效。",
 )
 _CODES: Final[Mapping[str, tuple[str, str]]] = {

@@ -20,7 +20,7 @@ from config.keeping import Terms
 from config.times import DAY_US, HOUR_US, MINUTE_US
 from recorder.store.keeping import floor_of, target_of
 from recorder.store.pressure import WRITABLE, rooms
-from recorder.store.records import Camera, Condition, Hold, Reach, Recorded, Sample, Signing
+from recorder.store.records import Camera, Condition, Reach, Recorded, Sample, Signing
 from recorder.store.store import Store
 from retention.forecast import (
     ASSUMED_BITRATE_BPS,
@@ -33,6 +33,7 @@ from retention.forecast import (
     rate_of,
     risen,
 )
+from retention.holding import held_spans
 
 RATE_LEAST_US: Final = HOUR_US // 60
 """A forecast from less than a minute of footage would swing wildly."""
@@ -179,7 +180,7 @@ class Survey:
             CatalogueError: it does not answer.
         """
         with self._looking:  # the duty's, and whoever has just added a camera
-            keeping, held = self._store.cameras.all_keeping(), _held_of(self._store.holds.active())
+            keeping, held = self._store.cameras.all_keeping(), held_spans(self._store.holds.active())
             kept, loads = {}, []
             budget, self._steps = max(1, DAYS_A_LOOK // max(1, len(cameras))), HELD_STEPS
             for camera in cameras:
@@ -283,19 +284,6 @@ class Survey:
             until_us, size = next_us, size + self._store.present_bytes(key[0], until_us, next_us)
         self._held[key] = (until_us, size)
         return until_us, size
-
-
-def _held_of(holds: Sequence[Hold]) -> dict[str, list[tuple[int, int]]]:
-    """By camera the intervals under a hold, in order, none touching another."""
-    found: dict[str, list[tuple[int, int]]] = {}
-    for hold in sorted(holds, key=lambda one: one.t0_us):
-        for camera in hold.cameras:
-            intervals = found.setdefault(camera, [])
-            if intervals and hold.t0_us <= intervals[-1][1]:
-                intervals[-1] = (intervals[-1][0], max(intervals[-1][1], hold.t1_us))
-            else:
-                intervals.append((hold.t0_us, hold.t1_us))
-    return found
 
 
 def _covered(held: Sequence[tuple[int, int]], start_us: int, end_us: int) -> float:

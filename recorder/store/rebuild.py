@@ -55,6 +55,9 @@ ENTRIES_AT_ONCE = 4096
 NAMED_LIMIT = 20
 """Side records that are lost are named up to so many; past it they are counted."""
 
+NAMES_LIMIT = 1000
+"""Attempts of one second that are told apart; nobody makes more, and behind them the name is taken and refused."""
+
 Progress = Callable[[int, int], None]
 """Called with bytes of entries done and in all."""
 
@@ -371,7 +374,7 @@ def _put_aside(layout: Layout, clock: Clock) -> Path | None:
         return None
     wanted = layout.kept / f"catalogue-{format_name(clock.read().utc_us)}"
     folder = wanted
-    for count in range(1, 1000):
+    for count in range(1, NAMES_LIMIT):
         if not folder.exists():
             break
         folder = wanted.with_name(f"{wanted.name}.{count}")

@@ -263,6 +263,26 @@ def test_duty_fails() -> None:
     assert state_of(problems) == "degraded"
 
 
+@pytest.mark.parametrize(
+    ("duty", "words"),
+    [
+        ("scrub", ("could not be checked", "无法巡检")),
+        ("holds", ("stays protected", "保全仍然有效")),
+        ("volumes", ("What lies on them is kept", "其中的录像不受影响")),
+        ("watchdog", ("starts the box anew", "将被重新启动")),
+    ],
+)
+def test_a_duty_of_keeping_fails(duty: str, words: tuple[str, str]) -> None:
+    """What becomes of the footage meanwhile, in both languages, and why."""
+    facts = replace(WELL, outcomes=[Outcome(duty, failed_us=5, code="duty_hangs", text="It hangs.")])
+    english, chinese = problems_of(facts), problems_of(facts, "zh-CN")
+
+    assert [one.code for one in (*english, *chinese)] == [f"{duty}_failed"] * 2
+    assert words[0] in english[0].text
+    assert "It hangs." in english[0].text
+    assert words[1] in chinese[0].text
+
+
 def test_disk_is_slow() -> None:
     """A sync that takes seconds breaks the promise on power cuts, and is told."""
     assert codes(replace(WELL, outcomes=[Outcome("sync", 1, 2.5)])) == ["sync_slow"]
@@ -411,17 +431,18 @@ def test_an_authority_that_does_not_do_its_work() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "expected", "state"),
+    ("days", "expected", "state", "when"),
     [
-        (31, [], "ok"),
-        (30, ["hold_review_due"], "ok"),
-        (1, ["hold_review_due"], "ok"),
-        (0, ["hold_review_over"], "degraded"),
-        (-400, ["hold_review_over"], "degraded"),
+        (31, [], "ok", ("", "")),
+        (30, ["hold_review_due"], "ok", ("within 30 days", "在 30 天内")),
+        (1, ["hold_review_due"], "ok", ("within a day", "在 1 天内")),
+        (0, ["hold_review_over"], "degraded", ("is over since today", "已到")),
+        (-1, ["hold_review_over"], "degraded", ("was a day ago", "已过 1 天")),
+        (-400, ["hold_review_over"], "degraded", ("was 400 days ago", "已过 400 天")),
     ],
 )
-def test_a_hold_is_to_be_reviewed(days: int, expected: list[str], state: str) -> None:
-    """Told from thirty days before, and heavier once the date is over; in both languages it says that it stays."""
+def test_a_hold_is_to_be_reviewed(days: int, expected: list[str], state: str, when: tuple[str, str]) -> None:
+    """Told from thirty days before, and heavier once the date is over; both languages say when, and that it stays."""
     now_us = 1000 * DAY_US
     facts = replace(WELL, now_us=now_us, holds=HoldsFacts([HoldFacts(7, "2026-114", now_us + days * DAY_US)]))
     problems = problems_of(facts)
@@ -430,6 +451,7 @@ def test_a_hold_is_to_be_reviewed(days: int, expected: list[str], state: str) ->
     for one in (*problems, *problems_of(facts, "zh-CN")):
         assert "2026-114" in one.text
         assert "stays in force" in one.text or "继续有效" in one.text
+        assert any(word in one.text for word in when)
 
 
 def test_held_media_is_damaged() -> None:

@@ -177,16 +177,14 @@ def test_a_hold_on_what_is_still_to_come_takes_room() -> None:
     assert forecast([room], [replace(GATE, held_ahead_days=10)], 0).days_to_full == pytest.approx(34)
 
 
-def test_cameras_pinned_to_a_small_disk_fill_it_though_another_has_room() -> None:
-    """Each volume has its own day; those that may be written anywhere go where there is room."""
-    small = Room("small", 100 * GB, 200 * GB, 0)
-    pinned = replace(GATE, camera="lobby", volumes=("small",))
-    found = forecast([DISK, small], [GATE, pinned], 0)
-    main, other = found.volumes
+def test_a_small_disk_is_full_when_all_are() -> None:
+    """Whoever is pinned to it is written to another then (ADR 28): all that can be written to is one room."""
+    rooms = [Room("large", 900 * GB, 900 * GB, 0), Room("small", 100 * GB, 100 * GB, 0), replace(DISK, usable=False)]
+    large, small, away = forecast(rooms, [replace(GATE, floor_days=120, target_days=121)], 0).volumes
 
-    assert (main.days_to_full, main.days_to_floor) == (None, None)
-    assert (other.days_to_full, other.first) == (pytest.approx(10), "lobby")
-    assert [one.days_to_full for one in found.cameras] == [None, pytest.approx(10)]
+    assert large.days_to_full == small.days_to_full == pytest.approx(100)
+    assert (large.first, small.first) == ("gate", "gate")
+    assert (away.days_to_full, away.bytes_a_day, away.first) == (None, 0, None)
 
 
 def test_no_disk_and_no_camera_have_no_day() -> None:
