@@ -58,6 +58,7 @@ def sweep(store: Store, clock: Clock, retries: Retries | None = None) -> Reconci
         policy = Policy(tuple(store.cameras.rules(camera.id)), store.zone)
         for entries, target_days in epochs(policy.rules, store.log_size):
             one.go_through(camera.stream_id, entries, now.wall_us - target_days * DAY_US, policy)
+    one.discard_gathered()
     one.overwrite()
     return one.tally.report(now.wall_us, is_complete=not one.is_over)
 
@@ -76,6 +77,9 @@ class _Pass:
         """The volumes from which nothing can be discarded now."""
         self._failures: Counter[str] = Counter()
         """By volume, of files that it did not remove."""
+        self._gathered: list[Segment] = []
+        self._rule = ""
+        """By which they go."""
 
     def finish_earlier(self) -> None:
         """What was announced before, and is still there."""
@@ -95,7 +99,7 @@ class _Pass:
             after = (found[-1].t1_us, found[-1].n)
             verdicts = plan(found, policy, self._now)
             self.tally.spared((one.segment, one.reason.value) for one in verdicts if one.reason in SPARED)
-            self._discard([one for one in verdicts if one.goes], policy.name)
+            self._gather([one for one in verdicts if one.goes], policy.name)
 
     def overwrite(self) -> None:
         """Where no disk has room, and the owner wished it: from the disk with the oldest footage first, until one
@@ -109,11 +113,27 @@ class _Pass:
                 return
             self._take(leave, to_free_bytes(volume))
 
-    def _discard(self, going: list[Verdict], rule: str) -> None:
+    def _gather(self, going: list[Verdict], rule: str) -> None:
+        """What goes of several cameras goes together: each discard is signed, and of hundreds of cameras each may have
+        a few segments that are due. One that lies where nothing can be asked is told by `discard_gathered`, too."""
+        if rule != self._rule:
+            self.discard_gathered()
+            self._rule = rule
+        self._gathered += (one.segment for one in going)
+        while len(self._gathered) >= SWEEP_BATCH:
+            self._discard(self._gathered[:SWEEP_BATCH], rule)
+            del self._gathered[:SWEEP_BATCH]
+
+    def discard_gathered(self) -> None:
+        """The rest of what was gathered."""
+        self._discard(self._gathered, self._rule)
+        self._gathered = []
+
+    def _discard(self, going: list[Segment], rule: str) -> None:
         """The guard would say of each that its volume is away; of one that removes nothing the pass says nothing."""
-        away = [one.segment for one in going if one.segment.volume in self._away]
+        away = [one for one in going if one.volume in self._away]
         self.tally.refused((one, VolumeAway.code) for one in away)
-        asked = [one.segment for one in going if self._is_asked(one.segment.volume)]
+        asked = [one for one in going if self._is_asked(one.volume)]
         if asked:
             report = self._discarded(asked, rule)
             self.tally.went(len(report.discarded), report.bytes)
