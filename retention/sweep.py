@@ -9,7 +9,7 @@ go: no derived file lies on a disk, and packages are copies that somebody asked 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from config.clock import Clock
@@ -19,10 +19,10 @@ from recorder.store.daycount import UNDATED_US
 from recorder.store.keeping import Rule, epochs
 from recorder.store.overwriting import Overwrite
 from recorder.store.pressure import ERASABLE, overwritable, to_free_bytes
-from recorder.store.records import Segment, Stuck
+from recorder.store.records import Segment, Stuck, camera_of
 from recorder.store.segments import UNLINK_FAILURES_LIMIT, DiscardReport
 from recorder.store.store import Store
-from retention.policy import Now, Policy, Reason, Verdict, plan
+from retention.policy import Now, Policy, Reason, plan
 from retention.reconcile import STUCK_LIMIT, Reconciliation, Retries, Tally
 
 SWEEP_BATCH = 500
@@ -63,6 +63,7 @@ def sweep(store: Store, clock: Clock, retries: Retries | None = None) -> Reconci
             one.go_through(partial(store.candidates, camera.stream_id, now.wall_us - target_us, entries), policy)
             long_ago_us = now.elapsed_us - target_us - UNDATED_US
             one.go_through(partial(store.undated, camera.stream_id, now.wall_us, long_ago_us, entries), policy)
+    one.discard_gathered()
     one.overwrite()
     return one.tally.report(now.wall_us, is_complete=not one.is_over)
 
@@ -81,6 +82,13 @@ class _Pass:
         """The volumes from which nothing can be discarded now."""
         self._failures: Counter[str] = Counter()
         """By volume, of files that it did not remove."""
+        self._gathered: list[Segment] = []
+        self._rule = ""
+        """By which they go."""
+        self._planned: dict[str, tuple[Rule, ...]] = {}
+        """By camera, what the plan went by."""
+        self._changed: set[str] = set()
+        """Streams that are kept by other rules by now."""
 
     def finish_earlier(self) -> None:
         """What was announced before, and is still there."""
@@ -98,7 +106,8 @@ class _Pass:
             after = (found[-1].t1_us, found[-1].n)
             verdicts = plan(found, policy, self._now)
             self.tally.spared((one.segment, one.reason.value) for one in verdicts if one.reason in SPARED)
-            if not self._discard([one for one in verdicts if one.goes], policy):
+            self._gather([one.segment for one in verdicts if one.goes], policy)
+            if found[-1].stream_id in self._changed:
                 return
 
     def overwrite(self) -> None:
@@ -113,20 +122,40 @@ class _Pass:
                 return
             self._take(leave, to_free_bytes(volume))
 
-    def _discard(self, going: list[Verdict], policy: Policy) -> bool:
+    def _gather(self, going: Sequence[Segment], policy: Policy) -> None:
+        """What goes of several cameras goes together: each discard is signed, and of hundreds of cameras each may have
+        a few segments that are due. One that lies where nothing can be asked is told by `discard_gathered`, too."""
+        if not going:
+            return
+        rule = policy.name_for(going[0])
+        if rule != self._rule:
+            self.discard_gathered()
+            self._rule = rule
+        self._planned[camera_of(going[0].stream_id)] = policy.rules
+        self._gathered += going
+        while len(self._gathered) >= SWEEP_BATCH:
+            self._discard(self._gathered[:SWEEP_BATCH], rule)
+            del self._gathered[:SWEEP_BATCH]
+
+    def discard_gathered(self) -> None:
+        """The rest of what was gathered."""
+        self._discard(self._gathered, self._rule)
+        self._gathered = []
+
+    def _discard(self, going: Sequence[Segment], rule: str) -> None:
         """The guard would say of each that its volume is away; of one that removes nothing the pass says nothing.
 
-        Whether the camera is still kept as was planned by: if it is not, the guard lets nothing go."""
-        away = [one.segment for one in going if one.segment.volume in self._away]
+        Of a camera that is kept by other rules by now, the guard lets nothing go: no more of it is asked for."""
+        away = [one for one in going if one.volume in self._away]
         self.tally.refused((one, VolumeAway.code) for one in away)
-        asked = [one.segment for one in going if self._is_asked(one.segment.volume)]
+        asked = [one for one in going if self._is_asked(one.volume)]
         if asked:
-            report = self._discarded(asked, policy.name_for(asked[0]), planned_by=policy.rules)
+            report = self._discarded(asked, rule, planned_by=self._planned)
             self.tally.went(len(report.discarded), report.bytes)
             segments = {one.id: one for one in asked}
             self.tally.refused((segments[segment_id], error.code) for segment_id, error in report.refused)
-            return not any(isinstance(error, RulesChanged) for _, error in report.refused)
-        return True
+            changed = (one for one, error in report.refused if isinstance(error, RulesChanged))
+            self._changed |= {segments[segment_id].stream_id for segment_id in changed}
 
     def _take(self, leave: Overwrite, wanted_bytes: int) -> None:
         """Take the oldest of a full disk, of all cameras, until so much is free; what is held is passed over."""
@@ -159,7 +188,7 @@ class _Pass:
         segments: Iterable[Segment],
         rule: str,
         leave: Overwrite | None = None,
-        planned_by: Sequence[Rule] | None = None,
+        planned_by: Mapping[str, Sequence[Rule]] | None = None,
     ) -> DiscardReport:
         report = self._store.discard([one.id for one in segments], rule, leave, planned_by)
         self._note(report.discarded, report.stuck)

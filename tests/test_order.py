@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "recorder/store/migrations/versions/s0011_sm.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0010_views.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0013_keys.py": "test_store compares it with the tables",
+    "recorder/store/migrations/versions/s0018_spans.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0017_scrub.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0014_rules.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0015_holds.py": "test_store compares it with the tables",

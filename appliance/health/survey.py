@@ -20,7 +20,7 @@ from config.keeping import Terms
 from config.times import DAY_US, HOUR_US, MINUTE_US
 from recorder.store.keeping import floor_of, target_of
 from recorder.store.pressure import WRITABLE, rooms
-from recorder.store.records import Camera, Condition, Reach, Recorded, Sample, Signing
+from recorder.store.records import Camera, Condition, GapSum, Reach, Recorded, Sample, Signing
 from recorder.store.store import Store
 from retention.forecast import (
     ASSUMED_BITRATE_BPS,
@@ -168,6 +168,8 @@ class Survey:
         self._meters: dict[str, Meter] = {}
         self._held: dict[tuple[str, int], tuple[int, int]] = {}
         """By stream and where an interval under a hold begins: until when it was counted, and its bytes."""
+        self._gaps: dict[str, GapSum] = {}
+        """By stream: a camera that comes and goes leaves a gap each time, and in years hundreds of thousands."""
         self._steps = 0
         self._kept: dict[str, Kept] = {}
         self._loads: tuple[Load, ...] = ()
@@ -216,7 +218,8 @@ class Survey:
 
     def _of(self, camera: Camera, terms: Terms, held: Sequence[tuple[int, int]], now_us: int, budget: int) -> Kept:
         stream, store = camera.stream_id, self._store
-        gaps = {cause.value: seconds for cause, seconds in store.gap_seconds(stream).items()}
+        summed = self._gaps[stream] = store.gap_seconds(stream, self._gaps.get(stream))
+        gaps = {cause.value: seconds for cause, seconds in summed.seconds.items()}
         # Nothing older is meant to be there: what is, is under a hold, of an older rule, or about to go.
         reach = store.reach(stream, now_us - (terms.target_days + 1) * DAY_US, held)
         kept = Kept(reach, None, gaps, store.signing(stream), held_bytes=self._held_bytes(stream, held, now_us))

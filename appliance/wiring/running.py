@@ -27,7 +27,7 @@ def write_running(data_dir: Path, url: str, pid: int) -> None:
 
 def remove_running(data_dir: Path) -> None:
     """The box answers no more."""
-    files.unlink(data_dir / NAME)
+    files.remove(data_dir / NAME)
 
 
 def running_url(data_dir: Path) -> str | None:

@@ -268,7 +268,7 @@ class Cameras:
             StorageError: it is still there. The next start forgets it.
         """
         if self._password_path(camera_id).exists():
-            files.unlink(self._password_path(camera_id))
+            files.remove(self._password_path(camera_id))
 
     def password(self, camera_id: str) -> SecretStr | None:
         """The camera's password, the first line of its file; None when it has none.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select, tuple_
 
 from config.times import HOUR_US
 from recorder.causes import Cause
@@ -20,6 +21,7 @@ from recorder.store.records import (
     CameraSignature,
     CodecName,
     Gap,
+    GapSum,
     Hold,
     Item,
     MediaState,
@@ -35,7 +37,8 @@ from recorder.store.records import (
     segment_id_of,
 )
 from recorder.store.segments import parse_segment_id
-from recorder.store.tiling import Stretch, tile
+from recorder.store.spans import spans
+from recorder.store.tiling import Stretch, lay_over
 
 MAX_SEGMENT_US = HOUR_US
 """No segment is longer (settings allow 600 s, the cap is twice that): a range on the start finds all that overlap."""
@@ -43,10 +46,37 @@ MAX_SEGMENT_US = HOUR_US
 WITHOUT_LIMIT = 200
 """Intervals that a question leaves out: SQLite takes no expression that is a thousand deep."""
 
+EVER_US = -(2**62)
+"""Before all instants."""
+
 _I = tables.items.c
 
 _ALIKE = ("stream_id", "n", "t0_us", "t1_us", "prev", "leaf_index", "leaf_hash", "elapsed_us")
 """Columns and fields of all items, by one name."""
+
+
+_FACTS = tuple(one.name for one in fields(Segment) if one.name != "held")
+"""Of a segment, as its row has them."""
+
+_CODECS = {one.value: one for one in CodecName}
+_STATES = {one.value: one for one in MediaState}
+
+_LAST_N = 2**62
+"""Behind all numbers."""
+
+# Made once, and with one bound from below: the planner could take no more, and might take the wrong one.
+_PAGE = (
+    select(*(_I[name] for name in _FACTS))
+    .where(
+        _I.stream_id == bindparam("stream"),
+        tuple_(_I.t0_us, _I.n) > tuple_(bindparam("behind_us"), bindparam("behind_n")),
+        _I.t0_us < bindparam("end"),
+        _I.t1_us > bindparam("start"),
+        _I.kind == "segment",
+    )
+    .order_by(_I.t0_us, _I.n)
+    .limit(bindparam("most"))
+)
 
 
 class Catalogue:
@@ -72,13 +102,13 @@ class Catalogue:
     def page(self, stream_id: str, start_us: int, end_us: int, limit: int, after_n: int | None = None) -> Page:
         """Segments that overlap the interval, by start; `after_n` goes on behind that item: by key, never by offset."""
         with self._database.read() as connection:
-            query = _overlapping(stream_id, start_us, end_us).where(_I.kind == "segment")
+            behind = (start_us - MAX_SEGMENT_US, _LAST_N)
             if after_n is not None:
-                query = query.where(_behind(connection, stream_id, after_n))
-            rows = connection.execute(query.order_by(_I.t0_us, _I.n).limit(limit + 1)).mappings().all()
-            holds = active(connection)
-            found = tuple(_segment(row, holds) for row in rows[:limit])
-            return Page(found, found[-1].n if len(rows) > limit else None)
+                behind = max(behind, _place_of(connection, stream_id, after_n))
+            asked = {"stream": stream_id, "start": start_us, "end": end_us, "most": limit + 1}
+            found = _segments(connection, _PAGE, {**asked, "behind_us": behind[0], "behind_n": behind[1]})
+        page = tuple(found[:limit])
+        return Page(page, page[-1].n if len(found) > limit else None)
 
     def items(self, stream_id: str, start_us: int, end_us: int) -> list[Item]:
         """Segments and gaps that overlap the interval, in item order."""
@@ -94,9 +124,16 @@ class Catalogue:
     def ends_us(self, stream_id: str) -> int:
         """Where the latest item ends, by its own time; where the stream begins, while it has none."""
         begins = select(tables.streams.c.t1_us).where(tables.streams.c.id == stream_id)
+        starts = select(func.max(_I.t0_us)).where(_I.stream_id == stream_id)
         with self._database.read() as connection:
-            latest = connection.execute(select(func.max(_I.t1_us)).where(_I.stream_id == stream_id)).scalar()
-            return int(latest if latest is not None else connection.execute(begins).scalar_one())
+            last_us = connection.execute(starts).scalar()
+            if last_us is None:
+                return int(connection.execute(begins).scalar_one())
+            # What ends last begins last, but for gaps, and for what is shorter than a segment may be.
+            late = select(func.max(_I.t1_us)).where(_I.stream_id == stream_id, _I.t0_us > last_us - MAX_SEGMENT_US)
+            gaps = select(func.max(_I.t1_us)).where(_I.stream_id == stream_id, _I.kind == "gap", _I.t1_us >= last_us)
+            found = (connection.execute(one).scalar() for one in (late, gaps))
+            return max(int(one) for one in found if one is not None)
 
     def numbered(self, stream_id: str, first_n: int, last_n: int) -> list[Item]:
         """Items by their numbers, both included, in order."""
@@ -106,8 +143,13 @@ class Catalogue:
             return [item_of(row, holds) for row in connection.execute(query).mappings()]
 
     def coverage(self, stream_id: str, start_us: int, end_us: int) -> list[Stretch]:
-        """Stretches that tile the interval exactly."""
-        return tile(self.items(stream_id, start_us, end_us), start_us, end_us)
+        """Stretches that tile the interval exactly: what `tile` makes of the items, and none of them is read.
+
+        A month has forty thousand segments, and some thirty runs, gaps and receipts; of those it is made (`spans`).
+        """
+        with self._database.read() as connection:
+            found = spans(connection, stream_id, start_us, end_us)
+        return lay_over(found, start_us, end_us)
 
     def candidates(
         self, stream_id: str, before_us: int, entries: range, limit: int, after: tuple[int, int] | None = None
@@ -149,24 +191,20 @@ class Catalogue:
     ) -> list[Segment]:
         is_here = (_I.stream_id == stream_id) & (_I.state == MediaState.PRESENT.value)
         is_ruled = (_I.leaf_index >= entries.start) & (_I.leaf_index < entries.stop)
-        query = select(tables.items).where(is_here, which, is_ruled)
+        query = _facts().where(is_here, which, is_ruled)
         if after is not None:
             query = query.where(tuple_(_I.t1_us, _I.n) > after)
         with self._database.read() as connection:
-            holds = active(connection)
-            rows = connection.execute(query.order_by(_I.t1_us, _I.n).limit(limit)).mappings()
-            return [_segment(row, holds) for row in rows]
+            return _segments(connection, query.order_by(_I.t1_us, _I.n).limit(limit))
 
     def oldest_on(self, volume: str, limit: int, after: tuple[int, str, int] | None = None) -> list[Segment]:
         """The oldest media still here on a volume, of all streams, by (t1, stream, n); `after`: behind that one."""
         is_here = (_I.volume == volume) & (_I.state == MediaState.PRESENT.value)
-        query = select(tables.items).where(is_here)
+        query = _facts().where(is_here)
         if after is not None:
             query = query.where(tuple_(_I.t1_us, _I.stream_id, _I.n) > after)
         with self._database.read() as connection:
-            holds = active(connection)
-            rows = connection.execute(query.order_by(_I.t1_us, _I.stream_id, _I.n).limit(limit)).mappings()
-            return [_segment(row, holds) for row in rows]
+            return _segments(connection, query.order_by(_I.t1_us, _I.stream_id, _I.n).limit(limit))
 
     def oldest_present_us(self, stream_id: str) -> int | None:
         """Where the oldest media still here of a stream starts."""
@@ -283,17 +321,31 @@ class Catalogue:
         with self._database.read() as connection:
             return [ReceiptSpan(row[0], stream_id, *row[1:]) for row in connection.execute(query).all()]
 
-    def gap_seconds(self, stream_id: str) -> dict[Cause, float]:
-        """Seconds not recorded, by cause, since the camera was registered."""
+    def gap_seconds(self, stream_id: str, behind: GapSum | None = None) -> GapSum:
+        """What was not recorded since the camera was registered, by cause.
+
+        Args:
+            stream_id: of the stream.
+            behind: what this answered before. No item ever changes its span: only those that came since are read.
+        """
+        before = behind or GapSum()
         query = select(_I.cause, func.sum(_I.t1_us - _I.t0_us)).where(
             _I.stream_id == stream_id, _I.kind == "gap", _I.t1_us > _I.t0_us
         )
+        # All of them by the index of gaps, which the planner takes for the range; later ones by the key.
+        query = query.where(_I.t1_us > EVER_US if behind is None else _I.n >= before.next_n).group_by(_I.cause)
+        stands = select(tables.streams.c.next_n).where(tables.streams.c.id == stream_id)
         with self._database.read() as connection:
-            return {Cause(cause): float(us) / 1e6 for cause, us in connection.execute(query.group_by(_I.cause)).all()}
+            next_n = int(connection.execute(stands).scalar() or 0)
+            found = connection.execute(query).all()
+        lengths_us = dict(before.lengths_us)
+        for cause, us in found:
+            lengths_us[Cause(cause)] = lengths_us.get(Cause(cause), 0) + int(us)
+        return GapSum(lengths_us, next_n)
 
 
 def _first_present(
-    connection: Connection, stream_id: str, after_us: int, starts_us: int = -(2**62)
+    connection: Connection, stream_id: str, after_us: int, starts_us: int = EVER_US
 ) -> Mapping[Any, Any] | None:
     """The oldest media still here that ended after an instant, and begins no earlier than the other."""
     query = select(_I.n, _I.t0_us, _I.t1_us, _I.leaf_index).where(
@@ -316,6 +368,26 @@ def _follows_media(connection: Connection, stream_id: str, n: int) -> bool:
     return state in (None, MediaState.PRESENT.value)
 
 
+def _segments(connection: Connection, query: Select[Any], asked: Mapping[str, object] | None = None) -> list[Segment]:
+    """The segments that a query for `_FACTS` finds, as `_segment` makes them of rows one by one.
+
+    A page has five hundred, and is to be there in five milliseconds: only what a segment has is asked for, and its
+    fields are put in place at once, past the `__init__` of a frozen class, which sets them one by one.
+    """
+    holds = active(connection)
+    rows = connection.execute(query, asked).all()
+    found = []
+    for row in rows:
+        facts = dict(zip(_FACTS, row, strict=True))
+        facts["codec"], facts["state"] = _CODECS[facts["codec"]], _STATES[facts["state"]]
+        facts["audio"], facts["camsig"] = _audio(facts["audio"]), _camsig(facts["camsig"])
+        facts["held"] = bool(holds) and _is_held(facts, holds)
+        segment = object.__new__(Segment)
+        segment.__dict__.update(facts)
+        found.append(segment)
+    return found
+
+
 def item_of(row: Mapping[Any, Any], holds: Sequence[Hold] = ()) -> Item:
     """A row as a fact."""
     return _segment(row, holds) if row["kind"] == "segment" else _gap(row)
@@ -330,6 +402,10 @@ def _overlapping(stream_id: str, start_us: int, end_us: int) -> Select[Any]:
     )
 
 
+def _facts() -> Select[Any]:
+    return select(*(_I[name] for name in _FACTS))
+
+
 def _stock(connection: Connection, chosen: Select[Any]) -> Stock:
     rows = chosen.where(_I.kind == "segment").subquery().c
     is_here = rows.state == MediaState.PRESENT.value
@@ -339,11 +415,12 @@ def _stock(connection: Connection, chosen: Select[Any]) -> Stock:
     return Stock(int(segments), int(size), int(gone), first_us)
 
 
-def _behind(connection: Connection, stream_id: str, n: int) -> Any:
+def _place_of(connection: Connection, stream_id: str, n: int) -> tuple[int, int]:
+    """Where a page goes on: by start and number."""
     start_us = connection.execute(select(_I.t0_us).where(_I.stream_id == stream_id, _I.n == n)).scalar()
     if start_us is None:
         raise SegmentUnknown(f"{SegmentUnknown.sentence()} ({segment_id_of(stream_id, n)})")
-    return or_(_I.t0_us > start_us, and_(_I.t0_us == start_us, _I.n > n))
+    return int(start_us), n
 
 
 def _alike(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -352,8 +429,6 @@ def _alike(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _segment(row: Mapping[Any, Any], holds: Sequence[Hold]) -> Segment:
-    camera_id = camera_of(row["stream_id"])
-    held = any(camera_id in hold.cameras and hold.t0_us < row["t1_us"] and hold.t1_us > row["t0_us"] for hold in holds)
     return Segment(
         **_alike(row),
         run=row["run"],
@@ -372,11 +447,20 @@ def _segment(row: Mapping[Any, Any], holds: Sequence[Hold]) -> Segment:
         sha256=row["sha256"],
         recovered=row["recovered"],
         state=MediaState(row["state"]),
-        held=held,
+        held=_is_held(row, holds),
         audio=_audio(row["audio"]),
-        camsig=None if row["camsig"] is None else tuple(map(CameraSignature, row["camsig"].split())),
+        camsig=_camsig(row["camsig"]),
         utc_offset_s=row["utc_offset_s"],
     )
+
+
+def _is_held(row: Mapping[Any, Any], holds: Sequence[Hold]) -> bool:
+    camera_id = camera_of(row["stream_id"])
+    return any(camera_id in hold.cameras and hold.t0_us < row["t1_us"] and hold.t1_us > row["t0_us"] for hold in holds)
+
+
+def _camsig(text: str | None) -> tuple[CameraSignature, ...] | None:
+    return None if text is None else tuple(map(CameraSignature, text.split()))
 
 
 def _audio(text: str | None) -> AudioFacts | None:

@@ -450,7 +450,16 @@ def remove_tree(folder: Path) -> None:
 
 
 def unlink(path: Path) -> None:
-    """Remove a file, durably; one that is gone already is gone. Called by `segments.discard` and recovery alone."""
+    """Remove media; what is gone already is gone. Called by `segments.discard` and recovery alone.
+
+    It is durable once its folder is synced, which who removes many files of a folder does once.
+    """
+    with translated(path):
+        path.unlink(missing_ok=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that is no media, durably; one that is gone already is gone."""
     with translated(path):
         path.unlink(missing_ok=True)
         if path.parent.is_dir():

@@ -161,6 +161,8 @@ class HeldMediaStore:
         A fault keeps no box from recording: the duty makes the name, or says why it cannot.
         """
         with self._database.read() as connection:
+            if connection.execute(select(_H.id).where(_H.released_us.is_(None)).limit(1)).scalar() is None:
+                return
             streams = connection.execute(select(tables.streams.c.id)).scalars().all()
             newest = [row for one in streams if (row := _newest(connection, one)) is not None]
             held = [(hold_id, row) for row in newest for hold_id in holds_of(connection, row)]

@@ -5,7 +5,8 @@ Instants are microseconds since the epoch, UTC; intervals are half-open; hashes 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from config.keeping import Protection, Wish
@@ -793,6 +794,21 @@ class ReceiptSpan:
     segments: int
     t0_us: int
     t1_us: int
+
+
+@dataclass(frozen=True)
+class GapSum:
+    """How much of a stream was not recorded."""
+
+    lengths_us: Mapping[Cause, int] = field(default_factory=dict)
+    """By cause."""
+    next_n: int = 0
+    """The items before this one are in it."""
+
+    @property
+    def seconds(self) -> dict[Cause, float]:
+        """By cause."""
+        return {cause: us / 1e6 for cause, us in self.lengths_us.items()}
 
 
 @dataclass(frozen=True)

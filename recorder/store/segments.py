@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from config.clock import Clock
 from config.keeping import Protection
@@ -81,6 +81,9 @@ from recorder.store.records import (
 from recorder.store.rules import rules_of
 from recorder.store.volumes import Volumes
 
+_Span = tuple[int, int, int]
+"""The number of a hold or an export, and the interval that it protects."""
+
 LEGAL_FLOOR_DAYS = Protection.ORDINARY.least_days
 """Wuxi order 168, article 28; State Council order 799, article 17. No setting goes below it."""
 
@@ -92,6 +95,12 @@ UNLINK_FAILURES_LIMIT = 8
 hundred only after seconds, and gets worse by being asked."""
 
 
+# Made once: to make them anew for each item costs more than to carry them out.
+_HEAD = select(tables.streams).where(tables.streams.c.id == bindparam("stream"))
+_ADVANCE = update(tables.streams).where(tables.streams.c.id == bindparam("stream"))
+_APPEND = insert(tables.items)
+
+
 @dataclass(frozen=True)
 class Leftover:
     """What `resume` found where a stream's next segment would lie."""
@@ -99,6 +108,16 @@ class Leftover:
     recovered: str | None = None
     damaged: Path | None = None
     empty: Path | None = None
+
+
+@dataclass(frozen=True)
+class GapWish:
+    """That nothing was recorded from where a stream's chain stands to an instant, and why."""
+
+    stream_id: str
+    t1_us: int
+    cause: Cause
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +157,27 @@ class _Marked:
     def alike(self) -> tuple[int, int]:
         """What is told by one entry."""
         return (self.floor_days, -1 if self.wish_leaf is None else self.wish_leaf)
+
+
+@dataclass(frozen=True)
+class _Grounds:
+    """What decides whether segments may go, as the catalogue stands in one transaction; by stream, but for the rows."""
+
+    now_us: int
+    elapsed_us: int
+    there: Set[str]
+    """Volumes that are there, and take writes."""
+    overwrite: overwriting.Overwrite | None
+    is_wished: bool
+    """Whether the wish to overwrite stands in the log."""
+    rows: Mapping[tuple[str, int], Mapping[Any, Any]]
+    rules: Mapping[str, Sequence[Rule]]
+    changed: Set[str]
+    """Streams that are kept by other rules than was planned by."""
+    holds: Mapping[str, Sequence[_Span]]
+    """In force, of its camera."""
+    exports: Mapping[str, Sequence[_Span]]
+    """That are still to be made."""
 
 
 @dataclass(frozen=True)
@@ -263,16 +303,30 @@ class Segments:
             ChainBroken: it would end before it starts, and the clock was not set back.
         """
         with self._database.write() as connection:
-            head = _head(connection, stream_id)
-            if t1_us == head.t1_us:
-                return head
-            if t1_us < head.t1_us and cause is not Cause.CLOCK_STEP:
-                raise ChainBroken(f"A gap of {stream_id} would end before it starts; only a clock set back does that.")
-            fields = {**_item_fields(head, head.t1_us, t1_us), "cause": cause.value, "detail": detail}
-            entry = self._ledger.append(connection, "gap", fields)
-            row = {**_item_row(head, "gap", head.t1_us, t1_us, entry), "cause": cause.value, "detail": detail}
-            connection.execute(insert(tables.items).values(**row))
-            return _advance(connection, head, entry, t1_us)
+            return self._put_gap(connection, GapWish(stream_id, t1_us, cause, detail))
+
+    def commit_gaps(self, wishes: Iterable[GapWish]) -> None:
+        """The same of several streams in one transaction, which waits for the disk once.
+
+        Raises:
+            ChainBroken: of one of them, as above; none is written then.
+        """
+        with self._database.write() as connection:
+            for wish in wishes:
+                self._put_gap(connection, wish)
+
+    def _put_gap(self, connection: Connection, wish: GapWish) -> Head:
+        head = _head(connection, wish.stream_id)
+        if wish.t1_us == head.t1_us:
+            return head
+        if wish.t1_us < head.t1_us and wish.cause is not Cause.CLOCK_STEP:
+            said = f"A gap of {wish.stream_id} would end before it starts; only a clock set back does that."
+            raise ChainBroken(said)
+        why = {"cause": wish.cause.value, "detail": wish.detail}
+        entry = self._ledger.append(connection, "gap", {**_item_fields(head, head.t1_us, wish.t1_us), **why})
+        row = {**_item_row(head, "gap", head.t1_us, wish.t1_us, entry), **why}
+        connection.execute(_APPEND, row)
+        return _advance(connection, head, entry, wish.t1_us)
 
     def resume(self, stream_id: str) -> tuple[Head, Leftover]:
         """Finish what an earlier run of this stream left, and say where the chain stands then.
@@ -401,11 +455,11 @@ class Segments:
         segment_ids: Sequence[str],
         rule: str,
         overwrite: overwriting.Overwrite | None = None,
-        planned_by: Sequence[Rule] | None = None,
+        planned_by: Mapping[str, Sequence[Rule]] | None = None,
     ) -> DiscardReport:
         """Remove the media of these segments, and nothing else; leaves and rows stay.
 
-        `planned_by`: the rules of their camera by which that was planned. Where others are in force by now, nothing
+        `planned_by`: by camera, the rules by which that was planned. Where others are in force by now, nothing of it
         goes: a target that somebody has just raised is no floor, and nothing else would ask for it.
 
         `overwrite`: leave to break the floor (never a hold, nor an export that is being made) on one disk. It is looked
@@ -420,15 +474,16 @@ class Segments:
         there = self._erasable()
         if overwrite is not None and overwrite.volume not in {one.name for one in overwritable(self._volumes.states())}:
             overwrite = None
+        asked = list(dict.fromkeys(segment_ids))[:DISCARD_BATCH]
         with self._database.write() as connection:
-            now_us = self._clock.read().utc_us
-            for segment_id in list(dict.fromkeys(segment_ids))[:DISCARD_BATCH]:
+            grounds = self._grounds(connection, asked, there, overwrite, planned_by)
+            for segment_id in asked:
                 try:
-                    marked.append(self._checked(connection, segment_id, now_us, there, overwrite, planned_by))
+                    marked.append(self._checked(grounds, segment_id))
                 except Refused as err:
                     refused.append((segment_id, err))
             if marked:
-                self._announce(connection, marked, rule, now_us)
+                self._announce(connection, marked, rule, grounds.now_us)
         if not marked:
             return DiscardReport((), tuple(refused), 0)
         self._checkpoint()
@@ -456,10 +511,11 @@ class Segments:
         return replace(found, stuck=(*found.stuck, *(_stuck(row, why, is_tried=False) for row in unsigned)))
 
     def _going(self) -> Sequence[Mapping[Any, Any]]:
+        # Put in order here: asked for an order, the database would take the index of all items for it.
         query = select(tables.items).where(tables.items.c.state == MediaState.GOING.value)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(tables.items.c.stream_id, tables.items.c.n)).mappings()
-            return list(rows)
+            rows = connection.execute(query).mappings().all()
+        return sorted(rows, key=lambda row: (row["stream_id"], row["n"]))
 
     def _signed_size(self) -> int:
         with self._database.read() as connection:
@@ -491,6 +547,7 @@ class Segments:
             if is_tried:
                 before.append(error)
             stuck.append(_stuck(row, error, is_tried=is_tried))
+        gone = self._made_durable(gone, stuck)
         if gone:
             self._report_gone([(row["stream_id"], row["n"]) for row in gone])
         names = tuple(segment_id_of(row["stream_id"], row["n"]) for row in gone)
@@ -502,11 +559,35 @@ class Segments:
             # Of a hold that was just released: media of which a name is left would not be gone.
             for name in self._held.second_names(row["volume"], row["path"]):
                 files.unlink(name)
+                with files.translated(name.parent):
+                    files.sync_folder(name.parent)
             files.unlink(self._layout.volume(row["volume"]) / row["path"])
         except StorageError as err:
             self._volumes.failed(row["volume"], err)
             return err
         return None
+
+    def _made_durable(self, gone: Sequence[Mapping[Any, Any]], stuck: list[Stuck]) -> list[Mapping[Any, Any]]:
+        """Of removed files those whose removal a power cut does not undo: each folder is synced once, for there are
+        sixty files in it. The others are stuck."""
+        faults: dict[Path, StorageError] = {}
+        folders = {(self._layout.volume(row["volume"]) / row["path"]).parent: row["volume"] for row in gone}
+        for folder, volume in folders.items():
+            try:
+                with files.translated(folder):
+                    if folder.is_dir():
+                        files.sync_folder(folder)
+            except StorageError as err:
+                self._volumes.failed(volume, err)
+                faults[folder] = err
+        durable = []
+        for row in gone:
+            error = faults.get((self._layout.volume(row["volume"]) / row["path"]).parent)
+            if error is None:
+                durable.append(row)
+            else:
+                stuck.append(_stuck(row, error, is_tried=True))
+        return durable
 
     def _erasable(self) -> set[str]:
         """Volumes that are there, and take writes."""
@@ -527,7 +608,7 @@ class Segments:
                 **_row_alone(header, facts, sealed),
                 "checked_elapsed_us": entry.elapsed_us,  # hashed as it was written, or just now, by recovery
             }
-            connection.execute(insert(tables.items).values(**row))
+            connection.execute(_APPEND, row)
             _extend_run(connection, header, facts.t1_us)
             _note_signing(connection, header, facts)
             held = holds_on(connection, header.camera, header.t0_us, facts.t1_us)
@@ -614,46 +695,66 @@ class Segments:
         )
         return seen, facts, sealed, more
 
-    def _checked(
+    def _grounds(
         self,
         connection: Connection,
-        segment_id: str,
-        now_us: int,
+        asked: Sequence[str],
         there: Set[str],
         overwrite: overwriting.Overwrite | None,
-        planned_by: Sequence[Rule] | None,
-    ) -> _Marked:
-        """The guard: raises unless the segment may go, as the catalogue stands in this very transaction."""
+        planned_by: Mapping[str, Sequence[Rule]] | None,
+    ) -> _Grounds:
+        """What decides, asked once for all segments that are looked at in this very transaction: nobody else writes
+        meanwhile, and commits wait for it."""
+        numbers: dict[str, list[int]] = {}
+        for segment_id in asked:
+            stream_id, n = parse_segment_id(segment_id)
+            numbers.setdefault(stream_id, []).append(n)
+        planned = planned_by or {}
+        rules = {one: self._rules(connection, camera_of(one), planned.get(camera_of(one), ())) for one in numbers}
+        return _Grounds(
+            now_us=self._clock.read().utc_us,
+            elapsed_us=self._ledger.elapsed_us(connection),
+            there=there,
+            overwrite=overwrite,
+            is_wished=overwrite is not None and overwriting.wish(connection) == overwrite.wish_leaf,
+            rows={key: row for stream_id, mine in numbers.items() for key, row in _items(connection, stream_id, mine)},
+            rules=rules,
+            changed={one for one in numbers if list(planned.get(camera_of(one), rules[one])) != list(rules[one])},
+            holds={one: _holds_of(connection, camera_of(one)) for one in numbers},
+            exports={one: _exports_of(connection, one) for one in numbers},
+        )
+
+    def _checked(self, grounds: _Grounds, segment_id: str) -> _Marked:
+        """The guard: raises unless the segment may go, as the catalogue stands in the transaction of these grounds."""
         stream_id, n = parse_segment_id(segment_id)
-        row = _item(connection, stream_id, n)
+        row = grounds.rows.get((stream_id, n))
         if row is None or row["kind"] != "segment":
             raise NotPresent(f"There is no segment {segment_id}.")
         if row["state"] != MediaState.PRESENT.value:
             raise NotPresent(f"{NotPresent.sentence()} ({segment_id})")
-        if row["volume"] not in there:
+        if row["volume"] not in grounds.there:
             raise VolumeAway(f"{VolumeAway.sentence()} ({segment_id}, volume {row['volume']})")
-        elapsed_us = self._ledger.elapsed_us(connection)
-        trusted_us = trusted_now_us(row["t1_us"], row["elapsed_us"], now_us, elapsed_us)
-        camera_id = camera_of(stream_id)
-        rules = self._rules(connection, camera_id, planned_by)
-        if planned_by is not None and list(rules) != list(planned_by):
+        trusted_us = trusted_now_us(row["t1_us"], row["elapsed_us"], grounds.now_us, grounds.elapsed_us)
+        if stream_id in grounds.changed:
             raise RulesChanged(f"{RulesChanged.sentence()} ({segment_id})")
-        floor_days = floor_of(rules, row["leaf_index"])
-        earliest_us = may_go_us(row["t1_us"], floor_days, self._zone, row["utc_offset_s"], now_us)
-        is_early = trusted_us < earliest_us
-        if is_early and not _is_wished(connection, overwrite, row["volume"]):
+        floor_days = floor_of(grounds.rules[stream_id], row["leaf_index"])
+        earliest_us = may_go_us(row["t1_us"], floor_days, self._zone, row["utc_offset_s"], grounds.now_us)
+        is_early, overwrite = trusted_us < earliest_us, grounds.overwrite
+        if is_early and not (overwrite is not None and grounds.is_wished and overwrite.volume == row["volume"]):
             raise BelowFloor(f"{segment_id} may go at the earliest on {format_us(earliest_us)}; it is younger.")
-        held = holds_on(connection, camera_id, row["t0_us"], row["t1_us"])
+        held = overlapping(grounds.holds[stream_id], row["t0_us"], row["t1_us"])
         if held:
             raise UnderHold(f"{segment_id} is under hold {', '.join(map(str, held))}; nothing discards it.")
-        wanted = exports_of(connection, stream_id, row["t0_us"], row["t1_us"])
+        wanted = overlapping(
+            grounds.exports[stream_id], row["t0_us"] - EXPORT_MARGIN_US, row["t1_us"] + EXPORT_MARGIN_US
+        )
         if wanted:
             raise UnderExport(f"{UnderExport.sentence()} ({segment_id}, export {wanted[0]})")
         if not is_early or overwrite is None:
             return _Marked(stream_id, n, floor_days)
         return _Marked(stream_id, n, floor_days, earliest_us - trusted_us, earliest_us, overwrite.wish_leaf)
 
-    def _rules(self, connection: Connection, camera_id: str, planned_by: Sequence[Rule] | None) -> Sequence[Rule]:
+    def _rules(self, connection: Connection, camera_id: str, planned_by: Sequence[Rule]) -> Sequence[Rule]:
         """Of a camera of an older catalogue, until its first rule is written, what the box was told."""
         return rules_of(connection, camera_id) or planned_by or [Rule(0, self._floor_days, self._floor_days)]
 
@@ -753,11 +854,6 @@ def _scrubbed(media: Sequence[Mapping[Any, Any]]) -> dict[str, int]:
     return {"checked_elapsed_us": min(checked), "damaged": sum(row["damage"] is not None for row in media)}
 
 
-def _is_wished(connection: Connection, overwrite: overwriting.Overwrite | None, volume: str) -> bool:
-    """Whether the floor may be broken on that volume, as the log stands in this very transaction."""
-    return overwrite is not None and overwrite.volume == volume and overwriting.wish(connection) == overwrite.wish_leaf
-
-
 def parse_segment_id(segment_id: str) -> tuple[str, int]:
     """Stream and number of a public id such as ``gate.main.17``.
 
@@ -771,33 +867,36 @@ def parse_segment_id(segment_id: str) -> tuple[str, int]:
 
 
 def holds_on(connection: Connection, camera_id: str, t0_us: int, t1_us: int) -> list[int]:
-    """Ids of the holds in force on that stretch of that camera: asked inside the deleting transaction."""
+    """Ids of the holds in force on that stretch of that camera."""
+    return overlapping(_holds_of(connection, camera_id), t0_us, t1_us)
+
+
+def _holds_of(connection: Connection, camera_id: str) -> list[_Span]:
+    """The holds in force on a camera: asked inside the deleting transaction."""
     query = (
-        select(tables.holds.c.id)
+        select(tables.holds.c.id, tables.holds.c.t0_us, tables.holds.c.t1_us)
         .join(tables.hold_cameras, tables.hold_cameras.c.hold_id == tables.holds.c.id)
-        .where(
-            tables.hold_cameras.c.camera_id == camera_id,
-            tables.holds.c.released_us.is_(None),
-            tables.holds.c.t0_us < t1_us,
-            tables.holds.c.t1_us > t0_us,
-        )
+        .where(tables.hold_cameras.c.camera_id == camera_id, tables.holds.c.released_us.is_(None))
     )
-    return [int(one) for one in connection.execute(query).scalars()]
+    return [(row.id, row.t0_us, row.t1_us) for row in connection.execute(query.order_by(tables.holds.c.id))]
 
 
 EXPORT_MARGIN_US = HOUR_US
 """So far around an export's interval nothing goes: a package has one item either side of it, and none is longer."""
 
 
-def exports_of(connection: Connection, stream_id: str, t0_us: int, t1_us: int) -> list[int]:
-    """Numbers of the exports that are still to be made of that stretch, or of what lies beside it."""
-    query = select(tables.exports.c.id).where(
-        tables.exports.c.stream_id == stream_id,
-        tables.exports.c.state.in_(PENDING),
-        tables.exports.c.t0_us - EXPORT_MARGIN_US < t1_us,
-        tables.exports.c.t1_us + EXPORT_MARGIN_US > t0_us,
+def _exports_of(connection: Connection, stream_id: str) -> list[_Span]:
+    """The exports of a stream that are still to be made."""
+    wanted = tables.exports.c
+    query = select(wanted.id, wanted.t0_us, wanted.t1_us).where(
+        wanted.stream_id == stream_id, wanted.state.in_(PENDING)
     )
-    return [int(one) for one in connection.execute(query.order_by(tables.exports.c.id)).scalars()]
+    return [(row.id, row.t0_us, row.t1_us) for row in connection.execute(query.order_by(wanted.id))]
+
+
+def overlapping(spans: Sequence[_Span], t0_us: int, t1_us: int) -> list[int]:
+    """The numbers of those that overlap a stretch."""
+    return [number for number, begin_us, end_us in spans if begin_us < t1_us and end_us > t0_us]
 
 
 def holds_hash(connection: Connection) -> str:
@@ -808,7 +907,7 @@ def holds_hash(connection: Connection) -> str:
 
 
 def _head(connection: Connection, stream_id: str) -> Head:
-    row = connection.execute(select(tables.streams).where(tables.streams.c.id == stream_id)).mappings().one_or_none()
+    row = connection.execute(_HEAD, {"stream": stream_id}).mappings().one_or_none()
     if row is None:
         raise ChainBroken(f"There is no stream {stream_id!r}.")
     return Head(stream_id, row["next_n"], row["prev"], row["t1_us"])
@@ -817,6 +916,15 @@ def _head(connection: Connection, stream_id: str) -> Head:
 def _item(connection: Connection, stream_id: str, n: int) -> Mapping[Any, Any] | None:
     query = select(tables.items).where(tables.items.c.stream_id == stream_id, tables.items.c.n == n)
     return connection.execute(query).mappings().one_or_none()
+
+
+def _items(
+    connection: Connection, stream_id: str, numbers: Sequence[int]
+) -> Iterator[tuple[tuple[str, int], Mapping[Any, Any]]]:
+    """Items of a stream by their numbers, each with its key."""
+    query = select(tables.items).where(tables.items.c.stream_id == stream_id, tables.items.c.n.in_(numbers))
+    for row in connection.execute(query).mappings():
+        yield (stream_id, row["n"]), row
 
 
 def _must_follow(head: Head, n: int, prev: str, t0_us: int) -> None:
@@ -911,7 +1019,7 @@ def _row_alone(header: SegmentHeader, facts: SegmentFacts, sealed: _Sealed) -> d
 def _advance(connection: Connection, head: Head, entry: Entry, t1_us: int) -> Head:
     after = Head(head.stream_id, head.next_n + 1, entry.hash, t1_us)
     values = {"next_n": after.next_n, "prev": after.prev, "t1_us": after.t1_us}
-    connection.execute(update(tables.streams).where(tables.streams.c.id == head.stream_id).values(**values))
+    connection.execute(_ADVANCE, {"stream": head.stream_id, **values})
     return after
 
 

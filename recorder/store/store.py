@@ -52,6 +52,7 @@ from recorder.store.receipts import Receipts
 from recorder.store.records import (
     Camera,
     CheckpointRecord,
+    GapSum,
     Head,
     Item,
     Page,
@@ -70,7 +71,7 @@ from recorder.store.records import (
 )
 from recorder.store.rotation import Rotated
 from recorder.store.scrubs import Scrubs
-from recorder.store.segments import DiscardReport, Finished, Leftover, Segments
+from recorder.store.segments import DiscardReport, Finished, GapWish, Leftover, Segments
 from recorder.store.sm2key import Sm2Key
 from recorder.store.tiling import Stretch
 from recorder.store.views import Views
@@ -274,11 +275,16 @@ class Store:
         self.disks.make()
         finished = self._segments.finish_discards()  # what is stuck the sweep tells, and tries again
         leftovers: list[Leftover] = []
+        gaps: list[GapWish] = []
         for camera in self.cameras.all():
             try:
-                leftovers.append(self._recover(camera))
+                leftover, gap = self._recover(camera)
             except StorageFailed as err:  # costs this camera alone: its sessions and the next start try again
                 log.warning("what a camera left cannot be finished yet", camera=camera.id, code=err.code, why=str(err))
+                continue
+            leftovers.append(leftover)
+            gaps += [] if gap is None else [gap]
+        self._segments.commit_gaps(gaps)
         self.held.link_heads()
         report = RecoveryReport(
             recovered=tuple(one.recovered for one in leftovers if one.recovered),
@@ -290,17 +296,18 @@ class Store:
             self.note("finding", {"what": "damaged", "file": Path(path).name})
         return report
 
-    def _recover(self, camera: Camera) -> Leftover:
-        """Finish what was being written of one camera, and say why there is nothing behind it."""
-        _, leftover = self._segments.resume(camera.stream_id)
+    def _recover(self, camera: Camera) -> tuple[Leftover, GapWish | None]:
+        """Finish what was being written of one camera; and the gap that says why there is nothing behind it."""
+        head, leftover = self._segments.resume(camera.stream_id)
+        if leftover != Leftover():  # behind it another may lie, on another volume
+            head = self.resume(camera.stream_id)
         if camera.retired_us is not None:
             self.cameras.forget_password(camera.id)
-            self.tell_retired(camera.stream_id)
-            return leftover
+            is_told = self.catalogue.last_cause(camera.stream_id) is Cause.RETIRED
+            return leftover, None if is_told else self._until_now(head, Cause.RETIRED)
         cause = Cause.BOX_DOWN if camera.enabled else Cause.OPERATOR
         detail = "" if leftover.damaged is None else f"damaged; the whole file is kept as {leftover.damaged.name}"
-        self.commit_gap_until_now(camera.stream_id, cause, detail)
-        return leftover
+        return leftover, self._until_now(head, cause, detail)
 
     # -- identity
 
@@ -388,11 +395,15 @@ class Store:
 
         What a run left that could not seal it comes first: it has its place at the head, and would be lost behind it.
         """
-        end_us = self.resume(stream_id).t1_us
+        wish = self._until_now(self.resume(stream_id), cause, detail)
+        return self.commit_gap(stream_id, wish.t1_us, wish.cause, wish.detail)
+
+    def _until_now(self, head: Head, cause: Cause, detail: str = "") -> GapWish:
         now_us = self._clock.read().utc_us
-        if now_us < end_us - LAST_PICTURE_US:
-            return self.commit_gap(stream_id, now_us, Cause.CLOCK_STEP, f"was {cause.value}; the clock was set back")
-        return self.commit_gap(stream_id, max(now_us, end_us + SHORTEST_GAP_US), cause, detail)
+        if now_us < head.t1_us - LAST_PICTURE_US:
+            said = f"was {cause.value}; the clock was set back"
+            return GapWish(head.stream_id, now_us, Cause.CLOCK_STEP, said)
+        return GapWish(head.stream_id, max(now_us, head.t1_us + SHORTEST_GAP_US), cause, detail)
 
     def tell_retired(self, stream_id: str) -> None:
         """The last item of a retired camera's stream says that it was retired; told once."""
@@ -607,9 +618,9 @@ class Store:
         """How it stands with the signatures of a stream's camera."""
         return self.catalogue.signing(stream_id)
 
-    def gap_seconds(self, stream_id: str) -> dict[Cause, float]:
-        """Seconds not recorded, by cause."""
-        return self.catalogue.gap_seconds(stream_id)
+    def gap_seconds(self, stream_id: str, behind: GapSum | None = None) -> GapSum:
+        """What was not recorded, by cause; of `behind`, what this answered before, only what came since is read."""
+        return self.catalogue.gap_seconds(stream_id, behind)
 
     def volumes(self) -> list[VolumeState]:
         """The volumes, as the kernel tells them."""
@@ -644,7 +655,7 @@ class Store:
         segment_ids: Sequence[str],
         rule: str,
         overwrite: Overwrite | None = None,
-        planned_by: Sequence[Rule] | None = None,
+        planned_by: Mapping[str, Sequence[Rule]] | None = None,
     ) -> DiscardReport:
         """Remove media: the one function that does, twice guarded."""
         return self._segments.discard(segment_ids, rule, overwrite, planned_by)

@@ -95,6 +95,7 @@ runs = Table(
     Column("t0_us", BigInteger, nullable=False),
     Column("t1_us", BigInteger, nullable=False),
     Column("n1", BigInteger, nullable=False),  # last item so far
+    Index("runs_by_end", "stream_id", "t1_us"),
 )
 
 items = Table(
@@ -248,6 +249,8 @@ receipts = Table(
     Column("n1", BigInteger, nullable=False),
     Column("done_leaf", BigInteger),  # index of the `del.done` leaf; NULL: the media is still to be unlinked
     Index("receipts_of", "stream_id", "leaf_index"),
+    # No item is in two of them, so one range finds those of an interval.
+    Index("receipts_by_item", "stream_id", "n0"),
 )
 
 volumes = Table(

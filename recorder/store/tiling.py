@@ -60,8 +60,13 @@ _RANK = {Kind.RECORDED: 0, Kind.DISCARDED: 1, Kind.GAP: 2, Kind.UNKNOWN: 3}
 
 def tile(items: Iterable[Item], start_us: int, end_us: int) -> list[Stretch]:
     """Stretches that tile ``[start_us, end_us)`` exactly, in order; neighbours of one kind and cause are one."""
+    return lay_over((stretch_of(item) for item in items), start_us, end_us)
+
+
+def lay_over(stretches: Iterable[Stretch], start_us: int, end_us: int) -> list[Stretch]:
+    """The same of stretches that are as long as they are, and may overlap."""
     blank = Stretch(Kind.UNKNOWN, start_us, end_us)
-    return lay_out((stretch_of(item) for item in items), blank, lambda one: _RANK[one.kind])
+    return lay_out(stretches, blank, lambda one: _RANK[one.kind])
 
 
 def lay_out(spans: Iterable[SpanT], blank: SpanT, rank: Callable[[SpanT], int]) -> list[SpanT]:
