@@ -24,7 +24,7 @@ help:
 	@echo "make soak    the long runs of the tests (about half an hour more, and hours for what can befall keeping)"
 	@echo "make fuzz    a million inputs for each thing that takes bytes from a camera (about an hour and a half)"
 	@echo "make bench   what recording costs on this machine, beside other recorders (up to 45 minutes),"
-	@echo "             and what its log, verifying and exporting cost (some minutes more)"
+	@echo "             and what its log, verifying, exporting and the rows of years cost (some ten minutes more)"
 	@echo "make lock    resolve the dependencies anew"
 
 $(STAMPS)/run: requirements.lock pyproject.toml setup.py recorder/capture/rtp/_whole.c
@@ -84,10 +84,12 @@ $(STAMPS)/bench: $(STAMPS)/run scripts/system_packages.sh
 	@mkdir -p $(STAMPS) && touch $@
 
 # Options by way of BENCH and PROOF, for example: make bench BENCH="--cameras 1,20 --seconds 30 --only custos,ffmpeg"
-# or PROOF="--leaves 33000000", which takes 22 GB of disk. `python -m bench.proof` is the second half alone.
+# or PROOF="--leaves 33000000", which takes 22 GB of disk; and of ROWS: ROWS="--rows 33177600" takes 27 GB.
+# `python -m bench.proof` and `python -m bench.rows` are the second and the third part alone.
 bench: $(STAMPS)/bench
 	@$(BIN)/python -m bench $(BENCH)
 	@$(BIN)/python -m bench.proof $(PROOF)
+	@$(BIN)/python -m bench.rows $(ROWS)
 
 format: $(STAMPS)/test
 	@$(BIN)/ruff check --fix .

@@ -10,6 +10,7 @@ How a catalogue is made is told in `bench.years`; each is measured in a process 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import random

@@ -6,6 +6,8 @@ Nothing is timed here; what the rows of years cost is for `make bench` to say.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,12 +26,16 @@ FEW = years.SLOTS_A_DAY // 2 + 5
 """Minutes of each stream: with the day's gap, and two runs."""
 
 
+DUE = 5
+"""Segments of each stream that are past their target."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A box of three streams, made once; who changes it is told last."""
     made, clock = tmp_path_factory.mktemp("rows"), SystemClock()
-    begin_us = years.extent(1, clock.read().utc_us, due=12).begin_us
-    wanted = years.Extent(streams=3, begin_us=begin_us, slots=FEW, due_slots=4)
+    wanted = replace(years.extent(3 * years.ROWS_A_STREAM, clock.read().utc_us, due=12), slots=FEW)
+    assert (wanted.streams, wanted.due_slots) == (3, DUE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(years, "TOGETHER", 600)
         patch.setattr(years, "ENTRIES_KEPT", 512)
@@ -49,8 +55,7 @@ def test_generated_rows_are_what_the_log_tells(store: Store) -> None:
     items = store.items("camera-001.main", 0, 2**62)
 
     assert [one.n for one in items] == list(range(FEW))
-    pairs = list(zip(items[:-1], items[1:], strict=True))
-    assert all((after.prev, after.t0_us) == (one.leaf_hash, one.t1_us) for one, after in pairs)
+    assert all((after.prev, after.t0_us) == (one.leaf_hash, one.t1_us) for one, after in pairwise(items))
     assert [one.n for one in items if isinstance(one, Gap)] == [years.SLOTS_A_DAY // 2]
     assert {one.run for one in items if isinstance(one, Segment)} == {0, years.SLOTS_A_DAY // 2 + 1}
     newest = items[-1]
@@ -70,7 +75,7 @@ def test_what_is_due_is_there_and_nothing_else(store: Store) -> None:
     for camera in store.cameras.all():
         media = [one for one in store.items(camera.stream_id, 0, 2**62) if isinstance(one, Segment)]
         due = [one for one in media if may_go_us(one.t1_us, years.KEPT_DAYS, store.zone, None, now_us) <= now_us]
-        assert due == media[:4]
+        assert due == media[:DUE]
         assert [one for one in media if store.media_path(one).exists()] == due
         assert all(elapsed_us - one.elapsed_us > years.KEPT_DAYS * DAY_US for one in due)
 
@@ -82,7 +87,7 @@ def test_thirty_three_million_rows_are_256_streams_of_ninety_days() -> None:
 
     assert (large.streams, small.streams) == (256, 8)
     assert large.slots >= years.ROWS_A_STREAM
-    assert small.streams * (small.due_slots - 2) >= years.DUE
+    assert small.streams * (small.due_slots - 1) >= years.DUE
     assert large.begin_us + large.slots * MINUTE_US <= now_us < large.begin_us + (large.slots + 1) * MINUTE_US
 
 
@@ -94,15 +99,15 @@ def test_everything_is_measured_and_what_is_due_goes(folder: Path, monkeypatch: 
     found = Measuring(folder / "box").run()
 
     assert found.rows > 3 * FEW
-    assert (found.streams, found.swept) == (3, 12)
+    assert (found.streams, found.swept) == (3, 3 * DUE)
     assert (len(found.page_us), len(found.month_us), len(found.survey_us), len(found.api_us)) == (5, 5, 3, 1)
     assert found.beside_us
     store = Store.open(folder / "box", SystemClock(), exclusive=False)
     media = [one for one in store.items("camera-002.main", 0, 2**62) if isinstance(one, Segment)]
-    assert [one.state for one in media[:5]] == [MediaState.GONE] * 4 + [MediaState.PRESENT]
+    assert [one.state for one in media[: DUE + 1]] == [MediaState.GONE] * DUE + [MediaState.PRESENT]
     assert len([one for one in store.items("beside.main", 0, 2**62) if isinstance(one, Segment)]) >= 1
     assert not any(store.media_path(one).exists() for one in media)
-    assert store.coverage("camera-002.main", media[0].t0_us, media[5].t1_us)[0].kind is Kind.DISCARDED
+    assert store.coverage("camera-002.main", media[0].t0_us, media[-1].t1_us)[0].kind is Kind.DISCARDED
     store.close()
 
 
