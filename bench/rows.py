@@ -273,7 +273,7 @@ def _asked_us(app: Any, begin_us: int, end_us: int) -> list[int]:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             for _ in range(ASKED // 5):
                 start_us = chance.randrange(begin_us, end_us - PAGE * MINUTE_US)
-                asked = {"start": format_us(start_us), "end": format_us(end_us), "limit": PAGE}
+                asked = {"start": format_us(start_us), "end": format_us(end_us), "limit": str(PAGE)}
                 begun_ns = time.perf_counter_ns()
                 answer = await client.get("/api/v1/cameras/camera-000/segments", params=asked)
                 took.append((time.perf_counter_ns() - begun_ns) // 1000)

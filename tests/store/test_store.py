@@ -453,7 +453,7 @@ def test_what_was_recorded_is_found_by_an_index(tmp_path: Path) -> None:
         lambda: store.page("gate.main", 0, ahead_us, 1, next_n),
         lambda: store.coverage("gate.main", 0, ahead_us),
     )
-    assert len(steps) == 5
+    assert len(steps) == 4
     assert all(step.startswith("SEARCH items USING INDEX") for step in steps), steps
 
 
