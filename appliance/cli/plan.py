@@ -123,7 +123,7 @@ def _of_disk(site: Sequence[Group], found: Fit, *, chinese: bool) -> list[str]:
     lines = [_FITS[found.fits][chinese].format(size=size(found.disk_bytes))]
     for one, days, cameras in zip(site, found.days, found.cameras, strict=True):
         words = _EACH[chinese].format(count=one.cameras, rate=one.bitrate_bps / 1e6, days=days)
-        lines.append(words + _INSTEAD[chinese].format(cameras=cameras, days=one.days))
+        lines.append(words + _INSTEAD[len(site) > 1][chinese].format(cameras=cameras, days=one.days))
     if not found.fits and min(found.days) < LEAST_DAYS:
         lines.append(_UNLAWFUL[chinese].format(days=LEAST_DAYS))
     return lines
@@ -149,10 +149,15 @@ _EACH: Final = (
     "  There {count} cameras of {rate:g} Mbit/s could be kept for {days} days",
     "  其中 {count} 台 {rate:g} Mbit/s 可留存 {days} 天",
 )
-_INSTEAD: Final = (
-    ", or {cameras} of them for {days} days beside the others.",
-    "；若留存 {days} 天，在其他各组不变时可接入 {cameras} 台。",
-)
+_INSTEAD: Final = {
+    True: (
+        ", or {cameras} of them for {days} days beside the others.",
+        "；若留存 {days} 天，在其他各组不变时可接入 {cameras} 台。",
+    ),
+    False: (", or {cameras} of them for {days} days.", "；若留存 {days} 天，可接入 {cameras} 台。"),
+}
+"""Whether there are other groups."""
+
 _UNLAWFUL: Final = (
     "Fewer than {days} days are against the law (order 168 of Wuxi, article 28): recording would stop when the disk is "
     "full.",

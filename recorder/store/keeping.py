@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from config.keeping import DAYS_LIMIT
+from config.keeping import DAYS_LIMIT, Protection
 
 RULE_DAYS_LIMIT = 2 * DAYS_LIMIT
 """A target lies as far above its floor as the box's does: so no rule that a box writes has more days."""
@@ -37,6 +37,22 @@ def floor_of(rules: Sequence[Rule], leaf_index: int) -> int:
         leaf_index: of the footage's entry.
     """
     return max(one.floor_days for one in _since(rules, leaf_index))
+
+
+def least_floor(rules: Sequence[Rule], first_index: int, last_index: int) -> int:
+    """The lowest floor that was in force while any of these entries was written: no discard of what they tell of went
+    by less, whatever was raised before it or since. Of what was recorded before the first rule, what the law wants:
+    some of it may have gone before that rule too.
+
+    Args:
+        rules: as above.
+        first_index: of the first entry.
+        last_index: of the last one.
+    """
+    if first_index < rules[0].index:
+        return Protection.ORDINARY.least_days
+    first, *later = _since(rules, first_index)
+    return min([first.floor_days, *(one.floor_days for one in later if one.index < last_index)])
 
 
 def target_of(rules: Sequence[Rule], leaf_index: int) -> int:

@@ -21,7 +21,7 @@ from recorder.errors import Refused, StorageError
 from recorder.store import files
 from recorder.store.anchors import file_name
 from recorder.store.hashing import sha256_of
-from recorder.store.keeping import floor_of
+from recorder.store.keeping import least_floor
 from recorder.store.log.keys import fingerprint, public_pem
 from recorder.store.log.leaves import decode_leaf
 from recorder.store.proofs import Proof, ProvenAnchor
@@ -128,7 +128,7 @@ def export(
     present = [one for one in media if one.state is MediaState.PRESENT]
     with _Writing(folder) as writing:
         altered = _media(store, present, writing, progress)
-        claim = _claim(store, wanted, fingerprint(proof.keys[-1]), items[-1], clock, program)
+        claim = _claim(store, wanted, fingerprint(proof.keys[-1]), items, clock, program)
         _texts(store, claim, proof, [one for one in present if media_name(one) in writing.digests], writing)
         _close(store, claim, proof.keys[-1], stamper, writing)
     keep_list(folder, writing.crc32s)
@@ -288,9 +288,11 @@ def media_name(segment: Segment) -> str:
     return f"{package.MEDIA}/{segment.stream_id}/{Path(segment.path).name}"
 
 
-def _claim(store: Store, wanted: Wanted, key: str, newest: Item, clock: Clock, program: str) -> Claim:
-    """The floor is that of the newest item, which is the lowest: the rules tell what the others had to be kept for."""
-    floor_days = floor_of(store.cameras.rules(wanted.camera_id), newest.leaf_index)
+def _claim(store: Store, wanted: Wanted, key: str, items: Sequence[Item], clock: Clock, program: str) -> Claim:
+    """The floor is the lowest under which any of it was recorded: the rules tell what each had to be kept for. One that
+    was raised since would forbid what had lawfully gone by then."""
+    first, last = items[0].leaf_index, items[-1].leaf_index
+    floor_days = least_floor(store.cameras.rules(wanted.camera_id), first, last)
     return Claim(
         stream=stream_of(wanted.camera_id),
         start_us=wanted.start_us,

@@ -74,7 +74,7 @@ def as_before_rules(rules: list[Rule]) -> dict[str, Any]:
 
 
 def told(folder: Path, how: Told, monkeypatch: pytest.MonkeyPatch) -> Honest:
-    """The package of it: its claim names thirty days."""
+    """The package of it: its claim names thirty days, unless the program is honest."""
     monkeypatch.setattr("recorder.store.segments.may_go_us", lambda *arguments: 0)
     clock = FakeClock()
     store = new_store(folder, clock, "gate")
@@ -97,8 +97,9 @@ def told(folder: Path, how: Told, monkeypatch: pytest.MonkeyPatch) -> Honest:
     store.close()
     for place in sorted(rules_in(folder / "package", how.left_out), reverse=True):
         leave_out(folder / "package", place)
-    claim = json.loads((folder / "package" / package.CLAIM).read_bytes())
-    put_claim(folder / "package", claim | {"floor_days": 30})
+    if how.lie is not no_lie:
+        claim = json.loads((folder / "package" / package.CLAIM).read_bytes())
+        put_claim(folder / "package", claim | {"floor_days": 30})
     resign(folder / "package", key)
     return Honest(folder / "package", store.fingerprint, None, key)
 

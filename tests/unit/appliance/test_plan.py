@@ -47,7 +47,8 @@ def test_a_disk_that_is_too_small_is_a_finding(run: Run) -> None:
     body = json.loads(run(*SITE, "--disk", "8T", "--json").out)
 
     assert told.code == ExitCode.FINDINGS
-    assert "could be kept for 0 days, or 5 of them for 30 days" in told.out
+    assert "could be kept for 0 days, or 5 of them for 30 days.\n" in told.out
+    assert "beside the others" in run(*SITE, "--group", "3x800k", "--disk", "8T").out
     assert "against the law" in told.out
     assert body["disk"] == {"bytes": 8 * 10**12, "fits": False, "days": [0], "cameras": [5]}
     assert body["needed_bytes"] == sum(body["parts"].values())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recorder.store.keeping import Rule, epochs, floor_of, read_rule, rules_hash, target_of
+from recorder.store.keeping import Rule, epochs, floor_of, least_floor, read_rule, rules_hash, target_of
 
 RULES = st.lists(st.tuples(st.integers(1, 9), st.integers(30, 200), st.integers(0, 90)), min_size=1, max_size=6).map(
     lambda steps: [
@@ -71,3 +71,16 @@ def test_the_hash_tells_rules_apart() -> None:
 
     assert len({rules_hash(rules) for rules in ([], [one], [two], [one, two], [Rule(3, 31, 31)])}) == 5
     assert rules_hash([one]) == rules_hash([Rule(3, 30, 90)])
+
+
+@given(RULES, st.lists(st.integers(0, 60), min_size=1, max_size=5), st.integers(0, 60))
+def test_no_discard_of_a_stretch_went_by_less_than_its_least_floor(
+    rules: list[Rule], entries: list[int], later: int
+) -> None:
+    """Whenever it was: by the rules that stood in the log then; and some of it was recorded under just that floor."""
+    least = least_floor(rules, min(entries), max(entries))
+    discard = max(entries) + 1 + later
+    then = [one for one in rules if one.index < discard] or [Rule(0, 30, 31)]  # of a program from before rules
+
+    assert all(floor_of(then, entry) >= least for entry in entries)
+    assert least in {30, *(one.floor_days for one in rules)}
