@@ -302,8 +302,8 @@ class Segments:
                 return head, Leftover(damaged=files.put_away(found, self._layout.damaged_on(volume)))
             if isinstance(secured, Leftover):
                 return head, secured
-            *told, whole = secured
-            after = self._write_down(*told)
+            header, facts, sealed, whole = secured
+            after = self._write_down(header, facts, sealed)
             for other, _ in left:
                 if other != volume:  # a copy that was carried over, and not written down before a crash
                     self._miss(head, other, str(place))
