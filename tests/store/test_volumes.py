@@ -462,7 +462,7 @@ def test_a_disk_that_hangs_keeps_one_thread_and_nobody_else(box: Box, monkeypatc
 
     box.record()
     monkeypatch.setattr("recorder.store.volumes.look_at", look)
-    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 0.05)
+    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 1.0)
     first = threading.Thread(target=box.store.volumes)
     first.start()
     assert asked.wait(30)
@@ -493,7 +493,7 @@ def test_a_disk_that_hangs_at_the_start(box: Box, monkeypatch: pytest.MonkeyPatc
 
     box.record()
     monkeypatch.setattr("recorder.store.volumes.look_at", look)
-    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 0.5)
+    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 1.0)
     box.again()
     assert box.states() == {"a": "missing", "b": "ok"}
     answers.set()
@@ -584,7 +584,7 @@ def test_a_disk_that_hangs_keeps_no_other_from_being_made_durable(box: Box, monk
         assert root == box.b.root or answers.wait(30)
 
     monkeypatch.setattr("recorder.store.files.sync_volume", sync)
-    monkeypatch.setattr("recorder.store.volumes.SYNC_S", 0.05)
+    monkeypatch.setattr("recorder.store.volumes.SYNC_S", 1.0)
     for _ in range(3):
         with pytest.raises(VolumeSilent):
             box.store.sync()
