@@ -272,6 +272,7 @@ class Store:
         Where a backup was put back, that is said before anything else.
         """
         restored.tell(self.layout, self.database, self.ledger)
+        self.disks.look_around()
         self.disks.make()
         finished = self._segments.finish_discards()  # what is stuck the sweep tells, and tries again
         leftovers: list[Leftover] = []

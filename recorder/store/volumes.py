@@ -79,7 +79,10 @@ class Volumes:
         """What each did not do last."""
         self._asked: dict[str, dict[object, int]] = {}
         """Since when who asks a disk waits for its answer."""
+        self._given_up: set[str] = set()
+        """Of these, those that `look_around` does not wait for any more."""
         self._syncing: set[str] = set()
+        """Those that are being made durable."""
         self._lock = threading.Lock()
         for one in self._wanted.values():
             if one.path is not None:
@@ -149,8 +152,11 @@ class Volumes:
         threads = [Thread(target=self._state, args=(name,), name=f"look at {name}", daemon=True) for name in names]
         for one in threads:
             one.start()
-        for one in threads:
+        for name, one in zip(names, threads, strict=True):
             one.join(SILENT_S)
+            with self._lock:
+                if one.is_alive():
+                    self._given_up.add(name)
 
     def sync(self) -> None:
         """Make durable what was written to each that is there: side by side, for one that hangs keeps its thread.
@@ -257,7 +263,8 @@ class Volumes:
         token, now_us = object(), self._clock.read().mono_us
         with self._lock:
             waiting = self._asked.setdefault(name, {})
-            if waiting and now_us - min(waiting.values()) >= SILENT_S * SECOND_US:
+            is_late = name in self._given_up or now_us - min(waiting.values(), default=now_us) >= SILENT_S * SECOND_US
+            if waiting and is_late:
                 raise VolumeSilent(f"{VolumeSilent.sentence()} ({name})")
             waiting[token] = now_us
         try:
@@ -265,10 +272,12 @@ class Volumes:
         finally:
             with self._lock:
                 del waiting[token]
+                self._given_up.discard(name)  # it has answered
 
     def _make(self, wish: VolumeWish) -> None:
         root = self._layout.volume(wish.name)
-        volume_id = self._found_id(wish, root)
+        with self._asking(wish.name):
+            volume_id = self._found_id(wish, root)
         if volume_id is None and wish.name != VOLUME:
             volume_id = secrets.token_hex(8)
             write_identity(root, wish.name, self._box_id, volume_id)

@@ -465,7 +465,7 @@ def test_a_disk_that_hangs_keeps_one_thread_and_nobody_else(box: Box, monkeypatc
 
     box.record()
     monkeypatch.setattr("recorder.store.volumes.look_at", look)
-    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 0.05)
+    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 1.0)
     first = threading.Thread(target=box.store.volumes)
     first.start()
     assert asked.wait(30)
@@ -484,6 +484,29 @@ def test_a_disk_that_hangs_keeps_one_thread_and_nobody_else(box: Box, monkeypatc
     first.join()
     assert box.states() == {"a": "ok", "b": "ok"}
     assert box.lies_on() == ["a", "a", "b", "b"]
+
+
+def test_a_disk_that_hangs_at_the_start(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The box begins without it, and records to the other."""
+    answers = threading.Event()
+
+    def look(place: Place) -> tuple[Look, int | None]:
+        assert place.name == "b" or answers.wait(30)
+        return look_at(place)
+
+    box.record()
+    monkeypatch.setattr("recorder.store.volumes.look_at", look)
+    monkeypatch.setattr("recorder.store.volumes.SILENT_S", 1.0)
+    box.again()
+    assert box.states() == {"a": "missing", "b": "ok"}
+    answers.set()
+    for one in threading.enumerate():
+        if one.name == "look at a":
+            one.join()
+    box.record()
+
+    assert box.states() == {"a": "ok", "b": "ok"}
+    assert box.lies_on()[:2] == ["a", "a"]
 
 
 def test_a_failing_disk_is_asked_once_in_ten_seconds(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -565,7 +588,7 @@ def test_a_disk_that_hangs_keeps_no_other_from_being_made_durable(box: Box, monk
         assert root == box.b.root or answers.wait(30)
 
     monkeypatch.setattr("recorder.store.files.sync_volume", sync)
-    monkeypatch.setattr("recorder.store.volumes.SYNC_S", 0.05)
+    monkeypatch.setattr("recorder.store.volumes.SYNC_S", 1.0)
     for _ in range(3):
         with pytest.raises(VolumeSilent):
             box.store.sync()
