@@ -525,8 +525,8 @@ _BREACHED: Final = (
 
 _HELD_DAMAGED: Final = (
     "Held segments that are not on the disk as they were recorded, of hold {hold} (case {case}): {count}. `custos log "
-    "show` names them (finding). Look for another copy, check the disk, and tell whoever asked for the hold. Nothing was "
-    "removed.",
+    "show` names them (finding). Look for another copy, check the disk, and tell whoever asked for the hold. Nothing "
+    "was removed.",
     "保全 {hold}（案件 {case}）有 {count} 个录像段与记录不符或不在磁盘上：`custos log show` 列出详情（finding）。"
     "请查找其他副本、检查磁盘，并告知保全申请方。未删除任何内容。",
 )
