@@ -242,16 +242,11 @@ def _of_sweep(facts: Facts, chinese: bool) -> Iterator[Problem]:
 
 
 def _english(code: str) -> str:
-    """The sentence of what keeps a file from being removed, by its code."""
-    kinds = (one for base in (StorageError, KeyUnavailable) for one in _below(base))
+    """The sentence of a failure of storage, or of the key that a discard is signed with, by its code."""
+    kinds: list[type[CustosError]] = [StorageError, KeyUnavailable]
+    for one in kinds:  # grows as it is walked: a foreign volume is a kind of missing one
+        kinds += one.__subclasses__()
     return next((one.sentence() for one in kinds if one.code == code), code)
-
-
-def _below(base: type[CustosError]) -> Iterator[type[CustosError]]:
-    """An error and all its kinds, theirs too."""
-    yield base
-    for child in base.__subclasses__():
-        yield from _below(child)
 
 
 def _within(days: int, chinese: bool) -> str:
@@ -537,8 +532,9 @@ _BREACHED: Final = (
 )
 
 _HELD_DAMAGED: Final = (
-    "Of hold {hold} (case {case}) {count} segments are not on the disk as they were recorded: `custos log show` names "
-    "them (finding). Look for another copy, check the disk, and tell whoever asked for the hold. Nothing was removed.",
+    "Held segments that are not on the disk as they were recorded, of hold {hold} (case {case}): {count}. `custos log "
+    "show` names them (finding). Look for another copy, check the disk, and tell whoever asked for the hold. Nothing "
+    "was removed.",
     "保全 {hold}（案件 {case}）有 {count} 个录像段与记录不符或不在磁盘上：`custos log show` 列出详情（finding）。"
     "请查找其他副本、检查磁盘，并告知保全申请方。未删除任何内容。",
 )
@@ -649,5 +645,9 @@ CHINESE: Final[Mapping[str, str]] = {
 
 def codes_to_translate() -> set[str]:
     """The codes of all that can stop a camera, a stamp or a cosignature: a test sees to their Chinese sentences."""
+
+    def below(base: type[CustosError]) -> set[str]:
+        return {base.code}.union(*(below(child) for child in base.__subclasses__()))
+
     bases = (SourceError, StorageError, AuthorityError, WitnessError, Sm2Error, KeyUnavailable)
-    return {one.code for base in bases for one in _below(base)}
+    return set().union(*(below(base) for base in bases))

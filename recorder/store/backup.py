@@ -38,6 +38,8 @@ from recorder.store.records import AnchorKind, Outsider
 from recorder.store.store import Store
 
 FORMAT = 1
+"""Of a backup; raised when an older program could no longer put it back."""
+
 README, FACTS, DATA, CONFIGURATION = "README.txt", "backup.json", "data", "configuration"
 SUMS, SIGNATURE = "SHA256SUMS", "SHA256SUMS.sig"
 

@@ -42,6 +42,7 @@ from recorder.store.layout import Layout
 from recorder.store.ledger import Ledger
 
 HOLDERS: Final = 2
+"""Two persons end a hold: one alone may err, or be told to."""
 
 DEFAULT_NAMES: Final = ("holder-1", "holder-2")
 """Of a box that was made without being told who they are; `--renew` gives a code its person's name."""
@@ -64,13 +65,17 @@ COST_LIMIT: Final = 2**15
 
 BLOCK: Final = 8
 MEMORY_LIMIT_BYTES: Final = 64 * 1024 * 1024
+"""Twice what `COST` takes (128 N r bytes, RFC 7914); OpenSSL refuses what would need more."""
+
 SALT_BYTES: Final = 16
+"""So that equal codes have other hashes, and nobody can make a table of them."""
 
 WRONG_LIMIT: Final = 5
 """Wrong pairs in `WRONG_SPAN_US`; then none is looked at until the oldest is that old. Whoever may ask can so keep
 holds from being released, for as long as he goes on; that footage stays is the better of the two faults."""
 
 WRONG_SPAN_US: Final = HOUR_US // 4
+"""In box time: a quarter of an hour of running."""
 
 REST_US: Final = 7 * DAY_US
 """How long a code that was made anew releases nothing: its holder of before, and who reads the status, can object."""

@@ -35,6 +35,8 @@ REBUILT = "catalogue_rebuilt"
 """Why an export is over of which nobody knows how far it was; and what the log calls this (`finding`)."""
 
 _ROWS_AT_ONCE = 2000
+"""Of items, and of views, written by one statement: more would take memory alone."""
+
 _OF_CAMERA = (*SETTINGS, "password_file", "ca_file")
 _BLANK_ITEM: Mapping[str, None] = dict.fromkeys(column.name for column in tables.items.c)
 

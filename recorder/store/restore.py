@@ -48,6 +48,7 @@ from recorder.store.rollback import Evidence, Known, Newer, WouldRollBack, sente
 from recorder.store.store import Store
 
 HEADER_READ_BYTES = 64 * 1024
+"""Of a media file: its header boxes are a few kilobytes."""
 
 LIST_LIMIT_BYTES = 256 * 1024 * 1024
 """Of a list: some two million tiles, of a log of five hundred million entries."""

@@ -23,6 +23,8 @@ from recorder.store.records import ExportState
 Row = Mapping[str, Any]
 
 _ROWS_AT_ONCE = 2000
+"""Read of the old catalogue at a time: it may have millions."""
+
 _UNLOGGED: Mapping[str, tuple[str, ...]] = {
     "cameras": ("password_file", "ca_file", "description"),
     "exports": ("state", "done_bytes", "total_bytes", "problem_code", "problem_text", "ended_us"),

@@ -11,9 +11,8 @@ from appliance.health.coming import NAMES_SHOWN, problems_ahead, warning_of
 from appliance.health.facts import CameraFacts, Facts, HoldFacts, HoldsFacts
 from appliance.health.problem import Weight
 from appliance.health.problems import problems_of, state_of
-from config.errors import CustosError
 from config.times import parse_us
-from recorder.errors import StorageFailed, VolumeForeign
+from recorder.errors import VolumeForeign
 from recorder.store.log.errors import TokenMissing
 from retention.forecast import Admission, Load, Room, admission, outlook
 from retention.reconcile import Because, Reconciliation
@@ -145,17 +144,6 @@ def test_a_bit_rate_rose() -> None:
     found = {one.code: one for one in problems_ahead(facts(100, rose), chinese=True)}
     assert "2026-03-10" in found["camera_rate_rose"].text
     assert found["camera_rate_rose"].weight is Weight.DEGRADED
-
-
-@pytest.mark.parametrize("error", [StorageFailed, VolumeForeign, TokenMissing], ids=lambda one: one.code)
-def test_why_a_discard_failed_is_said_in_words(error: type[CustosError]) -> None:
-    """Whatever it was: of an error of an error, and of a token that is away and signs nothing, there was the code."""
-    stuck = Because(error.code, 3, 2 * GB, True, "gate.main.7")
-    found = facts(400, GATE, sweep=Reconciliation(1, 3, 3 * GB, 0, 0, (stuck,), (), True))
-    for language in ("en", "zh-CN"):
-        (text,) = [one.text for one in problems_of(found, language) if one.code == "discards_failed"]
-        assert error.code not in text
-        assert (error.sentence() in text) is (language == "en")
 
 
 def test_discards_that_fail_are_a_problem() -> None:
