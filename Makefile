@@ -84,7 +84,7 @@ $(STAMPS)/bench: $(STAMPS)/run scripts/system_packages.sh
 	@mkdir -p $(STAMPS) && touch $@
 
 # Options by way of BENCH and PROOF, for example: make bench BENCH="--cameras 1,20 --seconds 30 --only custos,ffmpeg"
-# or PROOF="--leaves 33000000", which takes 22 GB of disk; and of ROWS: ROWS="--rows 33177600" takes 27 GB.
+# or PROOF="--leaves 33000000", which takes 22 GB of disk; and of ROWS: ROWS="--rows 33177600" takes 25 GB.
 # `python -m bench.proof` and `python -m bench.rows` are the second and the third part alone.
 bench: $(STAMPS)/bench
 	@$(BIN)/python -m bench $(BENCH)

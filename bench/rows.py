@@ -137,7 +137,8 @@ class Measuring:
         with store.database.read() as connection:
             counted = connection.exec_driver_sql("SELECT sum(next_n), count(*) FROM streams").one()
             span = "SELECT min(t0_us), max(t1_us) FROM runs WHERE stream_id = 'camera-000.main'"
-            self._made_us = tuple(connection.exec_driver_sql(span).one())
+            begin_us, end_us = connection.exec_driver_sql(span).one()
+            self._made_us = (begin_us, end_us)
         self.figures.rows, self.figures.streams = map(int, counted)
         self.figures.catalogue_bytes = store.layout.catalogue.stat().st_size
         self.figures.log_bytes = size_of(store.layout.log)
@@ -273,7 +274,7 @@ def _asked_us(app: Any, begin_us: int, end_us: int) -> list[int]:
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             for _ in range(ASKED // 5):
                 start_us = chance.randrange(begin_us, end_us - PAGE * MINUTE_US)
-                asked = {"start": format_us(start_us), "end": format_us(end_us), "limit": str(PAGE)}
+                asked: dict[str, str | int] = {"start": format_us(start_us), "end": format_us(end_us), "limit": PAGE}
                 begun_ns = time.perf_counter_ns()
                 answer = await client.get("/api/v1/cameras/camera-000/segments", params=asked)
                 took.append((time.perf_counter_ns() - begun_ns) // 1000)

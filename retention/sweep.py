@@ -28,6 +28,10 @@ from retention.reconcile import STUCK_LIMIT, Reconciliation, Retries, Tally
 SWEEP_BATCH = 500
 """Segments looked at and discarded at a time: bounds memory, the leaf and how long commits wait."""
 
+SWEEP_STREAMS = 16
+"""Streams of which segments are discarded together: each has an entry of its own at least, of some milliseconds for
+which commits wait."""
+
 SWEEP_LIMIT = 200_000
 """Segments discarded in one pass; the rest goes in the next. What stays is not counted: footage under a hold is the
 oldest, and a limit on looking would never let a pass come to what lies behind it."""
@@ -124,7 +128,7 @@ class _Pass:
 
     def _gather(self, going: Sequence[Segment], policy: Policy) -> None:
         """What goes of several cameras goes together: each discard is signed, and of hundreds of cameras each may have
-        a few segments that are due. One that lies where nothing can be asked is told by `discard_gathered`, too."""
+        a few segments that are due."""
         if not going:
             return
         rule = policy.name_for(going[0])
@@ -136,6 +140,8 @@ class _Pass:
         while len(self._gathered) >= SWEEP_BATCH:
             self._discard(self._gathered[:SWEEP_BATCH], rule)
             del self._gathered[:SWEEP_BATCH]
+        if len({one.stream_id for one in self._gathered}) >= SWEEP_STREAMS:
+            self.discard_gathered()
 
     def discard_gathered(self) -> None:
         """The rest of what was gathered."""

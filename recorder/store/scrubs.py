@@ -146,7 +146,7 @@ class Scrubs:
 
     def damaged_count(self) -> int:
         """How many those are."""
-        # What is here is counted, not asked for: the database might take an index of all that is here, and walk it.
+        # What is here is counted, not asked for: the database could take any index of what is here, and walk that.
         is_here = func.coalesce(func.sum(case((_IS_HERE, 1), else_=0)), 0)
         with self._database.read() as connection:
             return int(connection.execute(select(is_here).where(_I.damage.is_not(None))).scalar_one())

@@ -571,14 +571,20 @@ class Segments:
         """Of removed files those whose removal a power cut does not undo: each folder is synced once, for there are
         sixty files in it. The others are stuck."""
         faults: dict[Path, StorageError] = {}
+        failures: dict[str, list[StorageError]] = {}
         folders = {(self._layout.volume(row["volume"]) / row["path"]).parent: row["volume"] for row in gone}
         for folder, volume in folders.items():
+            before = failures.setdefault(volume, [])
+            if len(before) >= UNLINK_FAILURES_LIMIT:
+                faults[folder] = before[-1]
+                continue
             try:
                 with files.translated(folder):
                     if folder.is_dir():
                         files.sync_folder(folder)
             except StorageError as err:
                 self._volumes.failed(volume, err)
+                before.append(err)
                 faults[folder] = err
         durable = []
         for row in gone:

@@ -1,5 +1,6 @@
 """Sweeping and holding on a real store."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,16 @@ import pytest
 from config.times import DAY_US, HOUR_US
 from recorder.errors import CameraUnknown, HoldReleased, HoldUnknown, StorageFailed
 from recorder.store import files
+from recorder.store.overwriting import Overwrite
 from recorder.store.records import HoldPlan, MediaState
+from recorder.store.segments import DiscardReport
 from recorder.store.verify import verify
 from retention.evidence import holds as desk
 from retention.evidence.holds import HoldInvalid
 from retention.policy import Reason
 from retention.reconcile import RETRY_FIRST_US, Because, Retries
 from retention.sweep import sweep
+from tests.fakes import tiny
 from tests.fakes.box import credentials, hold, new_store, record, segments
 from tests.fakes.camera import SECOND
 from tests.fakes.clock import FakeClock
@@ -244,3 +248,26 @@ def test_footage_of_an_export_and_footage_not_old_enough_are_told_apart(tmp_path
     assert report.because == (Because("under_export", 2, sum(one.bytes for one in gate), False, gate[0].id),)
     assert report.spared == (Because("held", 1, yard[0].bytes, False, yard[0].id),)
     assert report.should_bytes == report.bytes + report.because[0].bytes
+
+
+def test_what_is_due_of_several_cameras_goes_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of hundreds of cameras each may have a segment or two that are due: a signature for each would take minutes. One
+    discard takes them all, up to a number of streams for whose entries commits can wait."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate", "yard", "hall")
+    clock.advance(1)
+    for camera in ("gate", "yard", "hall"):
+        tiny.record(store, clock, f"{camera}.main", 2)
+    clock.advance(40 * 86400)
+    asked: list[list[str]] = []
+    discard = store.discard
+
+    def noted(segment_ids: Sequence[str], rule: str, overwrite: Overwrite | None = None) -> DiscardReport:
+        asked.append([one.rpartition(".")[0] for one in segment_ids])
+        return discard(segment_ids, rule, overwrite)
+
+    monkeypatch.setattr(store, "discard", noted)
+    monkeypatch.setattr("retention.sweep.SWEEP_STREAMS", 2)
+
+    assert sweep(store, clock).did == 6
+    assert asked == [["gate.main"] * 2 + ["hall.main"] * 2, ["yard.main"] * 2]
