@@ -202,18 +202,7 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         fit = "-" if one.get("days_fit") is None else f"{one['days_fit']:.0f}"
         table.add_row(one["id"], one["name"], one["state"], last, rate, signed, held, days, fit)
     out.print(table)
-    for volume in body["storage"]:
-        room = f"{size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"
-        full = f", full on 写满 {volume['full_on']}" if volume.get("full_on") else ""
-        fails = f", floor fails on 不足法定留存期 {volume['floor_fails_on']}" if volume.get("floor_fails_on") else ""
-        out.print(f"volume {volume['name']}: {volume['state']}, {room}{full}{fails}", markup=False)
-    for one in body.get("scrub", {}).get("volumes", []):
-        age = "-" if one["oldest_age_s"] is None else span(one["oldest_age_s"])
-        read = f"{size(one['bytes'])} read again since {local(one['begun'], at.zone)}"
-        out.print(f"scrub 巡检 {one['volume']}: {read}, oldest check {age} ago", markup=False)
-    _show_sweep(at, body["retention"].get("sweep"))
-    if held := body.get("holds", {}).get("in_force"):
-        out.print(_holds_line(body["holds"], held, at), markup=False)
+    _show_keeping(at, body)
     log = body["log"]
     out.print(f"log: {log['size']} leaves, signed {local(log.get('checkpoint_at'), at.zone)}", markup=False)
     out.print(f"key: {KEY_LIES[log['key_kind']]}; fingerprint 公钥指纹 {body['box']['fingerprint']}", markup=False)
@@ -226,8 +215,25 @@ def _show_status(at: Desk, body: dict[str, Any]) -> None:
         out.print(f"witness {one['name']}: {had}", markup=False)
 
 
+def _show_keeping(at: Desk, body: dict[str, Any]) -> None:
+    """Volumes, scrub, sweep and holds, a line each."""
+    for volume in body["storage"]:
+        room = f"{size(volume['free_bytes'])} of {size(volume['total_bytes'])} free"
+        full_on, fails_on = volume.get("full_on"), volume.get("floor_fails_on")
+        full = f", full on 写满 {full_on}" if full_on else ""
+        fails = f", floor fails on 不足法定最短留存期 {fails_on}" if fails_on else ""
+        at.console.print(f"volume {volume['name']}: {volume['state']}, {room}{full}{fails}", markup=False)
+    for one in body.get("scrub", {}).get("volumes", []):
+        age = "-" if one["oldest_age_s"] is None else span(one["oldest_age_s"])
+        read = f"{size(one['bytes'])} read again 已重读 since 起自 {local(one['begun'], at.zone)}"
+        at.console.print(f"scrub 巡检 {one['volume']}: {read}, oldest check 最久未校验 {age}", markup=False)
+    _show_sweep(at, body["retention"].get("sweep"))
+    if held := body.get("holds", {}).get("in_force"):
+        at.console.print(_holds_line(body["holds"], held, at), markup=False)
+
+
 def _holds_line(holds: dict[str, Any], held: int, at: Desk) -> str:
     kept = "" if holds["bytes"] is None else f", {size(holds['bytes'])}"
-    damaged = f", {count(holds['damaged_segments'], 'damaged segment')}" if holds["damaged_segments"] else ""
-    review = "" if holds["next_review"] is None else f", next review {local(holds['next_review'], at.zone)}"
-    return f"holds 证据保全: {held} in force{kept}{damaged}{review}"
+    damaged = f", {count(holds['damaged_segments'], 'damaged segment')} 损坏" if holds["damaged_segments"] else ""
+    review = "" if holds["next_review"] is None else f", next review 复核 {local(holds['next_review'], at.zone)}"
+    return f"holds 证据保全: {held} in force 有效{kept}{damaged}{review}"
