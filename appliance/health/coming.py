@@ -165,7 +165,7 @@ _THEN: Final[Mapping[bool, tuple[str, str]]] = {
     True: (
         "From then on the oldest footage would be overwritten before the law lets it go (when_full is “overwrite”), "
         "and each breach be told.",
-        "届时最早的录像将在未满法定留存期时被覆盖（when_full 设为“overwrite”），每次覆盖均记入日志并告警。",
+        "届时最早的录像将在未满法定最短留存期时被覆盖（when_full 设为“overwrite”），每次覆盖均记入日志并告警。",
     ),
 }
 """What becomes of it under `stop`, and under `overwrite`."""

@@ -242,11 +242,16 @@ def _of_sweep(facts: Facts, chinese: bool) -> Iterator[Problem]:
 
 
 def _english(code: str) -> str:
-    """The sentence of a failure of storage, or of the key that a discard is signed with, by its code."""
-    kinds: list[type[CustosError]] = [StorageError, KeyUnavailable]
-    for one in kinds:  # grows as it is walked: a foreign volume is a kind of missing one
-        kinds += one.__subclasses__()
+    """The sentence of what keeps a file from being removed, by its code."""
+    kinds = (one for base in (StorageError, KeyUnavailable) for one in _below(base))
     return next((one.sentence() for one in kinds if one.code == code), code)
+
+
+def _below(base: type[CustosError]) -> Iterator[type[CustosError]]:
+    """An error and all its kinds, theirs too."""
+    yield base
+    for child in base.__subclasses__():
+        yield from _below(child)
 
 
 def _within(days: int, chinese: bool) -> str:
@@ -645,9 +650,5 @@ CHINESE: Final[Mapping[str, str]] = {
 
 def codes_to_translate() -> set[str]:
     """The codes of all that can stop a camera, a stamp or a cosignature: a test sees to their Chinese sentences."""
-
-    def below(base: type[CustosError]) -> set[str]:
-        return {base.code}.union(*(below(child) for child in base.__subclasses__()))
-
     bases = (SourceError, StorageError, AuthorityError, WitnessError, Sm2Error, KeyUnavailable)
-    return set().union(*(below(base) for base in bases))
+    return {one.code for base in bases for one in _below(base)}

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config.times import DAY_US, HOUR_US
 from recorder.errors import CameraUnknown, HoldReleased, HoldUnknown, StorageFailed
 from recorder.store import files
-from recorder.store.overwriting import Overwrite
 from recorder.store.records import HoldPlan, MediaState
 from recorder.store.segments import DiscardReport
 from recorder.store.verify import verify
@@ -262,9 +262,9 @@ def test_what_is_due_of_several_cameras_goes_together(tmp_path: Path, monkeypatc
     asked: list[list[str]] = []
     discard = store.discard
 
-    def noted(segment_ids: Sequence[str], rule: str, overwrite: Overwrite | None = None) -> DiscardReport:
+    def noted(segment_ids: Sequence[str], *more: Any) -> DiscardReport:
         asked.append([one.rpartition(".")[0] for one in segment_ids])
-        return discard(segment_ids, rule, overwrite)
+        return discard(segment_ids, *more)
 
     monkeypatch.setattr(store, "discard", noted)
     monkeypatch.setattr("retention.sweep.SWEEP_STREAMS", 2)

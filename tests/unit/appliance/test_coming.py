@@ -11,8 +11,9 @@ from appliance.health.coming import NAMES_SHOWN, problems_ahead, warning_of
 from appliance.health.facts import CameraFacts, Facts, HoldFacts, HoldsFacts
 from appliance.health.problem import Weight
 from appliance.health.problems import problems_of, state_of
+from config.errors import CustosError
 from config.times import parse_us
-from recorder.errors import VolumeForeign
+from recorder.errors import StorageFailed, VolumeForeign
 from recorder.store.log.errors import TokenMissing
 from retention.forecast import Admission, Load, Room, admission, outlook
 from retention.reconcile import Because, Reconciliation
@@ -91,7 +92,7 @@ def test_a_disk_fills_with_what_the_law_would_let_go() -> None:
 
 @pytest.mark.parametrize(("free_gb", "target_days"), [(200, 31), (25, 90)], ids=["floor", "target"])
 def test_a_box_that_overwrites_is_not_told_that_it_will_stop(free_gb: float, target_days: int) -> None:
-    """Complaint 19 of peers.md: recording goes on there, and footage goes before its time; in both languages."""
+    """Frigate 4119: recording goes on there, and footage goes before its time; in both languages."""
     load = replace(GATE, target_days=target_days, stock=(10.0 * GB,) * 60 if target_days > 31 else ())
     for chinese, stops, goes in ((False, "would stop", "overwritten before"), (True, "录像将停止", "被覆盖")):
         (stopping,) = problems_ahead(facts(free_gb, load), chinese)
@@ -146,6 +147,17 @@ def test_a_bit_rate_rose() -> None:
     assert found["camera_rate_rose"].weight is Weight.DEGRADED
 
 
+@pytest.mark.parametrize("error", [StorageFailed, VolumeForeign, TokenMissing], ids=lambda one: one.code)
+def test_why_a_discard_failed_is_said_in_words(error: type[CustosError]) -> None:
+    """Whatever it was: of an error of an error, and of a token that is away and signs nothing, there was the code."""
+    stuck = Because(error.code, 3, 2 * GB, True, "gate.main.7")
+    found = facts(400, GATE, sweep=Reconciliation(1, 3, 3 * GB, 0, 0, (stuck,), (), True))
+    for language in ("en", "zh-CN"):
+        (text,) = [one.text for one in problems_of(found, language) if one.code == "discards_failed"]
+        assert error.code not in text
+        assert (error.sentence() in text) is (language == "en")
+
+
 def test_discards_that_fail_are_a_problem() -> None:
     """With how many, how much, one of them, and why; what a rule keeps is none."""
     stuck = Because("storage_failed", 3, 2 * GB, True, "gate.main.7")
@@ -156,9 +168,6 @@ def test_discards_that_fail_are_a_problem() -> None:
         ]
         assert words in problem.text
         assert "gate.main.7" in problem.text
-    for kind in (VolumeForeign, TokenMissing):
-        other = replace(swept, because=(replace(stuck, code=kind.code),))
-        assert kind.sentence() in problems_of(facts(400, GATE, sweep=other))[0].text
     kept = replace(swept, because=(Because("under_export", 3, 1),))
     assert "discards_failed" not in [one.code for one in problems_of(facts(400, GATE, sweep=kept))]
 

@@ -140,5 +140,5 @@ def test_the_status_is_shown_with_its_sweep(run: Run, tmp_path: Path, speaking: 
 
     assert "should have discarded 应删 10, discarded 已删 7 (70 B), because 原因 3 storage_failed (30 B)" in seen
     assert "past their time and kept 到期而保留 4 held (40 B)" in seen
-    assert "floor fails on 不足法定留存期 2026-03-21" in seen
+    assert "floor fails on 不足法定最短留存期 2026-03-21" in seen
     assert "12.2" in seen
