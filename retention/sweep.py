@@ -111,7 +111,7 @@ class _Pass:
             verdicts = plan(found, policy, self._now)
             self.tally.spared((one.segment, one.reason.value) for one in verdicts if one.reason in SPARED)
             self._gather([one.segment for one in verdicts if one.goes], policy)
-            if found[-1].stream_id in self._changed:
+            if len(found) < SWEEP_BATCH or found[-1].stream_id in self._changed:
                 return
 
     def overwrite(self) -> None:
