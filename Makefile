@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	if command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then command -v $$p; break; fi; done)
 
-TOGETHER := tests/unit tests/store tests/forgeries tests/foreign tests/test_docs.py tests/test_house.py tests/test_order.py
+COMPUTING := tests/unit tests/store tests/forgeries tests/foreign tests/test_docs.py tests/test_house.py tests/test_order.py
 
 .PHONY: help run test style lint format lock soak fuzz bench clean-env
 
@@ -61,12 +61,7 @@ lint: style
 
 # The import contracts are among the tests of the order.
 test: style
-	@echo "== tests, two at a time, and those of the order itself"
-	@$(BIN)/python -m pytest --numprocesses 2 $(TOGETHER)
-	@echo "== tests that start whole boxes, which mostly wait too"
-	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile tests/whole
-	@echo "== the rest, one at a time: some of it measures"
-	@$(BIN)/python -m pytest $(addprefix --ignore=,$(TOGETHER) tests/whole)
+	@bash scripts/tests.sh $(BIN)/python $(COMPUTING)
 
 soak: $(STAMPS)/test
 	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/whole --timeout 3600 -s

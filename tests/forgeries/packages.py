@@ -1363,3 +1363,31 @@ def consistency(old: int, hashes: list[bytes], *, is_whole: bool) -> list[bytes]
     if old <= half:
         return [*consistency(old, hashes[:half], is_whole=is_whole), root_of(hashes[half:])]
     return [*consistency(old - half, hashes[half:], is_whole=False), root_of(hashes[:half])]
+
+
+ANCHORED = {
+    a_stamp_is_that_of_another_checkpoint,
+    a_stamp_is_no_stamp,
+    the_stamped_text_tells_another_root,
+    the_stamped_text_is_of_another_log,
+    the_stamped_text_has_a_line_more,
+    a_stamped_checkpoint_under_another_size,
+    the_way_from_a_stamped_checkpoint_is_cut_short,
+    the_way_from_a_stamped_checkpoint_is_lengthened,
+    the_way_from_a_stamped_checkpoint_leads_to_another_size,
+    the_way_of_another_stamped_checkpoint,
+    a_stamp_is_left_out,
+    a_cosignature_is_left_out,
+    a_cosignature_is_left_out_with_its_checkpoint,
+    a_cosignature_is_that_of_another_checkpoint,
+    a_cosignature_of_another_time,
+    a_cosignature_without_the_witnesss_line,
+    a_cosignature_by_a_witness_of_the_owners,
+    a_cosigned_checkpoint_under_another_size,
+    a_checkpoint_of_which_nobody_says_anything,
+    an_empty_folder_that_looks_like_an_anchor,
+    the_lists_stamp_is_that_of_a_checkpoint,
+    the_authoritys_certificates_are_others,
+}
+"""Those of what somebody outside said. The others are of a package that nobody else saw, which is checked in half the
+time."""

@@ -45,6 +45,7 @@ from tests.fakes.box import new_store, record
 from tests.fakes.clock import FakeClock
 from tests.forgeries.forge import sm2_key_forgotten_by_the_index
 from tests.forgeries.packages import (
+    ANCHORED,
     COSIGNED,
     DISCARDED,
     LAWFUL,
@@ -301,15 +302,27 @@ def test_the_shell_script_needs_standard_tools_alone(
     assert ("There is no ffprobe here" in said) is not bool(ffprobe)
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Honest:
+    """Nobody outside saw it."""
+    return packed(tmp_path_factory.mktemp("bare"))
+
+
+def base_of(forger: Callable[..., None], request: pytest.FixtureRequest) -> Honest:
+    found: Honest = request.getfixturevalue("honest" if forger in ANCHORED else "bare")
+    return found
+
+
 @pytest.mark.parametrize("verifier", VERIFIERS)
 @pytest.mark.parametrize("forger", PACKAGES, ids=lambda forger: forger.__name__)
 def test_a_forgery_is_found_and_its_file_named(
-    honest: Honest, tmp_path: Path, forger: Forger, verifier: Verifier
+    request: pytest.FixtureRequest, tmp_path: Path, forger: Forger, verifier: Verifier
 ) -> None:
     """By each of the three."""
-    folder = honest.copy(tmp_path)
+    base = base_of(forger, request)
+    folder = base.copy(tmp_path)
     forger(folder)
-    good, said = verifier(folder, honest.fingerprint)
+    good, said = verifier(folder, base.fingerprint)
 
     assert not good
     assert PACKAGES[forger] in said
@@ -318,13 +331,14 @@ def test_a_forgery_is_found_and_its_file_named(
 @pytest.mark.parametrize("verifier", VERIFIERS)
 @pytest.mark.parametrize("forger", OWNED, ids=lambda forger: forger.__name__)
 def test_a_forgery_of_who_has_the_key_is_found(
-    honest: Honest, tmp_path: Path, forger: Owner, verifier: Verifier
+    request: pytest.FixtureRequest, tmp_path: Path, forger: Owner, verifier: Verifier
 ) -> None:
     """All files are listed and signed anew: the log does not lead to what was changed."""
-    folder = honest.copy(tmp_path)
-    forger(folder, honest.key)
-    resign(folder, honest.key)
-    good, said = verifier(folder, honest.fingerprint)
+    base = base_of(forger, request)
+    folder = base.copy(tmp_path)
+    forger(folder, base.key)
+    resign(folder, base.key)
+    good, said = verifier(folder, base.fingerprint)
 
     assert not good
     assert OWNED[forger] in said
