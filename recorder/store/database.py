@@ -15,11 +15,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, exc, inspect, text
 
 from recorder.errors import (
@@ -33,6 +30,9 @@ from recorder.errors import (
     StorageReadOnly,
 )
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 BUSY_TIMEOUT_S = 10
 """How long a reader waits for a checkpoint of the WAL; a writer of this process never waits for it."""
 
@@ -45,6 +45,10 @@ QUICK_CHECK_LIMIT_BYTES = 64 * 1024 * 1024
 CACHE_KIB = 512
 """Pages that each connection keeps in memory. SQLite itself would keep four times that; the kernel keeps the file, too,
 and half a dozen connections that fill their caches over hours look like a leak."""
+
+SCHEMA: Final = "0018"
+"""The newest migration. Alembic knows it too, but loads all of them to say so, which is most of a start: it is asked
+only about a catalogue that another program has written."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -83,8 +87,9 @@ class Database:
         if self._path.exists() and self._path.stat().st_size <= QUICK_CHECK_LIMIT_BYTES:
             self.quick_check()
         with self.write() as connection:
-            self.refuse_newer(connection)
-            command.upgrade(_alembic(connection), "head")
+            if _schema_of(connection) != SCHEMA:
+                self.refuse_newer(connection)
+                _upgrade(connection)
 
     def must_be_of_today(self) -> None:
         """For who only reads, and brings nothing up to date: the schema is this program's.
@@ -96,8 +101,7 @@ class Database:
         """
         with contextlib.suppress(CatalogueError, StorageError), self.read() as connection:
             self.refuse_newer(connection)
-            found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-            if found != ScriptDirectory.from_config(_alembic(connection)).get_current_head():
+            if _schema_of(connection) not in (None, SCHEMA):
                 raise DataDirTooOld
 
     def quick_check(self) -> None:
@@ -159,11 +163,10 @@ class Database:
         Raises:
             DataDirTooNew: a newer program has written it.
         """
-        if not inspect(connection).has_table("alembic_version"):
+        found = _schema_of(connection)
+        if found is None or found == SCHEMA:
             return
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        known = {step.revision for step in ScriptDirectory.from_config(_alembic(connection)).walk_revisions()}
-        if found is not None and found not in known:
+        if found not in _known(connection):
             raise DataDirTooNew
 
 
@@ -205,7 +208,32 @@ def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
     connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
 
 
+def _schema_of(connection: Connection) -> str | None:
+    """The migration that a catalogue is at; None: it is new."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
+
+
+# Alembic is loaded where it is needed alone: loading it takes as long as all else that reads a catalogue of today.
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic import command
+
+    command.upgrade(_alembic(connection), "head")
+
+
+def _known(connection: Connection) -> set[str]:
+    from alembic.script import ScriptDirectory
+
+    return {step.revision for step in ScriptDirectory.from_config(_alembic(connection)).walk_revisions()}
+
+
 def _alembic(connection: Connection) -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from recorder.errors import DataDirTooNew, DataDirTooOld
 from recorder.store import fsck
+from recorder.store.database import SCHEMA
 from recorder.store.layout import FORMAT
 from recorder.store.log.leaves import TYPES
 from recorder.store.records import ExportState, Segment
@@ -86,6 +87,7 @@ def test_no_step_is_forgotten() -> None:
 
     assert set(steps[: steps.index(STAGES[-1]) + 1]) == set(STAGES) | TOGETHER
     assert steps.index(STAGES[-1]) >= len(steps) - 6
+    assert steps[-1] == SCHEMA
 
 
 def newer_format(data: Path) -> None:
