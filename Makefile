@@ -61,7 +61,12 @@ lint: style
 
 # The import contracts are among the tests of the order.
 test: style
-	@bash scripts/tests.sh $(BIN)/python $(COMPUTING)
+	@echo "== tests, two at a time, and those of the order itself"
+	@$(BIN)/python -m pytest --numprocesses 2 $(COMPUTING)
+	@echo "== tests that start whole boxes, which mostly wait too"
+	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile tests/whole
+	@echo "== the rest, one at a time: some of it measures"
+	@$(BIN)/python -m pytest $(addprefix --ignore=,$(COMPUTING) tests/whole)
 
 soak: $(STAMPS)/test
 	@CUSTOS_LONG=1 $(BIN)/python -m pytest tests/whole --timeout 3600 -s
