@@ -674,7 +674,7 @@ def discarded_under_a_hold(place: Path, monkeypatch: pytest.MonkeyPatch, told: s
     hold(store, ["gate"], begun_us, end_us, "case 1", "not to be discarded")
     clock.advance(40 * DAY_US / 1e6)
     append = store.ledger.append
-    monkeypatch.setattr("recorder.store.segments.holds_on", lambda *_: [])
+    monkeypatch.setattr("recorder.store.segments._holds_of", lambda *_: [])
     monkeypatch.setattr(
         store.ledger,
         "append",
