@@ -182,6 +182,8 @@ class Session:
         self._job: Future[None] | None = None
         self._due_us = clock.read().mono_us
         self._stop: tuple[Cause, str] | None = None
+        self._has_left = False
+        """Whether an outage that a stop met was written down, or its writing failed."""
         self._lock = threading.Lock()
         self._status = SessionStatus(camera.id, SessionState.CONNECTING, clock.read().utc_us)
         self._stored_facts: dict[str, Any] = {}
@@ -369,6 +371,9 @@ class Session:
         """Back off, or end."""
         self._source = None
         if self._stop is not None:
+            if not self._has_left and (self._cause, self._detail) != self._stop:
+                self._seal(self._leave)  # the stop came behind the attempt that failed
+                return
             self._phase = _Phase.STOPPED
             self._set(state=SessionState.STOPPED)
             return
@@ -444,7 +449,8 @@ class Session:
 
     def _leave(self) -> None:
         """Stopped in the middle of an outage: write down what it was, before it passes for the box being down."""
-        if (self._cause, self._detail) != self._stop:
+        if (self._cause, self._detail) != self._stop and not self._has_left:
+            self._has_left = True
             self._write_gap(self._cause, self._detail)
 
     # -- the record

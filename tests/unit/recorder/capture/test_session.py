@@ -212,6 +212,21 @@ def test_an_outage_cut_short_by_a_stop_keeps_its_cause(tmp_path: Path) -> None:
     assert gaps(store, clock)[-1].t1_us == clock.read().utc_us
 
 
+def test_an_outage_whose_source_is_let_go_of_when_the_stop_comes(tmp_path: Path) -> None:
+    """It keeps its cause, too, and is written down once."""
+    clock = FakeClock()
+    store = new_store(tmp_path, clock, "gate")
+    refused = [ScriptedSource([], SourceUnreachable(), refuse=True) for _ in range(2)]
+    session = session_of(store, clock, iter(refused))
+    refused[1].release = lambda: session.stop(Cause.BOX_DOWN)  # type: ignore[method-assign]
+    for _ in range(2):
+        attempt(session, clock)
+
+    assert stopped(session, clock)
+    assert [one.cause for one in gaps(store, clock)] == [Cause.NO_MEDIA, Cause.UNREACHABLE]
+    assert gaps(store, clock)[-1].t1_us >= clock.read().utc_us - 1_000_000
+
+
 def test_a_camera_that_is_stopped_while_it_connects(tmp_path: Path) -> None:
     """Nobody waits for an address that does not answer: the stop is done at once, the connection let go of later."""
     clock = FakeClock()
