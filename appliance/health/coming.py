@@ -114,9 +114,9 @@ def _when(now_us: int, zone: ZoneInfo, days: float, chinese: bool) -> str:
 def _todo(facts: Facts, chinese: bool) -> str:
     """What helps, in the order in which people should think of it."""
     held_bytes = sum(one.held_bytes for one in facts.cameras)
-    held = _TODO_HELD[chinese] if held_bytes or facts.holds.in_force else ""
-    size = _TODO_SIZE[chinese].format(size=held_bytes / GB) if held_bytes >= HELD_TOLD_BYTES else ""
-    return _TODO[chinese] + held + size + ("。" if chinese else ".")
+    held = _REMEDY_HELD[chinese] if held_bytes or facts.holds.in_force else ""
+    size = _REMEDY_SIZE[chinese].format(size=held_bytes / GB) if held_bytes >= HELD_TOLD_BYTES else ""
+    return _REMEDY[chinese] + held + size + ("。" if chinese else ".")
 
 
 def _listed(names: Sequence[str], chinese: bool) -> str:
@@ -185,9 +185,9 @@ _THEN_TARGET: Final[Mapping[bool, tuple[str, str]]] = {
         "其中最早的录像将在到期前被覆盖（when_full 设为“overwrite”）。",
     ),
 }
-_TODO: Final = ("Add a disk, or lower bit rates", "请增加磁盘或降低码率")
-_TODO_HELD: Final = (", or see whether holds can be released", "，或检查可否解除证据保全")
-_TODO_SIZE: Final = (" ({size:.1f} GB are under holds)", "（保全中的录像共 {size:.1f} GB）")
+_REMEDY: Final = ("Add a disk, or lower bit rates", "请增加磁盘或降低码率")
+_REMEDY_HELD: Final = (", or see whether holds can be released", "，或检查可否解除证据保全")
+_REMEDY_SIZE: Final = (" ({size:.1f} GB are under holds)", "（保全中的录像共 {size:.1f} GB）")
 _ADMITTED: Final = (
     "With camera {name} at {rate:g} Mbit/s{how} the floor would fail on {when}. It is registered all the same: add a "
     "disk ({size:.0f} GB are needed for it), or lower its bit rate, before then.",
