@@ -630,7 +630,7 @@ class Segments:
         down yet. Or where it was put away. The path is that of a copy of what was cut, where that went on.
 
         Raises:
-            StorageReadOnly, StorageFailed, VolumeMissing: it could not be. StorageFull: there is no room for it.
+            StorageReadOnly, StorageFailed: it could not be. StorageFull: there is no room for it.
         """
         away, whole = self._layout.damaged_on(volume), None
         try:
@@ -651,7 +651,10 @@ class Segments:
                 files.seal(found, final)
         except (StorageReadOnly, StorageFailed) as err:
             self._volumes.failed(volume, err)
-            sealed = replace(sealed, volume=self._carry(seen.header, found, sealed))
+            try:
+                sealed = replace(sealed, volume=self._carry(seen.header, found, sealed))
+            except StorageError as refused:
+                raise err from refused  # what is wrong is wrong where it lies; that no other took it is no news
             self._miss(head, volume, str(segment_path(head.stream_id, head.next_n, head.t1_us)))
         return seen.header, facts, sealed, whole
 

@@ -53,8 +53,8 @@ SHRINK = bool(os.environ.get("CUSTOS_SHRINK"))
 SHARES = 4
 """The steps are shared by so many tests, so that two processors have something to do."""
 STEPS = int(os.environ.get("CUSTOS_STEPS") or (1_000_000 if LONG else 10_000)) // SHARES
-STEPS_AT_ONCE = 80
-"""Of one box: its log stays short, and looking at all of it cheap."""
+STEPS_AT_ONCE = 200 if LONG else 80
+"""Of one box: its log stays short, and looking at all of it cheap; long enough to have much behind it."""
 LOOKS_EVERY = 40
 """Steps after which `fsck` looks at everything; it does so after every start too. The rest is looked at each time."""
 CAMERAS_LIMIT = 4

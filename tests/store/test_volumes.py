@@ -215,6 +215,17 @@ def test_a_read_only_remount_costs_a_fragment(box: Box) -> None:
     assert [one["what"] for one in box.leaves("finding")] == ["left_behind"]
 
 
+def test_a_read_only_disk_is_named_though_the_other_one_is_away(box: Box) -> None:
+    """Where nothing else takes what was open, the operator is told of the disk it lies on, not of the others."""
+    recording = box.begun()
+    box.a.is_read_only = True
+    box.fails(recording, StorageReadOnly)
+    box.b.unplug()
+    box.store.tend()
+    with pytest.raises(StorageReadOnly):
+        box.store.resume("gate.main")
+
+
 def test_a_file_that_cannot_be_read_or_written_costs_itself(box: Box) -> None:
     """Its segment is lost, with a gap that says so; the disk is failing for a minute, and well when no more comes."""
     recording = box.begun()
