@@ -53,8 +53,10 @@ SHRINK = bool(os.environ.get("CUSTOS_SHRINK"))
 SHARES = 4
 """The steps are shared by so many tests, so that two processors have something to do."""
 STEPS = int(os.environ.get("CUSTOS_STEPS") or (1_000_000 if LONG else 10_000)) // SHARES
-STEPS_AT_ONCE = 200 if LONG else 80
-"""Of one box: its log stays short, and looking at all of it cheap; long enough to have much behind it."""
+STEPS_AT_ONCE = 80
+"""Of one box: its log stays short, and looking at all of it cheap."""
+STEPS_AT_LENGTH = 200
+"""Of a box of the last share in the soak: it has more behind it, is hit more often, and costs half as much again."""
 LOOKS_EVERY = 40
 """Steps after which `fsck` looks at everything; it does so after every start too. The rest is looked at each time."""
 CAMERAS_LIMIT = 4
@@ -700,18 +702,19 @@ def disk() -> Iterator[Disk]:
 def test_whatever_happens_nothing_is_lost_kept_or_left_unexplained(disk: Disk, share: int) -> None:
     """Every step, every order: invariants 1 to 9 hold, and what is there is what must be."""
     began_s = time.process_time()
+    at_once = STEPS_AT_LENGTH if LONG and share == SHARES - 1 else STEPS_AT_ONCE
     Keeping.steps = Keeping.faults = turn = 0
     while Keeping.steps < STEPS:
         number = secrets.randbits(32) if LONG else share * 1000 + turn
         if LONG:
-            print(f"seed {number}")
+            print(f"share {share}: {Keeping.steps} steps, then seed {number}")
         machine = seed(number)(type("Keeping", (Keeping,), {"steps": 0, "faults": 0}))
-        boxes = min(200, -(-(STEPS - Keeping.steps) // STEPS_AT_ONCE))
+        boxes = min(200, -(-(STEPS - Keeping.steps) // at_once))
         run_state_machine_as_test(
             machine,
             settings=settings(
                 max_examples=boxes,
-                stateful_step_count=STEPS_AT_ONCE,
+                stateful_step_count=at_once,
                 deadline=None,
                 database=None,
                 suppress_health_check=list(HealthCheck),
