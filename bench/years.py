@@ -2,11 +2,11 @@
 
 The box, its cameras and their rules are made by the store itself, under a clock that stands ninety days back; so the
 schema is the product's. Then rows are inserted in bulk, in the order in which a box commits them: minute by minute, a
-segment of each camera, and once a day a gap of a minute, behind which another run begins. Every row's hash is that of
-the very leaf that tells of it, every `prev` that of the item before, and the log's tiles are made of those leaves. What
-is left out: of the entries in the middle of the log only the hashes are kept (twenty gigabytes that nothing here
-reads), and media is there only for what is due to be discarded, as files of a few bytes. Indexes are made anew behind
-the rows, as a box's would be after a `VACUUM`; the one of the primary key grows with them.
+segment of each camera, each at its stream's place, and once a day a gap of a minute, behind which another run begins.
+Every row's hash is that of the very leaf that tells of it, every `prev` that of the item before, and the log's tiles
+are made of those leaves. What is left out: of the entries in the middle of the log only the hashes are kept (twenty
+gigabytes that nothing here reads), and media is there only for what is due to be discarded, as files of a few bytes.
+Indexes are made anew behind the rows, as a box's would be after a `VACUUM`; the one of the primary key grows with them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from config.keeping import Protection
 from config.times import DAY_US, MINUTE_US, format_us
 from recorder.causes import Cause
 from recorder.store import files, tables
+from recorder.store.clustering import PLACES
 from recorder.store.daycount import may_go_us
 from recorder.store.layout import VOLUME, segment_path
 from recorder.store.log.leaves import encode_leaf
@@ -55,7 +56,8 @@ _MASK = (1 << 256) - 1
 """Multiples of the one, cut by the other, are hashes to look at, and no two alike."""
 
 _COLUMNS = (
-    "stream_id, n, t0_us, t1_us, prev, leaf_index, leaf_hash, elapsed_us, checked_elapsed_us, run, path, bytes, sha256"
+    "rowid, stream_id, n, t0_us, t1_us, prev, leaf_index, leaf_hash, elapsed_us, checked_elapsed_us, run, path, bytes, "
+    "sha256"
 )
 _CONSTANT = {
     "kind": "'segment'",
@@ -78,8 +80,8 @@ _INSERT = (
     f"VALUES ({', '.join('?' * len(_COLUMNS.split(', ')))}, {', '.join(_CONSTANT.values())})"
 )
 _INSERT_GAP = (
-    "INSERT INTO items (stream_id, n, kind, t0_us, t1_us, prev, leaf_index, leaf_hash, elapsed_us, cause, detail) "
-    "VALUES (?, ?, 'gap', ?, ?, ?, ?, ?, ?, 'box_down', '')"
+    "INSERT INTO items (rowid, stream_id, n, kind, t0_us, t1_us, prev, leaf_index, leaf_hash, elapsed_us, cause, "
+    "detail) VALUES (?, ?, ?, 'gap', ?, ?, ?, ?, ?, ?, 'box_down', '')"
 )
 
 
@@ -279,7 +281,7 @@ class Years:
             self._connection.executemany(
                 _INSERT_GAP,
                 [
-                    (name, n, *common, prev, self._size + at, digest, elapsed_us)
+                    (_place(at, n), name, n, *common, prev, self._size + at, digest, elapsed_us)
                     for at, (name, prev, digest) in enumerate(zip(self._names, self._prev, hashes, strict=True))
                 ],
             )
@@ -294,16 +296,16 @@ class Years:
         pattern = leaf_pattern(self._run, n, t0_us, t1_us, elapsed_us)
         suffix = str(segment_path("/", n, t0_us)).lstrip("/")
         bodies, hashes, rows = [], [], []
-        for index, (name, prev) in enumerate(zip(self._names, self._prev, strict=True), self._size):
+        for at, (name, prev) in enumerate(zip(self._names, self._prev, strict=True)):
+            index = self._size + at
             size, of_media = 29_000_000 + index * 7919 % 2_000_000, f"{index * _STEP & _MASK:064x}"
             body = (pattern % (size, prev, of_media, name)).encode()
             digest = _hash(body)
             bodies.append(body)
             hashes.append(digest)
             path = f"{name}/{suffix}"
-            rows.append(
-                (name, n, t0_us, t1_us, prev, index, digest, elapsed_us, elapsed_us, self._run, path, size, of_media)
-            )
+            told = (t0_us, t1_us, prev, index, digest, elapsed_us, elapsed_us, self._run, path, size, of_media)
+            rows.append((_place(at, n), name, n, *told))
         self._connection.executemany(_INSERT, rows)
         if not self._runs or self._runs[-1][0] != self._run:
             self._runs.append((self._run, t0_us, t1_us, n))
@@ -314,6 +316,11 @@ class Years:
         fields = {"stream": self._names[at], "n": n, "prev": self._prev[at]}
         span = {"t0": format_us(t0_us), "t1": format_us(t1_us)}
         return encode_leaf("gap", t1_us, elapsed_us, {**fields, **span, "cause": Cause.BOX_DOWN.value, "detail": ""})
+
+
+def _place(at: int, n: int) -> int:
+    """Where a row lies: as `append_items` has it."""
+    return (at + 1) * PLACES + n
 
 
 def leaf_pattern(run: int, n: int, t0_us: int, t1_us: int, elapsed_us: int) -> str:

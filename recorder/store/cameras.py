@@ -29,6 +29,7 @@ from recorder.errors import (
     RuleInvalid,
 )
 from recorder.store import files, sidecar, tables
+from recorder.store.clustering import next_number
 from recorder.store.database import Database
 from recorder.store.keeping import Rule
 from recorder.store.layout import Layout
@@ -329,6 +330,7 @@ class Cameras:
         row = {"id": camera_id, **settings, **outside, "managed_by": managed_by.value, "registered_us": entry.at_us}
         connection.execute(insert(tables.cameras).values(**row, leaf_index=entry.index, leaf_hash=entry.hash))
         stream = {"id": stream_of(camera_id), "camera_id": camera_id, "next_n": 0, "prev": entry.hash}
+        stream["number"] = next_number(connection)
         connection.execute(insert(tables.streams).values(**stream, t1_us=entry.at_us))
 
     def _password_path(self, camera_id: str) -> Path:

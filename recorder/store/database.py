@@ -46,7 +46,7 @@ CACHE_KIB = 512
 """Pages that each connection keeps in memory. SQLite itself would keep four times that; the kernel keeps the file, too,
 and half a dozen connections that fill their caches over hours look like a leak."""
 
-SCHEMA: Final = "0018"
+SCHEMA: Final = "0019"
 """The newest migration. Alembic knows it too, but loads all of them to say so, which is most of a start: it is asked
 only about a catalogue that another program has written."""
 

@@ -20,6 +20,7 @@ from config.keeping import Protection
 from config.times import parse_us
 from recorder.store import codes, receipts, tables
 from recorder.store.cameras import SETTINGS
+from recorder.store.clustering import append_items
 from recorder.store.layout import VOLUME, segment_path
 from recorder.store.log.errors import LeafMalformed, LogDamaged
 from recorder.store.log.leaves import Leaf, decode_leaf
@@ -123,7 +124,10 @@ class Replay:
             if not rows:
                 continue
             try:
-                connection.execute(insert(table), rows)
+                if table is tables.items:
+                    append_items(connection, *rows)
+                else:
+                    connection.execute(insert(table), rows)
             except exc.IntegrityError as err:
                 raise LogDamaged(f"{LogDamaged.sentence()} (an entry up to {rows[-1]['leaf_index']})") from err
             rows.clear()
@@ -195,6 +199,7 @@ class Replay:
         stream_id = stream_of(camera_id)
         self._streams[stream_id] = _Stream(0, digest, leaf.at_us)
         head = {"id": stream_id, "camera_id": camera_id, "next_n": 0, "prev": digest, "t1_us": leaf.at_us}
+        head["number"] = len(self._streams)
         connection.execute(insert(tables.streams).values(**head))
 
     def _gap(self, connection: Connection, index: int, leaf: Leaf, body: bytes) -> None:

@@ -53,6 +53,7 @@ from recorder.store.boxes import (
     sample_entry,
 )
 from recorder.store.camsig import stored_signatures
+from recorder.store.clustering import append_items
 from recorder.store.database import Database
 from recorder.store.daycount import may_go_us, offset_s, recorded_offset_s, trusted_now_us
 from recorder.store.exports import PENDING
@@ -98,7 +99,6 @@ hundred only after seconds, and gets worse by being asked."""
 # Made once: to make them anew for each item costs more than to carry them out.
 _HEAD = select(tables.streams).where(tables.streams.c.id == bindparam("stream"))
 _ADVANCE = update(tables.streams).where(tables.streams.c.id == bindparam("stream"))
-_APPEND = insert(tables.items)
 
 
 @dataclass(frozen=True)
@@ -325,7 +325,7 @@ class Segments:
         why = {"cause": wish.cause.value, "detail": wish.detail}
         entry = self._ledger.append(connection, "gap", {**_item_fields(head, head.t1_us, wish.t1_us), **why})
         row = {**_item_row(head, "gap", head.t1_us, wish.t1_us, entry), **why}
-        connection.execute(_APPEND, row)
+        append_items(connection, row)
         return _advance(connection, head, entry, wish.t1_us)
 
     def resume(self, stream_id: str) -> tuple[Head, Leftover]:
@@ -614,7 +614,7 @@ class Segments:
                 **_row_alone(header, facts, sealed),
                 "checked_elapsed_us": entry.elapsed_us,  # hashed as it was written, or just now, by recovery
             }
-            connection.execute(_APPEND, row)
+            append_items(connection, row)
             _extend_run(connection, header, facts.t1_us)
             _note_signing(connection, header, facts)
             held = holds_on(connection, header.camera, header.t0_us, facts.t1_us)

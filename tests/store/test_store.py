@@ -581,6 +581,7 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 
 
 UNDO = {
+    "0019": ("DROP INDEX streams_by_number", "ALTER TABLE streams DROP COLUMN number"),
     "0018": ("DROP INDEX runs_by_end", "DROP INDEX receipts_by_item"),
     "0017": (
         "DROP INDEX present_by_check",
