@@ -22,7 +22,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]
 
 def format_us(instant_us: int) -> str:
     """RFC 3339 in UTC with six decimals, such as ``2026-11-24T08:00:00.000000Z``: one form, so bytes compare."""
-    return to_datetime(instant_us).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return to_datetime(instant_us).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def format_name(instant_us: int) -> str:

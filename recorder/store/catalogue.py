@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, or_, select, tuple_
@@ -45,6 +46,9 @@ MAX_SEGMENT_US = HOUR_US
 
 WITHOUT_LIMIT = 200
 """Intervals that a question leaves out: SQLite takes no expression that is a thousand deep."""
+
+ALIKE_LIMIT = 64
+"""Texts of a column that are read once: of all rows of a page they are the same, but for counts of sound."""
 
 EVER_US = -(2**62)
 """Before all instants."""
@@ -383,7 +387,7 @@ def _segments(connection: Connection, query: Select[Any], asked: Mapping[str, ob
         facts["audio"], facts["camsig"] = _audio(facts["audio"]), _camsig(facts["camsig"])
         facts["held"] = bool(holds) and _is_held(facts, holds)
         segment = object.__new__(Segment)
-        segment.__dict__.update(facts)
+        object.__setattr__(segment, "__dict__", facts)
         found.append(segment)
     return found
 
@@ -459,10 +463,12 @@ def _is_held(row: Mapping[Any, Any], holds: Sequence[Hold]) -> bool:
     return any(camera_id in hold.cameras and hold.t0_us < row["t1_us"] and hold.t1_us > row["t0_us"] for hold in holds)
 
 
+@lru_cache(maxsize=ALIKE_LIMIT)
 def _camsig(text: str | None) -> tuple[CameraSignature, ...] | None:
     return None if text is None else tuple(map(CameraSignature, text.split()))
 
 
+@lru_cache(maxsize=ALIKE_LIMIT)
 def _audio(text: str | None) -> AudioFacts | None:
     if text is None:
         return None
