@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+from contextlib import closing
 from importlib import metadata
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from zoneinfo import ZoneInfo
@@ -72,7 +73,7 @@ def run(
     log_json: Annotated[bool, typer.Option("--log-json", help="Log in JSON lines even on a terminal.")] = False,
 ) -> None:
     """Run the box: record, keep, answer. A missing data directory is made first. 运行"""
-    from appliance.wiring.box import run as run_box
+    from appliance.wiring.children import CAPTURE, Standby
 
     at = desk(config, data_dir, False)
     logs.configure(as_json=True if log_json else None, level="DEBUG" if debug else "INFO", clock=at.clock)
@@ -80,13 +81,17 @@ def run(
         # What alembic says at every opening of the catalogue is about itself.
         logging.getLogger("alembic").setLevel(logging.WARNING)
     out = Console(stderr=True, highlight=False, soft_wrap=True)
-    run_box(
-        at.settings,
-        at.clock,
-        demo=demo,
-        made=lambda report: show_new_box(out, at, report),
-        up=lambda facts: _show_up(out, facts),
-    )
+    with closing(Standby(CAPTURE, at.settings.recording.processes or 1)) as standby:
+        from appliance.wiring.box import run as run_box  # by the other processor, while the first process starts
+
+        run_box(
+            at.settings,
+            at.clock,
+            demo=demo,
+            made=lambda report: show_new_box(out, at, report),
+            up=lambda facts: _show_up(out, facts),
+            standby=standby,
+        )
 
 
 def status(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import hashlib
 import json
 import os
@@ -18,23 +19,18 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import structlog
 import uvloop
 
-from api.app import create_app
-from api.auth import is_loopback
-from api.deps import Ports
-from appliance.health.admitting import Admissions
 from appliance.health.facts import AnchorFacts, HoldFacts, HoldsFacts, KeyFacts, Sm2Facts, WitnessFacts
 from appliance.health.gather import Gatherer, Terms
-from appliance.health.metrics import exposition
 from appliance.health.outcomes import Outcomes
-from appliance.health.report import Identity, forecast, readiness, status
 from appliance.health.survey import Survey
 from appliance.notify import Notifier, Watchdog
 from appliance.supervisor import ClockWatch, Companion, Duty, Parts, Pulse, Wake, listen, supervise
@@ -42,6 +38,7 @@ from appliance.wiring import heap
 from appliance.wiring.camera import DEMO_ID, DEMO_NAME, DEMO_URL, DemoCamera, demo_is_due, is_demo
 from appliance.wiring.capture import Terms as CaptureTerms
 from appliance.wiring.capture import spawner
+from appliance.wiring.children import Standby
 from appliance.wiring.decoder import Stills
 from appliance.wiring.program import IN_FORCE, boot_fields, cfg_fields, version
 from appliance.wiring.registry import Add, Change, FileCamera, Retire, faults, steps
@@ -76,6 +73,9 @@ from retention.pace import Load, Pace
 from retention.reconcile import Reconciliation, Retries
 from retention.scrub import Scrubber
 from retention.sweep import sweep
+
+if TYPE_CHECKING:
+    from api.deps import Ports
 
 BEAT_S: Final = 60.0
 """Storage.md: a checkpoint every minute, so that at most a minute of footage is not yet signed."""
@@ -140,6 +140,7 @@ def run(
     demo: bool,
     made: Callable[[InitReport], None],
     up: Callable[[UpFacts], None],
+    standby: Standby | None = None,
 ) -> None:
     """Run a box until SIGTERM or SIGINT.
 
@@ -149,6 +150,7 @@ def run(
         demo: register the demonstration camera even beside others.
         made: told once, when there was no box in the data directory and one was made.
         up: told when the box answers.
+        standby: capture processes that were started already.
 
     Raises:
         AddressNotFree: before anything is touched.
@@ -162,7 +164,7 @@ def run(
         faulthandler.enable()  # a manager that ends us because we hang gets to know where
     last_resort = LastResort(notifier)
     with listen(settings.http.host, settings.http.port) as listener, _opened(settings, clock, made) as store:
-        box = RecordingBox(settings, clock, store, demo, notifier, last_resort)
+        box = RecordingBox(settings, clock, store, demo, notifier, last_resort, standby)
         url = url_of(settings.http.host, listener.getsockname()[1])
 
         def listening() -> None:
@@ -219,6 +221,7 @@ class RecordingBox:
         demo: bool,
         notifier: Notifier | None = None,
         last_resort: LastResort | None = None,
+        standby: Standby | None = None,
     ) -> None:
         # As long as the box has parts.
         self._notifier = notifier or Notifier()
@@ -256,12 +259,19 @@ class RecordingBox:
         pace = Pace(settings.scrub.rate_bytes_s, settings.scrub.every_days)
         self._scrubber = Scrubber(store, clock, pace, self._load)
         self._demo = DemoCamera(self._zone, clock, self._wake_cameras.call)
-        self._fleet = self._made_fleet()
+        self._fleet = self._made_fleet(standby)
         self._fleet_lock = Lock()
         self._stopping = False
         self._stills = Stills(self._fleet, clock)
         self._gatherer = self._made_gatherer()
-        self.app = create_app(self._ports())
+
+    @cached_property
+    def app(self) -> Any:
+        """The ASGI application. Made late, and what it is made of is imported then: that takes as long as all else of a
+        start, and cameras are recorded before anybody is answered."""
+        from api.app import create_app
+
+        return create_app(self._ports())
 
     def _made_gatherer(self) -> Gatherer:
         kept = self._settings.retention
@@ -281,6 +291,12 @@ class RecordingBox:
         )
 
     def _ports(self) -> Ports:
+        from api.auth import is_loopback
+        from api.deps import Ports
+        from appliance.health.admitting import Admissions
+        from appliance.health.metrics import exposition
+        from appliance.health.report import Identity, forecast, readiness, status
+
         settings, store = self._settings, self._store
         identity = Identity(store.box_id, settings.box.name, version(), settings.box.time_zone, store.origin)
         facts = self._gatherer.facts
@@ -303,11 +319,13 @@ class RecordingBox:
     async def live(self, listener: socket.socket, listening: Callable[[], None]) -> None:
         """Everything between opening the directory and giving it back."""
         with _reported("the record could not be begun yet"):
-            await asyncio.to_thread(self.begin)
+            await asyncio.to_thread(self._reconcile)
+        app = await asyncio.to_thread(lambda: self.app)
+        await asyncio.to_thread(_settle)
         parts = Parts(
             duties=self._duties(),
             companions=[Companion("demo", self._demo.run)] if self._has_demo() else [],
-            app=self.app,
+            app=app,
             listener=listener,
             listening=listening,
             stop_recording=self._stop_recording,
@@ -645,7 +663,7 @@ class RecordingBox:
             return "none"
         return hashlib.blake2b(password.get_secret_value().encode(), key=self._key).hexdigest()
 
-    def _made_fleet(self) -> Fleet:
+    def _made_fleet(self, standby: Standby | None) -> Fleet:
         settings, store = self._settings, self._store
         segment_us = round(settings.recording.segment_s * SECOND_US)
         data_dir = Path(settings.box.data_dir).absolute()
@@ -654,7 +672,7 @@ class RecordingBox:
         terms = CaptureTerms(data_dir, store.box_id, segment_us, held, self._shelves, with_sm3=sm)
         return Fleet(
             store,
-            spawner(terms),
+            spawner(terms, standby),
             self._clock,
             secrets=self._secret,
             processes=settings.recording.processes,
@@ -772,6 +790,13 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _settle() -> None:
+    """What is there now stays: Python need not look through it whenever it looks for rings of garbage, which took 50 ms
+    of whatever was under way, such as a page of segments."""
+    gc.collect()
+    gc.freeze()
 
 
 @contextlib.contextmanager

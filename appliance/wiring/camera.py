@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from appliance.demo import ClockFilm, DemoServer
 from config.clock import Clock
 from recorder.store.records import Camera
+
+if TYPE_CHECKING:
+    from appliance.demo import DemoServer
 
 DEMO_ID: Final = "demo"
 DEMO_NAME: Final = "Demonstration 演示"
@@ -42,21 +44,24 @@ class DemoCamera:
     """
 
     def __init__(self, zone: ZoneInfo, clock: Clock, ready: Callable[[], None]) -> None:
-        self._tell_ready = ready
-        self._server = DemoServer({DEMO_ID: ClockFilm(zone)}, clock)
-        self._is_ready = False
+        self._zone, self._clock, self._tell_ready = zone, clock, ready
+        self._server: DemoServer | None = None
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        from appliance.demo import ClockFilm, DemoServer  # draws with what takes long to import, and few boxes need it
+
+        server = DemoServer({DEMO_ID: ClockFilm(self._zone)}, self._clock)
+
+        def ready() -> None:
+            self._server = server
+            self._tell_ready()
+
         try:
-            await self._server.run(self._ready)
+            await server.run(ready)
         finally:
-            self._is_ready = False
+            self._server = None
 
     def url(self) -> str | None:
         """Where to record it from; None: it does not serve yet."""
-        return self._server.url(DEMO_ID) if self._is_ready else None
-
-    def _ready(self) -> None:
-        self._is_ready = True
-        self._tell_ready()
+        return None if self._server is None else self._server.url(DEMO_ID)

@@ -23,7 +23,7 @@ import uvloop
 from pydantic import SecretStr
 
 from appliance.wiring import heap
-from appliance.wiring.children import ChildProcess, orphaned, start, wait_for_orders
+from appliance.wiring.children import CAPTURE, ChildProcess, Standby, orphaned, start, wait_for_orders
 from config import logs
 from config.clock import Clock, SystemClock
 from recorder.capture.book import RemoteBook, Shelves, shelves_body, shelves_of
@@ -58,14 +58,14 @@ class Terms:
     """Whether segments are hashed with SM3 too."""
 
 
-def spawner(terms: Terms) -> Callable[..., ChildProcess]:
-    """What starts capture processes (`fleet.Spawn`)."""
+def spawner(terms: Terms, standby: Standby | None = None) -> Callable[..., ChildProcess]:
+    """What starts capture processes (`fleet.Spawn`); the first ones are those that stand by."""
 
     def spawn(
         number: int, connects_at_once: int, handle: Callable[[Asked], None], gone: Callable[[], None]
     ) -> ChildProcess:
         held = [] if terms.lock is None else [terms.lock]
-        child = start("appliance.wiring.capture", handle, gone, name=f"capture-{number}", keep=held)
+        child = start(CAPTURE, handle, gone, name=f"capture-{number}", keep=held, standby=standby)
         child.channel.tell(
             "begin",
             {
@@ -87,7 +87,7 @@ def spawner(terms: Terms) -> Callable[..., ChildProcess]:
 class _Program:
     """The process itself: messages in, cameras stepped."""
 
-    def __init__(self, descriptor: int, clock: Clock) -> None:
+    def __init__(self, end: socket.socket, clock: Clock) -> None:
         self._clock = clock
         self._secrets: dict[str, Mapping[str, Any]] = {}
         self._loop = asyncio.get_running_loop()
@@ -95,7 +95,7 @@ class _Program:
         self._begun: asyncio.Future[Mapping[str, Any]] = self._loop.create_future()
         self._worker: Worker | None = None
         self._book: RemoteBook | None = None
-        self._channel = Channel(socket.socket(fileno=descriptor), self._handle, orphaned, name="main")
+        self._channel = Channel(end, self._handle, orphaned, name="main")
         self._channel.start()
 
     async def live(self) -> None:
@@ -209,12 +209,12 @@ async def _give_back() -> None:
 
 def main(descriptor: int) -> None:
     """Be a capture process."""
-    wait_for_orders()
+    end = wait_for_orders(descriptor)
     gc.set_threshold(*COLLECT)
     logs.configure(level="WARNING")
 
     async def live() -> None:
-        await _Program(descriptor, SystemClock()).live()
+        await _Program(end, SystemClock()).live()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(live())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import queue
-import socket
 import sys
 import threading
 from dataclasses import dataclass
@@ -104,7 +103,7 @@ def decode(asked: Asked) -> Answer:
 
 def main(descriptor: int) -> None:
     """Be the process: one picture after the other."""
-    wait_for_orders()
+    end = wait_for_orders(descriptor)
     os.nice(NICE)
     logs.configure(level="WARNING")
     waiting: queue.Queue[Asked] = queue.Queue(WAITING_LIMIT)
@@ -115,7 +114,7 @@ def main(descriptor: int) -> None:
         except queue.Full:
             asked.refuse(StillUnavailable("Too many pictures are being asked for at once."))
 
-    Channel(socket.socket(fileno=descriptor), take, orphaned, name="main").start()
+    Channel(end, take, orphaned, name="main").start()
     while True:
         waiting.get().carry_out(decode)
 

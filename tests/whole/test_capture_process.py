@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import time
@@ -11,10 +12,11 @@ import httpx
 import pytest
 
 from appliance.wiring.capture import Terms, spawner
-from appliance.wiring.children import END_S
+from appliance.wiring.children import CAPTURE, END_S, ChildProcess, Standby
 from appliance.wiring.decoder import NICE
 from recorder.capture.book import Shelves
 from tests.whole.machine import Machine, until
+from tests.whole.processes import tree
 
 pytestmark = pytest.mark.whole
 
@@ -105,6 +107,58 @@ def test_a_process_alone(tmp_path: Path) -> None:
     assert process.ending() == f"killed by signal {int(signal.SIGKILL)}"
     assert os.getpid() != process.pid
     process.channel.close()
+
+
+def spawned(tmp_path: Path, standby: Standby, lock: int | None = None) -> ChildProcess:
+    spawn = spawner(Terms(tmp_path, "0" * 16, 2_000_000, lock, Shelves), standby)
+    return spawn(0, 4, lambda asked: None, bool)
+
+
+def test_a_process_that_stands_by(tmp_path: Path) -> None:
+    """It is taken once, and holds the lock that was taken after it had been started; the next one is started anew."""
+    standby = Standby(CAPTURE, 1)
+    handle = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    (waiting,) = tree(os.getpid())[1:]
+    first, second = spawned(tmp_path, standby, handle), spawned(tmp_path, standby, handle)
+    os.close(handle)
+    try:
+        assert first.pid == waiting != second.pid
+        for process in (first, second):
+            process.channel.call("apply", {"orders": []}, timeout_s=30)
+        with (tmp_path / "lock").open() as again, pytest.raises(BlockingIOError):
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        for process in (first, second):
+            process.end()
+            process.channel.close()
+    with (tmp_path / "lock").open() as again:
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_process_that_stood_by_and_is_gone(tmp_path: Path) -> None:
+    """Another is started in its place."""
+    standby = Standby(CAPTURE, 1)
+    (waiting,) = tree(os.getpid())[1:]
+    os.kill(waiting, signal.SIGKILL)
+    until("it can be buried", lambda: ") Z " in Path(f"/proc/{waiting}/stat").read_text(), 5)
+    process = spawned(tmp_path, standby)
+    process.channel.call("apply", {"orders": []}, timeout_s=30)
+    assert process.pid != waiting
+    process.end()
+    process.channel.close()
+
+
+def test_processes_that_nobody_took() -> None:
+    """They end with who started them: told to, or by the end of their socket."""
+    standby = Standby(CAPTURE, 2)
+    assert len(tree(os.getpid())[1:]) == 2
+    taken = standby.take()
+    assert taken is not None
+    standby.close()
+    taken.ours.close()
+    assert taken.child.wait(30) == 0
+    assert tree(os.getpid())[1:] == []
 
 
 def test_a_still_of_a_camera(machine: Machine) -> None:
