@@ -36,6 +36,7 @@ TESTED_ELSEWHERE = {
     "recorder/store/migrations/versions/s0014_rules.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0015_holds.py": "test_store compares it with the tables",
     "recorder/store/migrations/versions/s0016_volumes.py": "test_store compares it with the tables",
+    "recorder/store/migrations/versions/s0019_numbers.py": "test_store compares it with the tables",
     "recorder/store/keyring.py": "test_rotation and test_tokens go through it",
     "recorder/store/migrations/versions/s0012_camera_signatures.py": "test_store compares it with the tables",
     "recorder/store/making.py": "test_store makes boxes through `Store.create`",

@@ -209,7 +209,13 @@ def begin(path: Path, device: int | None = None) -> int:
     """
     with translated(path):
         make_folders(path.parent)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        except FileExistsError:
+            raise
+        except OSError:
+            _drop_unbegun(path)
+            raise
         if device is not None and os.fstat(handle).st_dev != device:
             os.close(handle)
             path.unlink()
@@ -217,6 +223,13 @@ def begin(path: Path, device: int | None = None) -> int:
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return handle
+
+
+def _drop_unbegun(path: Path) -> None:
+    """A disk may fail behind having made the file. Another disk then takes the segment, and nobody would look here."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_size == 0:
+            path.unlink()
 
 
 def is_being_written(path: Path) -> bool:

@@ -839,6 +839,21 @@ def test_nothing_is_ever_overwritten_by_a_new_segment(tmp_path: Path) -> None:
     assert (tmp_path / "y").read_bytes() == b"kept"
 
 
+def test_a_file_with_a_byte_in_it_outlasts_a_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a disk left that failed behind making it is removed; what somebody wrote there is not."""
+    (tmp_path / "x").write_bytes(b"kept")
+
+    def fails(path: Path, flags: int, mode: int) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", fails)
+        with pytest.raises(StorageFailed):
+            files.begin(tmp_path / "x")
+
+    assert (tmp_path / "x").read_bytes() == b"kept"
+
+
 def test_a_volume_that_is_not_mounted_is_not_written_to(tmp_path: Path) -> None:
     """Its empty folder would fill the wrong disk."""
     store = new_store(tmp_path, FakeClock(), "gate")

@@ -421,6 +421,25 @@ def test_a_disk_that_this_user_may_not_write_to(box: Box, monkeypatch: pytest.Mo
     assert found == {"a": ("io_error", StorageDenied.code), "b": ("ok", None)}
 
 
+def test_a_disk_that_fails_behind_having_made_the_file(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The segment goes to the other disk, and no file without a byte stays where nobody would look for it."""
+    really_open = os.open
+
+    def made_and_failed(path: Path, flags: int, mode: int = 0o777, **more: int) -> int:
+        handle = really_open(path, flags, mode, **more)
+        if flags & os.O_EXCL and box.a.root in Path(path).parents:
+            os.close(handle)
+            raise OSError(errno.EIO, "Input/output error")
+        return handle
+
+    monkeypatch.setattr(os, "open", made_and_failed)
+    box.record()
+    box.store.checkpoint()
+
+    assert set(box.lies_on()) == {"b"}
+    assert verify(box.store) == []
+
+
 def test_a_volume_that_the_settings_no_longer_name_is_only_read(box: Box) -> None:
     """Its footage stays where it is, and goes when it is due."""
     box.record()
