@@ -226,8 +226,20 @@ def phases_us(cameras: int, gop_us: int) -> np.ndarray[Any, np.dtype[np.int64]]:
 class Cameras:
     """The loop."""
 
-    def __init__(self, film: Film, cameras: int, mode: str, commands: int, answers: int) -> None:
-        """`commands`, `answers`: file descriptors."""
+    def __init__(
+        self, film: Film, cameras: int, mode: str, commands: int, answers: int, *, waits: bool = False
+    ) -> None:
+        """The cameras, of which none has a viewer.
+
+        Args:
+            film: what they play.
+            cameras: so many.
+            mode: one of `MODES`.
+            commands: a file descriptor.
+            answers: likewise.
+            waits: their time begins when the first of them is asked to play: one camera alone then answers with a key
+                picture at once, as many do.
+        """
         self._schedule = Schedule(Train(film, MODES[mode]), cameras)
         self._films = {str(one): film.media_lines for one in range(cameras)}
         self._commands, self._answers = commands, answers
@@ -240,6 +252,7 @@ class Cameras:
         self._stopping = False
         self._stop_answer_us: int | None = None
         self._quits = False
+        self._waits = waits
         self._late_us = 0
         self._began_ns = time.monotonic_ns()
         self._poll = select.epoll()
@@ -256,6 +269,7 @@ class Cameras:
         self._answer({"port": self.port})
         gc.disable()  # a collection would be a pause for every camera at once, and there is nothing to collect
         control_us = 0
+        self._wait_to_be_asked()
         while not self._quits:
             now_us = self._now_us()
             if now_us >= control_us:
@@ -269,6 +283,12 @@ class Cameras:
         self._listener.close()
         for viewer in tuple(self._viewers.values()):
             self._hang_up(viewer)
+
+    def _wait_to_be_asked(self) -> None:
+        while self._waits and not self._quits and not any(self._watching):
+            self._control(self._now_us())
+            time.sleep(TICK_US / 1e6)
+        self._began_ns = time.monotonic_ns()
 
     def _now_us(self) -> int:
         return (time.monotonic_ns() - self._began_ns) // 1000
@@ -405,10 +425,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.camera", description="Simulated cameras.")
     parser.add_argument("--cameras", type=int, default=1)
     parser.add_argument("--mode", choices=MODES, default="bursts")
+    parser.add_argument("--waits", action="store_true", help="begin when the first camera is asked to play")
     asked = parser.parse_args(arguments)
     with contextlib.suppress(PermissionError):  # real cameras do not wait for the recorder's processor
         os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
-    Cameras(film_of(Scene()), asked.cameras, asked.mode, sys.stdin.fileno(), sys.stdout.fileno()).run()
+    answers = sys.stdout.fileno()
+    Cameras(film_of(Scene()), asked.cameras, asked.mode, sys.stdin.fileno(), answers, waits=asked.waits).run()
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ from bench.site import ROOT, Site
 from bench.table import quantile
 from config.clock import SystemClock
 from config.load import load
-from config.times import DAY_US, MINUTE_US, SECOND_US, format_us
+from config.times import DAY_US, MINUTE_US, SECOND_US, format_us, from_datetime
 from recorder.capture.recording import Recording
 from recorder.capture.source import Packet, Track
 from recorder.causes import Cause
@@ -64,6 +64,8 @@ COMMITS_S = 20.0
 COMMIT_EACH_S = 0.05
 """So long, and so often, something is committed without a sweep: five times as often as by 256 cameras."""
 
+STARTS = 5
+
 FIRST_FRAME_S = 120.0
 """A box that has recorded nothing by then has failed."""
 
@@ -81,7 +83,10 @@ class Figures:
     open_us: list[int] = field(default_factory=list)
     """Opening the store and recovering: with a kernel that has forgotten the catalogue, and at once again."""
     first_frame_us: list[int] = field(default_factory=list)
-    """From `custos run` to the first frame on the disk; empty: none came."""
+    """From `custos run` to the first frame that it recorded, by the frame's own time; at first with a kernel that has
+    forgotten the catalogue. Empty: none came."""
+    on_disk_us: list[int] = field(default_factory=list)
+    """And until that lay on the disk: its fragment is two seconds long."""
     page_us: list[int] = field(default_factory=list)
     page_cpu_us: list[int] = field(default_factory=list)
     page_cold_us: list[int] = field(default_factory=list)
@@ -205,11 +210,15 @@ class Measuring:
     def _start(self) -> None:
         """`custos run` with one camera that sends, beside those of the catalogue, which are switched off."""
         self._switch_off()
-        with Site(1, "bursts") as site:
-            path = self._box.parent / "custos.toml"
-            text = configuration(site.urls, 60).replace('data_dir = "data"', f'data_dir = "{self._box}"')
-            path.write_text(text)
-            self.figures.first_frame_us = first_frame_us(path, self._box)
+        self._forget()
+        for _ in range(STARTS):
+            with Site(1, "bursts", waits=True) as site:
+                path = self._box.parent / "custos.toml"
+                text = configuration(site.urls, 60).replace('data_dir = "data"', f'data_dir = "{self._box}"')
+                path.write_text(text)
+                for first_us, disk_us in first_frame(path, self._box):
+                    self.figures.first_frame_us.append(first_us)
+                    self.figures.on_disk_us.append(disk_us)
 
     def _switch_off(self) -> None:
         store = Store.open(self._box, self._clock)
@@ -284,24 +293,33 @@ def _asked_us(app: Any, begin_us: int, end_us: int) -> list[int]:
     return asyncio.run(all_of_them())
 
 
-def first_frame_us(config: Path, box: Path) -> list[int]:
-    """From the start of `custos run` to the first frame of its camera on the disk."""
+def first_frame(config: Path, box: Path) -> list[tuple[int, int]]:
+    """From `custos run` to the first frame of its camera, and until that lay on the disk; none, if none came.
+
+    The time of a frame is that of its file's name, by the clock of the same machine.
+    """
     folder = box / "media" / "main" / stream_of("cam-0")
     shutil.rmtree(folder, ignore_errors=True)
-    begun_ns = time.perf_counter_ns()
+    wall_us, begun_ns = SystemClock().read().utc_us, time.perf_counter_ns()
     process = subprocess.Popen(
         [sys.executable, "-m", "appliance", "run", "--config", str(config)], cwd=ROOT, stdout=subprocess.DEVNULL
     )
-    took: list[int] = []
+    took: list[tuple[int, int]] = []
     try:
         while not took and process.poll() is None and time.perf_counter_ns() - begun_ns < FIRST_FRAME_S * 1e9:
             time.sleep(0.005)
-            if any(one.stat().st_size > 0 for one in folder.rglob("*.part")):
-                took.append((time.perf_counter_ns() - begun_ns) // 1000)
+            for part in [one for one in folder.rglob("*.part") if one.stat().st_size > 0][:1]:
+                took.append((_named_us(part) - wall_us, (time.perf_counter_ns() - begun_ns) // 1000))
     finally:
         process.terminate()
         process.wait(60)
     return took
+
+
+def _named_us(part: Path) -> int:
+    """When the first frame of a segment came, from the name of its file (`segment_path`)."""
+    text = part.name.partition("-")[2].partition("Z")[0]
+    return from_datetime(datetime.strptime(text, "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC))
 
 
 def _took_us(job: Callable[[], object]) -> int:
@@ -363,8 +381,9 @@ def table(found: Sequence[Figures]) -> str:
         ("commit, nothing swept", lambda one: _with_highest(one.alone_us)),
         (f"commit beside the sweep (goal: {GOALS['delay_ms']} ms more)", lambda one: _with_highest(one.beside_us)),
         ("open and recover, cold, then warm", lambda one: ", ".join(f"{us / 1e6:.2f} s" for us in one.open_us)),
-        (f"`custos run` to the first frame (goal: {GOALS['start_s']} s)",
+        (f"`custos run` to the first recorded frame (goal: {GOALS['start_s']} s)",
          lambda one: ", ".join(f"{us / 1e6:.2f} s" for us in one.first_frame_us) or "none came"),
+        ("— until that lay on the disk", lambda one: ", ".join(f"{us / 1e6:.2f} s" for us in one.on_disk_us)),
     ]  # fmt: skip
     heads = ["", *(f"{one.rows:,} rows" for one in found)]
     rows = [[name, *(told(one) for one in found)] for name, told in lines]
@@ -382,9 +401,10 @@ NOTES = f"""How to read it:
 - The sweep goes through the box's own pass: each segment is looked at again in a transaction, announced, signed, its
   file removed, the folder synced, and reported. The commits beside it are of a camera that is recorded meanwhile, every
   {COMMIT_EACH_S * 1000:.0f} ms: a part file sealed, its leaf and row written, each synced.
-- Starting says of every stream that the box was down, in one transaction. The first frame is that of one camera; those
-  of the catalogue are switched off, for the machine could not feed them. Python's own start is in it, and up to two
-  seconds until the camera's next key picture."""
+- Starting says of every stream that the box was down, in one transaction. The first frame is that of one camera, which
+  answers with a key picture at once, as many do; with others, the wait for theirs comes to it. Those of the catalogue
+  are switched off, for the machine could not feed them. Python's own start is in it. {STARTS} starts, the first with a
+  kernel that had forgotten the catalogue. A frame lies on the disk when its fragment is whole, two seconds later."""
 
 
 def _spread(took_us: Sequence[int]) -> str:

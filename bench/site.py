@@ -45,10 +45,19 @@ class SiteGone(Exception):
 class Site:
     """Use as a context: the cameras end with it."""
 
-    def __init__(self, cameras: int, mode: str) -> None:
+    def __init__(self, cameras: int, mode: str, *, waits: bool = False) -> None:
         self._cameras = cameras
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.camera", "--cameras", str(cameras), "--mode", mode],
+            [
+                sys.executable,
+                "-m",
+                "bench.camera",
+                "--cameras",
+                str(cameras),
+                "--mode",
+                mode,
+                *["--waits"][: int(waits)],
+            ],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
