@@ -47,17 +47,9 @@ class Site:
 
     def __init__(self, cameras: int, mode: str, *, waits: bool = False) -> None:
         self._cameras = cameras
+        more = ["--waits"] if waits else []
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "bench.camera",
-                "--cameras",
-                str(cameras),
-                "--mode",
-                mode,
-                *["--waits"][: int(waits)],
-            ],
+            [sys.executable, "-m", "bench.camera", "--cameras", str(cameras), "--mode", mode, *more],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
