@@ -319,7 +319,8 @@ class RecordingBox:
     async def live(self, listener: socket.socket, listening: Callable[[], None]) -> None:
         """Everything between opening the directory and giving it back."""
         with _reported("the record could not be begun yet"):
-            await asyncio.to_thread(self._reconcile)
+            await asyncio.to_thread(self.begin)
+        await asyncio.to_thread(self.record_first)
         app = await asyncio.to_thread(lambda: self.app)
         await asyncio.to_thread(_settle)
         parts = Parts(
@@ -354,6 +355,15 @@ class RecordingBox:
         with _reported("the log could not be signed; it is tried again every minute"):
             self._store.checkpoint()
         self._begun = True
+
+    def record_first(self) -> None:
+        """Begin with the cameras before anybody is answered. What fails now, the duty does again, and reports."""
+        if not self._begun:
+            return
+        try:
+            self._reconcile()
+        except (CustosError, OSError) as err:
+            log.warning("cameras are not recorded yet; it is tried again within seconds", why=str(err))
 
     def end(self) -> None:
         """Stop recording, sign what was recorded, and take the address back; harmless when done already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -11,10 +12,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from appliance.wiring import capture
+from appliance.wiring.box import RecordingBox
 from appliance.wiring.capture import Terms, spawner
 from appliance.wiring.children import CAPTURE, END_S, ChildProcess, Standby
 from appliance.wiring.decoder import NICE
+from config.clock import SystemClock
+from config.settings import BoxSettings, CameraSettings, Settings
 from recorder.capture.book import Shelves
+from recorder.store.store import Store
 from tests.whole.machine import Machine, until
 from tests.whole.processes import tree
 
@@ -147,6 +153,28 @@ def test_a_process_that_stood_by_and_is_gone(tmp_path: Path) -> None:
     assert process.pid != waiting
     process.end()
     process.channel.close()
+
+
+def test_a_process_that_cannot_be_started_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The box goes on to answer people, and starts it a few seconds later."""
+    clock = SystemClock()
+    Store.create(tmp_path / "data", "test", clock, "0.0.0")
+    gate = CameraSettings(id="gate", name="Gate", url="rtsp://127.0.0.1:1/gate")
+    store = Store.open(tmp_path / "data", clock)
+    box = RecordingBox(Settings(box=BoxSettings(data_dir=tmp_path / "data"), cameras=[gate]), clock, store, demo=False)
+
+    def none_left(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(capture, "start", none_left)
+        box.begin()
+        box.record_first()
+    assert tree(os.getpid())[1:] == []
+    box.record_first()
+    assert len(tree(os.getpid())[1:]) == 1
+    box.end()
+    store.close()
 
 
 def test_processes_that_nobody_took() -> None:
