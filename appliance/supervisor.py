@@ -5,6 +5,7 @@ Promises:
 - Every task is owned: when the box stops, nothing of it goes on.
 - A duty (beat, sync, sweep, …) that fails is written down, and tried again at its period; it never ends the
   box, and never another duty.
+- What records begins before what answers is made: a signal in between stops the box in the same order.
 - Only the way in, the HTTP server, ends the box when it ends: a box that nobody can ask would be a black one.
 - On SIGTERM or SIGINT: first the cameras are stopped and their segments sealed, then duties, then the server.
 
@@ -42,6 +43,9 @@ BACKLOG: Final = 128
 
 COMPANION_RETRY_S: Final = 5.0
 """How long a failed companion (the demonstration camera) rests before it is started again."""
+
+FIRST_S: Final = 2.0
+"""So long all else waits, at the start, for what nothing is recorded without."""
 
 BUG: Final = "bug"
 """The code of a failure that no error class names."""
@@ -170,8 +174,8 @@ class Parts:
 
     duties: Sequence[Duty]
     companions: Sequence[Companion]
-    app: Any
-    """The ASGI application."""
+    app: Callable[[], Any]
+    """Makes the ASGI application; called once, in a thread, when all else runs already."""
     listener: socket.socket
     listening: Callable[[], None]
     """Called once the server answers."""
@@ -209,9 +213,71 @@ def listen(host: str, port: int, *, port_name: str = "[http] port", host_name: s
 
 async def supervise(parts: Parts, stop: asyncio.Event) -> None:
     """Run the parts until `stop` is set or a signal comes, then stop it in order."""
-    server = _Server(
-        uvicorn.Config(
-            parts.app,
+    end, first = asyncio.Event(), _First(sum(duty.is_vital for duty in parts.duties))
+    with _signals(stop):
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_keep(duty, parts, first), name=duty.name) for duty in parts.duties]
+            tasks += [group.create_task(_accompany(one, parts), name=one.name) for one in parts.companions]
+            serving = group.create_task(_serve(parts, stop, end, first), name="http")
+            await stop.wait()
+            log.info("stopping")
+            parts.stopping()
+            await asyncio.to_thread(parts.stop_recording)
+            for task in tasks:
+                task.cancel()
+            end.set()
+            await serving
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: the box decides what stops first."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None], end: asyncio.Event) -> None:
+        """`end`: set to have it end, once what is being answered is."""
+        super().__init__(config)
+        self._on_started = on_started
+        self._told = end
+
+    async def main_loop(self) -> None:
+        """Wait to be told to end. Uvicorn itself looks ten times a second, which is most of what an idle box does."""
+        while not self._told.is_set() and not await self.on_tick(0):  # renews the date of answers
+            await _wait(self._told, DATE_S)
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+
+class _First:
+    """What nothing is recorded without goes first: a start has so much to do that each would slow down all others."""
+
+    def __init__(self, duties: int) -> None:
+        self._left = duties
+        self._is_done = asyncio.Event()
+        self.done(0)
+
+    def done(self, duties: int = 1) -> None:
+        """So many of them have come to their end, well or not."""
+        self._left -= duties
+        if self._left <= 0:
+            self._is_done.set()
+
+    async def wait(self) -> None:
+        """Until all have, or for `FIRST_S`."""
+        await _wait(self._is_done, FIRST_S)
+
+
+async def _serve(parts: Parts, stop: asyncio.Event, end: asyncio.Event, first: _First) -> None:
+    """Answer until told to end; should the server ever end by itself, the box stops in order."""
+    try:
+        await first.wait()
+        config = uvicorn.Config(
+            await asyncio.to_thread(parts.app),
             http=ImpatientProtocol,
             lifespan="off",
             log_config=None,
@@ -221,59 +287,15 @@ async def supervise(parts: Parts, stop: asyncio.Event) -> None:
             timeout_graceful_shutdown=SERVER_STOP_S,
             limit_concurrency=parts.connections,
         )
-    )
-    with _signals(stop):
-        async with asyncio.TaskGroup() as group:
-            serving = group.create_task(_serve(server, parts, stop), name="http")
-            tasks = [group.create_task(_keep(duty, parts), name=duty.name) for duty in parts.duties]
-            tasks += [group.create_task(_accompany(one, parts), name=one.name) for one in parts.companions]
-            await stop.wait()
-            log.info("stopping")
-            parts.stopping()
-            await asyncio.to_thread(parts.stop_recording)
-            for task in tasks:
-                task.cancel()
-            server.end()
-            await serving
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn without its signal handlers: the box decides what stops first."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.on_started: Callable[[], None] = lambda: None
-        self._told = asyncio.Event()
-
-    def end(self) -> None:
-        """Have it end, once what is being answered is."""
-        self.should_exit = True
-        self._told.set()
-
-    async def main_loop(self) -> None:
-        """Wait to be told to end. Uvicorn itself looks ten times a second, which is most of what an idle box does."""
-        while not await self.on_tick(0):  # renews the date of answers
-            await _wait(self._told, DATE_S)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.on_started()
-
-
-async def _serve(server: _Server, parts: Parts, stop: asyncio.Event) -> None:
-    """Answer until told to stop; should the server ever end by itself, the box stops in order."""
-    server.on_started = parts.listening
-    try:
-        await server.serve(sockets=[parts.listener])
+        if not stop.is_set():
+            await _Server(config, parts.listening, end).serve(sockets=[parts.listener])
     finally:
         stop.set()
 
 
-async def _keep(duty: Duty, parts: Parts) -> None:
+async def _keep(duty: Duty, parts: Parts, first: _First) -> None:
+    if not duty.is_vital:
+        await first.wait()
     wake = duty.wake or Wake()
     pulse = parts.pulse if duty.is_vital else None
     if pulse is not None:
@@ -293,6 +315,7 @@ async def _keep(duty: Duty, parts: Parts) -> None:
         period_s = duty.period_s()
         if pulse is not None:
             pulse.beat(duty.name, period_s)
+        first.done(int(duty.is_vital))
         await wake.wait(period_s)
 
 

@@ -404,7 +404,8 @@ NOTES = f"""How to read it:
 - Starting says of every stream that the box was down, in one transaction. The first frame is that of one camera, which
   answers with a key picture at once, as many do; with others, the wait for theirs comes to it. Those of the catalogue
   are switched off, for the machine could not feed them. Python's own start is in it. {STARTS} starts, the first with a
-  kernel that had forgotten the catalogue. A frame lies on the disk when its fragment is whole, two seconds later."""
+  kernel that had forgotten the catalogue. A frame lies on the disk when its fragment is whole, two seconds later; pages
+  of this kind from before November 27 told that time alone."""
 
 
 def _spread(took_us: Sequence[int]) -> str:

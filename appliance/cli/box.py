@@ -81,7 +81,7 @@ def run(
         # What alembic says at every opening of the catalogue is about itself.
         logging.getLogger("alembic").setLevel(logging.WARNING)
     out = Console(stderr=True, highlight=False, soft_wrap=True)
-    with closing(Standby(CAPTURE, at.settings.recording.processes or 1)) as standby:
+    with closing(Standby(CAPTURE)) as standby:
         from appliance.wiring.box import run as run_box  # by the other processor, while the first process starts
 
         run_box(

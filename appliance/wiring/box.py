@@ -150,10 +150,10 @@ def run(
         demo: register the demonstration camera even beside others.
         made: told once, when there was no box in the data directory and one was made.
         up: told when the box answers.
-        standby: capture processes that were started already.
+        standby: a capture process that was started already.
 
     Raises:
-        AddressNotFree: before anything is touched.
+        AddressNotFree: before the data directory is touched.
         DataDirError, CatalogueError, LogError: the data directory cannot be used.
         ConfigInvalid: the cameras of the file cannot be brought together with those of the registry.
     """
@@ -273,6 +273,14 @@ class RecordingBox:
 
         return create_app(self._ports())
 
+    def _made_app(self) -> Any:
+        """The same; and what is there now stays: Python need not look through it whenever it looks for rings of
+        garbage, which took 50 ms of whatever was under way, such as a page of segments."""
+        app = self.app
+        gc.collect()
+        gc.freeze()
+        return app
+
     def _made_gatherer(self) -> Gatherer:
         kept = self._settings.retention
         return Gatherer(
@@ -320,13 +328,10 @@ class RecordingBox:
         """Everything between opening the directory and giving it back."""
         with _reported("the record could not be begun yet"):
             await asyncio.to_thread(self.begin)
-        await asyncio.to_thread(self.record_first)
-        app = await asyncio.to_thread(lambda: self.app)
-        await asyncio.to_thread(_settle)
         parts = Parts(
             duties=self._duties(),
             companions=[Companion("demo", self._demo.run)] if self._has_demo() else [],
-            app=app,
+            app=self._made_app,
             listener=listener,
             listening=listening,
             stop_recording=self._stop_recording,
@@ -355,15 +360,6 @@ class RecordingBox:
         with _reported("the log could not be signed; it is tried again every minute"):
             self._store.checkpoint()
         self._begun = True
-
-    def record_first(self) -> None:
-        """Begin with the cameras before anybody is answered. What fails now, the duty does again, and reports."""
-        if not self._begun:
-            return
-        try:
-            self._reconcile()
-        except (CustosError, OSError) as err:
-            log.warning("cameras are not recorded yet; it is tried again within seconds", why=str(err))
 
     def end(self) -> None:
         """Stop recording, sign what was recorded, and take the address back; harmless when done already."""
@@ -800,13 +796,6 @@ def _read_json(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _settle() -> None:
-    """What is there now stays: Python need not look through it whenever it looks for rings of garbage, which took 50 ms
-    of whatever was under way, such as a page of segments."""
-    gc.collect()
-    gc.freeze()
 
 
 @contextlib.contextmanager

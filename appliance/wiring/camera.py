@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
@@ -49,9 +50,7 @@ class DemoCamera:
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        from appliance.demo import ClockFilm, DemoServer  # draws with what takes long to import, and few boxes need it
-
-        server = DemoServer({DEMO_ID: ClockFilm(self._zone)}, self._clock)
+        server = await asyncio.to_thread(self._made_server)
 
         def ready() -> None:
             self._server = server
@@ -61,6 +60,12 @@ class DemoCamera:
             await server.run(ready)
         finally:
             self._server = None
+
+    def _made_server(self) -> DemoServer:
+        """It draws with what takes long to import, and few boxes need it."""
+        from appliance.demo import ClockFilm, DemoServer
+
+        return DemoServer({DEMO_ID: ClockFilm(self._zone)}, self._clock)
 
     def url(self) -> str | None:
         """Where to record it from; None: it does not serve yet."""

@@ -59,7 +59,7 @@ class Terms:
 
 
 def spawner(terms: Terms, standby: Standby | None = None) -> Callable[..., ChildProcess]:
-    """What starts capture processes (`fleet.Spawn`); the first ones are those that stand by."""
+    """What starts capture processes (`fleet.Spawn`); the first one is that which stands by."""
 
     def spawn(
         number: int, connects_at_once: int, handle: Callable[[Asked], None], gone: Callable[[], None]

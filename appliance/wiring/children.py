@@ -16,6 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
+from appliance.notify import without_manager
 from appliance.wiring.heap import ARENAS
 from recorder.capture.channel import Asked, Channel
 
@@ -25,12 +28,13 @@ CAPTURE: Final = "appliance.wiring.capture"
 END_S: Final = 3.0
 """How long a killed process may take to be gone."""
 
-
 DESCRIPTORS_LIMIT: Final = 4
 """That a process is handed to hold; there is one, of the data directory's lock."""
 
 _GO: Final = b"+"
 """What the descriptors come with: a message of no byte carries none."""
+
+log = structlog.get_logger("children")
 
 
 class ChildProcess:
@@ -62,38 +66,64 @@ class ChildProcess:
         return f"killed by signal {-code}" if code < 0 else f"exit code {code}"
 
 
-class Standby:
-    """Processes that are started before there is work for them: Python's start, and that of all they import, takes as
-    long as the main process needs to open the store. Each is handed out once; who takes none starts its own.
-    """
-
-    def __init__(self, module: str, count: int) -> None:
-        self.module = module
-        self._begun = [_begun(module) for _ in range(count)]
-
-    def take(self) -> _Begun | None:
-        """One that lives; None: all were taken, or are gone."""
-        while self._begun:
-            one = self._begun.pop(0)
-            if one.child.poll() is None:
-                return one
-            one.ours.close()
-        return None
-
-    def close(self) -> None:
-        """End those that nobody took."""
-        while (one := self.take()) is not None:
-            one.child.kill()
-            one.child.wait(END_S)
-            one.ours.close()
-
-
 @dataclass(frozen=True)
-class _Begun:
-    """A process that waits for its descriptors."""
+class Waiting:
+    """A process that has begun, and waits for what it is to hold."""
 
     child: subprocess.Popen[bytes]
     ours: socket.socket
+
+    def end(self) -> None:
+        """It is not needed: kill it."""
+        self.ours.close()
+        self.child.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.child.wait(END_S)
+
+
+class Standby:
+    """A process that is started before there is work for it: Python's start, and that of all it imports, takes as long
+    as the main process needs to open the store. It is handed out once, to one thread; who gets none starts its own.
+    """
+
+    def __init__(self, module: str) -> None:
+        """None stands by where the system has no room for a process: that is no reason not to begin."""
+        self._one: Waiting | None = None
+        try:
+            self._one = begin(module)
+        except OSError as err:
+            log.warning("no process stands by; it is started when it is needed", why=str(err))
+
+    def take(self) -> Waiting | None:
+        """It, if it lives; None: it was taken, or is gone."""
+        one, self._one = self._one, None
+        if one is None or one.child.poll() is None:
+            return one
+        one.end()
+        return None
+
+    def close(self) -> None:
+        """End it, if nobody took it."""
+        one = self.take()
+        if one is not None:
+            one.end()
+
+
+def begin(module: str) -> Waiting:
+    """Start `python -m module FD` with one end of a socket pair as FD."""
+    ours, theirs = socket.socketpair()
+    with contextlib.ExitStack() as unless_begun, theirs:
+        unless_begun.callback(ours.close)
+        child = subprocess.Popen(  # noqa: S603 - this very program, and a number
+            [sys.executable, "-m", module, str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            env={"MALLOC_ARENA_MAX": str(ARENAS), **without_manager(os.environ)},
+            process_group=0,  # a Ctrl-C is for the main process, which stops its cameras in order
+        )
+        unless_begun.pop_all()
+    return Waiting(child, ours)
 
 
 def start(
@@ -105,29 +135,23 @@ def start(
     keep: Sequence[int] = (),
     standby: Standby | None = None,
 ) -> ChildProcess:
-    """Start `python -m module FD` with one end of a socket pair as FD, or take one that stands by; `keep` are
-    descriptors that it holds too."""
-    waiting = standby.take() if standby is not None and standby.module == module else None
-    begun = waiting or _begun(module)
+    """Start a process, or take the one that stands by (of the same module), and hand it what it is to hold.
+
+    Args:
+        module: what it runs.
+        handle: of its channel.
+        gone: likewise.
+        name: likewise.
+        keep: descriptors that it holds too, `DESCRIPTORS_LIMIT` at most.
+        standby: what was started already, if anything was.
+    """
+    assert len(keep) <= DESCRIPTORS_LIMIT, "the kernel would leave out what is more, without a word"
+    waiting = (standby.take() if standby is not None else None) or begin(module)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended: the channel finds that out
-        socket.send_fds(begun.ours, [_GO], keep)
-    channel = Channel(begun.ours, handle, gone, name=name)
+        socket.send_fds(waiting.ours, [_GO], keep)
+    channel = Channel(waiting.ours, handle, gone, name=name)
     channel.start()
-    return ChildProcess(begun.child, channel)
-
-
-def _begun(module: str) -> _Begun:
-    ours, theirs = socket.socketpair()
-    child = subprocess.Popen(  # noqa: S603 - this very program, and a number
-        [sys.executable, "-m", module, str(theirs.fileno())],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=[theirs.fileno()],
-        env={"MALLOC_ARENA_MAX": str(ARENAS), **os.environ},
-        process_group=0,  # a Ctrl-C is for the main process, which stops its cameras in order
-    )
-    theirs.close()
-    return _Begun(child, ours)
+    return ChildProcess(waiting.child, channel)
 
 
 def wait_for_orders(descriptor: int) -> socket.socket:

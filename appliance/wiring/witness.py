@@ -76,7 +76,7 @@ def run_witness(
             parts = Parts(
                 duties=(),
                 companions=(),
-                app=create_witness(Notary(record, logs, clock), page_of(facts)),
+                app=lambda: create_witness(Notary(record, logs, clock), page_of(facts)),
                 listener=listener,
                 listening=lambda: up(facts),
                 stop_recording=lambda: None,

@@ -34,6 +34,9 @@ from recorder.store import tables
 PLACES = 2**32
 """Of each stream: an item a second for a hundred and thirty-six years."""
 
+NUMBERS = 2**31 - 1
+"""That a stream may have: a place is a number of 63 bits."""
+
 _COLUMNS = [Column("rowid", BigInteger), *(Column(one.name, one.type) for one in tables.items.c)]
 _PLACED = Table("items", MetaData(), *_COLUMNS)
 """The table of items, with what SQLite calls the place of a row."""
@@ -41,7 +44,7 @@ _PLACED = Table("items", MetaData(), *_COLUMNS)
 
 def next_number(connection: Connection) -> int:
     """Of a stream that is new: none is ever removed."""
-    return int(connection.execute(select(func.count()).select_from(tables.streams)).scalar_one()) + 1
+    return int(connection.execute(select(func.coalesce(func.max(tables.streams.c.number), 0))).scalar_one()) + 1
 
 
 def append_items(connection: Connection, *rows: Mapping[str, Any]) -> None:
@@ -59,7 +62,8 @@ def append_items(connection: Connection, *rows: Mapping[str, Any]) -> None:
 
 
 def _append() -> Insert:
-    number = select(tables.streams.c.number).where(tables.streams.c.id == bindparam("of_stream")).scalar_subquery()
+    known = (tables.streams.c.id == bindparam("of_stream")) & tables.streams.c.number.between(1, NUMBERS)
+    number = select(tables.streams.c.number).where(known).scalar_subquery()
     place = type_coerce(number * PLACES + bindparam("of_n"), BigInteger)
     is_taken = exists().where(_PLACED.c.rowid == place)
     return insert(_PLACED).values(rowid=case((is_taken, null()), else_=place))

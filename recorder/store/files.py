@@ -199,6 +199,10 @@ def _behind(pieces: Sequence[bytes | memoryview], written: int) -> list[bytes | 
     return []
 
 
+_BEHIND = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""What a disk may answer behind having made a file; all else comes before it is asked."""
+
+
 def begin(path: Path, device: int | None = None) -> int:
     """Create a new file and hand out its descriptor; an existing one is never overwritten. It is locked as long as that
     is open, where the file system knows locks: `is_being_written`.
@@ -211,10 +215,9 @@ def begin(path: Path, device: int | None = None) -> int:
         make_folders(path.parent)
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        except FileExistsError:
-            raise
-        except OSError:
-            _drop_unbegun(path)
+        except OSError as err:
+            if err.errno in _BEHIND:
+                _drop_unbegun(path)
             raise
         if device is not None and os.fstat(handle).st_dev != device:
             os.close(handle)
@@ -228,7 +231,7 @@ def begin(path: Path, device: int | None = None) -> int:
 def _drop_unbegun(path: Path) -> None:
     """A disk may fail behind having made the file. Another disk then takes the segment, and nobody would look here."""
     with contextlib.suppress(OSError):
-        if path.stat().st_size == 0:
+        if path.stat().st_size == 0 and not is_being_written(path):
             path.unlink()
 
 

@@ -630,7 +630,7 @@ class Segments:
         down yet. Or where it was put away. The path is that of a copy of what was cut, where that went on.
 
         Raises:
-            StorageReadOnly, StorageFailed: it could not be. StorageFull: there is no room for it.
+            StorageReadOnly, StorageFailed, VolumeMissing: it could not be. StorageFull: there is no room for it.
         """
         away, whole = self._layout.damaged_on(volume), None
         try:
@@ -653,8 +653,10 @@ class Segments:
             self._volumes.failed(volume, err)
             try:
                 sealed = replace(sealed, volume=self._carry(seen.header, found, sealed))
-            except StorageError as refused:
-                raise err from refused  # what is wrong is wrong where it lies; that no other took it is no news
+            except VolumeMissing:
+                if isinstance(err, StorageReadOnly):
+                    raise err from None  # nothing else is there: what is wrong is wrong where it lies
+                raise
             self._miss(head, volume, str(segment_path(head.stream_id, head.next_n, head.t1_us)))
         return seen.header, facts, sealed, whole
 

@@ -84,8 +84,8 @@ streams = Table(
     Column("next_n", BigInteger, nullable=False),
     Column("prev", String, nullable=False),
     Column("t1_us", BigInteger, nullable=False),
-    Column("number", Integer),  # in the order of registration: where its items' rows lie (`clustering`)
-    Index("streams_by_number", "number", unique=True),
+    # In the order of registration: where its items' rows lie (`clustering`). NULL: they lie anywhere.
+    Column("number", Integer),
 )
 
 runs = Table(

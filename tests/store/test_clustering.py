@@ -54,7 +54,8 @@ def test_a_place_that_is_taken(store: Store, clock: FakeClock) -> None:
     store.checkpoint()
 
     assert len(segments(store, clock)) > before
-    assert ("gate.main", next_n + 1) in {one[:2] for one in places(store)}
+    (elsewhere,) = [one[2] for one in places(store) if one[:2] == ("gate.main", next_n + 1)]
+    assert elsewhere > 2 * PLACES
     assert check(store) == []
 
 
@@ -74,15 +75,27 @@ def test_rows_that_were_numbered_anew(store: Store, clock: FakeClock) -> None:
     assert check(store) == []
 
 
-def test_a_stream_without_a_number(store: Store, clock: FakeClock) -> None:
-    """Nothing depends on it: its rows lie behind all others."""
+@pytest.mark.parametrize("number", [None, 0, -1, 2**31, 2**62])
+def test_a_stream_without_a_number(store: Store, clock: FakeClock, number: int | None) -> None:
+    """Or with one that nobody gave: nothing depends on it, and its rows lie behind all others."""
     with store.database.write() as connection:
-        connection.execute(tables.streams.update().values(number=None))
+        connection.execute(tables.streams.update().where(tables.streams.c.id == "gate.main").values(number=number))
     record(store, clock, SECOND * 2)
     store.checkpoint()
 
     assert places(store)[-1][0] == "gate.main"
     assert check(store) == []
+
+
+def test_a_camera_beside_numbers_with_a_hole(store: Store) -> None:
+    """It gets the next one behind the highest."""
+    with store.database.write() as connection:
+        connection.execute(tables.streams.update().where(tables.streams.c.id == "yard.main").values(number=7))
+    store.cameras.add("door", "Door", "rtsp://127.0.0.1:554/main")
+
+    with store.database.read() as connection:
+        found = connection.execute(tables.streams.select().where(tables.streams.c.id == "door.main")).mappings().one()
+    assert found["number"] == 8
 
 
 def test_a_catalogue_that_is_made_anew(store: Store, clock: FakeClock) -> None:

@@ -581,7 +581,7 @@ def test_the_schema_is_the_sum_of_its_steps(tmp_path: Path) -> None:
 
 
 UNDO = {
-    "0019": ("DROP INDEX streams_by_number", "ALTER TABLE streams DROP COLUMN number"),
+    "0019": ("ALTER TABLE streams DROP COLUMN number",),
     "0018": ("DROP INDEX runs_by_end", "DROP INDEX receipts_by_item"),
     "0017": (
         "DROP INDEX present_by_check",
@@ -839,19 +839,37 @@ def test_nothing_is_ever_overwritten_by_a_new_segment(tmp_path: Path) -> None:
     assert (tmp_path / "y").read_bytes() == b"kept"
 
 
-def test_a_file_with_a_byte_in_it_outlasts_a_failing_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a disk left that failed behind making it is removed; what somebody wrote there is not."""
-    (tmp_path / "x").write_bytes(b"kept")
+@pytest.mark.parametrize(
+    ("code", "written", "is_open", "is_there"),
+    [
+        (errno.EIO, b"", False, False),
+        (errno.EIO, b"kept", False, True),
+        (errno.EIO, b"", True, True),
+        (errno.EMFILE, b"", False, True),
+    ],
+)
+def test_a_disk_fails_behind_having_made_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, written: bytes, is_open: bool, is_there: bool
+) -> None:
+    """What it left is removed; not what somebody wrote, or is about to, nor where the disk was never asked."""
+    writer = files.begin(tmp_path / "x")
+    os.write(writer, written)
+    if not is_open:
+        os.close(writer)
+    really_open = os.open
 
-    def fails(path: Path, flags: int, mode: int) -> int:
-        raise OSError(errno.EIO, "Input/output error")
+    def fails(path: Path, flags: int, *more: int) -> int:
+        if flags & os.O_EXCL:
+            raise OSError(code, os.strerror(code))
+        return really_open(path, flags, *more)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "open", fails)
-        with pytest.raises(StorageFailed):
-            files.begin(tmp_path / "x")
+    monkeypatch.setattr(os, "open", fails)
+    with pytest.raises(StorageError):
+        files.begin(tmp_path / "x")
 
-    assert (tmp_path / "x").read_bytes() == b"kept"
+    assert (tmp_path / "x").exists() == is_there
+    if is_open:
+        os.close(writer)
 
 
 def test_a_volume_that_is_not_mounted_is_not_written_to(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from recorder.store import fsck
 from recorder.store.database import SCHEMA
 from recorder.store.layout import FORMAT
 from recorder.store.log.leaves import TYPES
+from recorder.store.rebuild import rebuild
 from recorder.store.records import ExportState, Segment
 from recorder.store.store import Store
 from recorder.store.verify import verify
@@ -79,6 +82,29 @@ def assert_handed_out(store: Store, clock: FakeClock, which: list[Segment]) -> N
     assert made.state is ExportState.DONE, made
     verdict = verify_package(store.layout.exports / str(asked.id), store.first_fingerprint, lambda *_: None)
     assert verdict.objections == ()
+
+
+def numbers(data: Path) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(data / "catalogue.sqlite")) as connection:
+        query = "SELECT camera_id, number FROM streams JOIN cameras ON camera_id = cameras.id ORDER BY leaf_index"
+        return connection.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("stage", [STAGES[0], STAGES[-1]])
+def test_streams_are_numbered_as_they_were_registered(tmp_path: Path, stage: str) -> None:
+    """By the step that brings an old catalogue up, for a camera that comes then, and when it is made anew."""
+    data = unpacked(stage, tmp_path)
+    clock = FakeClock(LATER, "boot-of-today")
+    store = Store.open(data, clock)
+    store.recover()
+    store.cameras.add("door", "Door", "rtsp://127.0.0.1:554/main")
+    store.checkpoint()
+    store.close()
+    found = numbers(data)
+    rebuild(data, clock)
+
+    assert found == [("gate", 1), ("yard", 2), ("door", 3)]
+    assert numbers(data) == found
 
 
 def test_no_step_is_forgotten() -> None:

@@ -226,6 +226,30 @@ def test_a_read_only_disk_is_named_though_the_other_one_is_away(box: Box) -> Non
         box.store.resume("gate.main")
 
 
+def test_a_leftover_that_nothing_has_room_for_waits_for_room(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk that it lies on cannot seal it, the other one is full: it stays, and is evidence once there is room."""
+    box.begun().abandon()
+    box.b.ballast_bytes = box.b.size_bytes
+    box.store.tend()
+    really_seal = files.seal
+
+    def cannot(part: Path, name: Path) -> None:
+        if box.a.root in part.parents:
+            raise StorageFailed
+        really_seal(part, name)
+
+    monkeypatch.setattr(files, "seal", cannot)
+    for _ in range(2):
+        with pytest.raises(StorageFull):
+            box.store.resume("gate.main")
+    box.b.ballast_bytes = 0
+    box.store.tend()
+    box.store.resume("gate.main")
+
+    last = segments(box.store, box.clock)[-1]
+    assert (last.volume, last.recovered, last.frames) == ("b", True, 10)
+
+
 def test_a_file_that_cannot_be_read_or_written_costs_itself(box: Box) -> None:
     """Its segment is lost, with a gap that says so; the disk is failing for a minute, and well when no more comes."""
     recording = box.begun()

@@ -6,21 +6,18 @@ import errno
 import fcntl
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
-from appliance.wiring import capture
-from appliance.wiring.box import RecordingBox
+from appliance.cli.box import run
 from appliance.wiring.capture import Terms, spawner
 from appliance.wiring.children import CAPTURE, END_S, ChildProcess, Standby
 from appliance.wiring.decoder import NICE
-from config.clock import SystemClock
-from config.settings import BoxSettings, CameraSettings, Settings
 from recorder.capture.book import Shelves
-from recorder.store.store import Store
 from tests.whole.machine import Machine, until
 from tests.whole.processes import tree
 
@@ -120,9 +117,11 @@ def spawned(tmp_path: Path, standby: Standby, lock: int | None = None) -> ChildP
     return spawn(0, 4, lambda asked: None, bool)
 
 
-def test_a_process_that_stands_by(tmp_path: Path) -> None:
-    """It is taken once, and holds the lock that was taken after it had been started; the next one is started anew."""
-    standby = Standby(CAPTURE, 1)
+def test_a_process_that_stands_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is taken once, holds the lock that was taken after it had been started, and nothing of the service manager's;
+    the next one is started anew."""
+    monkeypatch.setenv("NOTIFY_SOCKET", "@manager")
+    standby = Standby(CAPTURE)
     handle = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
     fcntl.flock(handle, fcntl.LOCK_EX)
     (waiting,) = tree(os.getpid())[1:]
@@ -132,6 +131,7 @@ def test_a_process_that_stands_by(tmp_path: Path) -> None:
         assert first.pid == waiting != second.pid
         for process in (first, second):
             process.channel.call("apply", {"orders": []}, timeout_s=30)
+            assert b"NOTIFY_SOCKET" not in Path(f"/proc/{process.pid}/environ").read_bytes()
         with (tmp_path / "lock").open() as again, pytest.raises(BlockingIOError):
             fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
@@ -144,7 +144,7 @@ def test_a_process_that_stands_by(tmp_path: Path) -> None:
 
 def test_a_process_that_stood_by_and_is_gone(tmp_path: Path) -> None:
     """Another is started in its place."""
-    standby = Standby(CAPTURE, 1)
+    standby = Standby(CAPTURE)
     (waiting,) = tree(os.getpid())[1:]
     os.kill(waiting, signal.SIGKILL)
     until("it can be buried", lambda: ") Z " in Path(f"/proc/{waiting}/stat").read_text(), 5)
@@ -156,37 +156,45 @@ def test_a_process_that_stood_by_and_is_gone(tmp_path: Path) -> None:
 
 
 def test_a_process_that_cannot_be_started_at_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The box goes on to answer people, and starts it a few seconds later."""
-    clock = SystemClock()
-    Store.create(tmp_path / "data", "test", clock, "0.0.0")
-    gate = CameraSettings(id="gate", name="Gate", url="rtsp://127.0.0.1:1/gate")
-    store = Store.open(tmp_path / "data", clock)
-    box = RecordingBox(Settings(box=BoxSettings(data_dir=tmp_path / "data"), cameras=[gate]), clock, store, demo=False)
+    """None stands by; the box goes on, and starts one when it needs it."""
 
     def none_left(*_: object, **__: object) -> None:
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
     with monkeypatch.context() as patch:
-        patch.setattr(capture, "start", none_left)
-        box.begin()
-        box.record_first()
-    assert tree(os.getpid())[1:] == []
-    box.record_first()
-    assert len(tree(os.getpid())[1:]) == 1
-    box.end()
-    store.close()
+        patch.setattr(subprocess, "Popen", none_left)
+        standby = Standby(CAPTURE)
+    process = spawned(tmp_path, standby)
+    process.channel.call("apply", {"orders": []}, timeout_s=30)
+    process.end()
+    process.channel.close()
 
 
-def test_processes_that_nobody_took() -> None:
-    """They end with who started them: told to, or by the end of their socket."""
-    standby = Standby(CAPTURE, 2)
-    assert len(tree(os.getpid())[1:]) == 2
-    taken = standby.take()
-    assert taken is not None
+def test_a_process_that_nobody_took() -> None:
+    """It ends when it is told to, and by the end of its socket."""
+    standby = Standby(CAPTURE)
     standby.close()
+    assert tree(os.getpid())[1:] == []
+    taken = Standby(CAPTURE).take()
+    assert taken is not None
     taken.ours.close()
     assert taken.child.wait(30) == 0
-    assert tree(os.getpid())[1:] == []
+    assert standby.take() is None
+
+
+def test_a_box_is_handed_the_process_that_stands_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was begun before all else of the box was even imported."""
+    seen: list[bool] = []
+
+    def looks(*_: object, standby: Standby, **__: object) -> None:
+        taken = standby.take()
+        assert taken is not None
+        seen.append(until("it is one", lambda: CAPTURE in command_of(taken.child.pid), 5))
+        taken.end()
+
+    monkeypatch.setattr("appliance.wiring.box.run", looks)
+    run(data_dir=tmp_path / "data")
+    assert seen == [True]
 
 
 def test_a_still_of_a_camera(machine: Machine) -> None:

@@ -53,7 +53,7 @@ class Box:
         self.parts = Parts(
             duties=duties,
             companions=companions,
-            app=answer,
+            app=lambda: answer,
             listener=self.listener,
             listening=self.up.set,
             stop_recording=lambda: self.seen.append("cameras stopped"),
@@ -62,7 +62,8 @@ class Box:
         )
 
     async def run(self) -> None:
-        await supervise(self.parts, self.stop)
+        with self.listener:
+            await supervise(self.parts, self.stop)
 
 
 async def ask(port: int, more: bytes = b"") -> bytes:
@@ -82,7 +83,7 @@ async def test_duty_fails_again_and_again() -> None:
     def fail() -> None:
         nonlocal times
         times += 1
-        if times == 3:
+        if times == 4:  # the third is written down by then
             loop.call_soon_threadsafe(tried.set)
         raise StorageFull if times < 3 else ZeroDivisionError
 
@@ -98,6 +99,68 @@ async def test_duty_fails_again_and_again() -> None:
     assert box.outcomes.of("sync").succeeded_us is not None
 
 
+async def test_what_nothing_is_recorded_without_goes_first() -> None:
+    """All else begins once it came to its end, be it by a failure; what answers is made then, too."""
+    seen: list[str] = []
+    go = threading.Event()
+
+    def cameras() -> None:
+        go.wait(30)
+        seen.append("cameras")
+        raise StorageFull
+
+    swept = threading.Event()
+
+    def sweeps() -> None:
+        seen.append("sweep")
+        swept.set()
+
+    box = Box(Duty("sweep", sweeps, lambda: 60.0), Duty("cameras", cameras, lambda: 60.0, is_vital=True))
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await asyncio.sleep(0)
+        go.set()
+        await box.up.wait()
+        await asyncio.to_thread(swept.wait, 30)
+        box.stop.set()
+    assert seen == ["cameras", "sweep"]
+
+
+async def test_a_vital_duty_that_hangs_keeps_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others begin without it, and people are answered: they must get to know that it hangs."""
+    monkeypatch.setattr("appliance.supervisor.FIRST_S", 0.001)
+    go, swept = threading.Event(), threading.Event()
+    hangs = Duty("cameras", lambda: bool(go.wait(30)) or None, lambda: 60.0, is_vital=True)
+    box = Box(Duty("sweep", swept.set, lambda: 60.0), hangs)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await box.up.wait()
+        await asyncio.to_thread(swept.wait, 30)
+        go.set()
+        box.stop.set()
+    assert box.outcomes.of("sweep").succeeded_us is not None
+
+
+async def test_a_stop_comes_before_anybody_was_answered() -> None:
+    """Duties run while what answers is still being made; a signal then stops the cameras, and nothing is served."""
+    made, ran = threading.Event(), threading.Event()
+    box = Box(Duty("cameras", ran.set, lambda: 60.0))
+
+    def slowly() -> Any:
+        made.wait(30)
+        return answer
+
+    box.parts = replace(box.parts, app=slowly)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        group.create_task(box.run())
+        await asyncio.to_thread(ran.wait, 30)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await box.stop.wait()
+        made.set()
+    assert box.seen == ["cameras stopped"]
+    assert not box.up.is_set()
+
+
 async def test_nobody_passes_for_another_address() -> None:
     """Who asks is who is connected, whatever a header says: it goes into the register of who was handed footage."""
     seen: list[str] = []
@@ -109,7 +172,7 @@ async def test_nobody_passes_for_another_address() -> None:
         await answer(scope, receive, send)
 
     box = Box()
-    box.parts = replace(box.parts, app=look)
+    box.parts = replace(box.parts, app=lambda: look)
     async with asyncio.TaskGroup() as group:
         group.create_task(box.run())
         await box.up.wait()

@@ -21,4 +21,3 @@ def upgrade() -> None:
         "UPDATE streams SET number = (SELECT count(*) FROM cameras AS one WHERE one.leaf_index <= "
         "(SELECT leaf_index FROM cameras WHERE cameras.id = streams.camera_id))"
     )
-    op.create_index("streams_by_number", "streams", ["number"], unique=True)
