@@ -279,6 +279,7 @@ class Keeping(RuleBasedStateMachine):
         is_refused = (floor is not None and floor < protection.least_days) or (
             wish.target_days is not None and above > self.world.defaults.margin_days and purpose is None
         )
+        is_refused &= wish != before  # what stands already is not told anew, though the box would not take it now
         try:
             self._do(lambda: self.store.cameras.change(camera, ManagedBy.API, vars(wish)), wishes={camera: wish})
         except (RuleInvalid, PurposeMissing):
