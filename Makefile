@@ -61,8 +61,8 @@ lint: style
 
 # The import contracts are among the tests of the order.
 test: style
-	@echo "== tests, two at a time, and those of the order itself"
-	@$(BIN)/python -m pytest --numprocesses 2 $(COMPUTING)
+	@echo "== tests, three at a time: some wait for the disk or a process; and those of the order itself"
+	@$(BIN)/python -m pytest --numprocesses 3 $(COMPUTING)
 	@echo "== tests that start whole boxes, which mostly wait too"
 	@$(BIN)/python -m pytest --numprocesses 3 --dist loadfile tests/whole
 	@echo "== the rest, one at a time: some of it measures"
