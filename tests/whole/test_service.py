@@ -191,7 +191,8 @@ def test_what_the_manager_hears(machine: Machine, tmp_path: Path) -> None:
         hearing.settimeout(20)
         machine.settings |= {"NOTIFY_SOCKET": str(address), "WATCHDOG_USEC": "1500000"}
         machine.start()
-        ready = hearing.recv(1000).decode()
+        # It lives before it answers, for it records by then; and may say so.
+        ready = until("it answers", lambda: (one := hearing.recv(1000)) != b"WATCHDOG=1" and one.decode(), 20)
         alive_at_s = [heard_alive(hearing) for _ in range(4)]
         with contextlib.closing(sqlite3.connect(machine.data_dir / "catalogue.sqlite", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
