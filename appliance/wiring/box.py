@@ -2,8 +2,9 @@
 
 `run` is the whole life of a recording box; `offline` is the same application without one, for a single question of the
 command line. The order at start: take the address and the directory, finish what an earlier run left, say in the log
-that the box began, sign it; only then cameras. A disk that takes no writes keeps none of this from answering: the box
-then runs in state `failing`, records nothing, and begins its record as soon as the disk lets it.
+that the box began, sign it; only then cameras, then all other duties, and last of all what answers is made. A disk that
+takes no writes keeps none of this from answering: the box then runs in state `failing`, records nothing, and begins its
+record as soon as the disk lets it.
 """
 
 from __future__ import annotations
