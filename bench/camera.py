@@ -285,6 +285,7 @@ class Cameras:
             self._hang_up(viewer)
 
     def _wait_to_be_asked(self) -> None:
+        """Where that was told: only then does the time of the film begin. It looks as often as bursts may be due."""
         while self._waits and not self._quits and not any(self._watching):
             self._control(self._now_us())
             time.sleep(TICK_US / 1e6)

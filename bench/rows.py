@@ -66,6 +66,9 @@ COMMIT_EACH_S = 0.05
 
 STARTS = 5
 
+_FRAGMENT = b"moof"
+"""In a file that has a whole fragment: its beginning alone is written earlier (ISO/IEC 14496-12, 8.8.4)."""
+
 FIRST_FRAME_S = 120.0
 """A box that has recorded nothing by then has failed."""
 
@@ -308,12 +311,17 @@ def first_frame(config: Path, box: Path) -> list[tuple[int, int]]:
     try:
         while not took and process.poll() is None and time.perf_counter_ns() - begun_ns < FIRST_FRAME_S * 1e9:
             time.sleep(0.005)
-            for part in [one for one in folder.rglob("*.part") if one.stat().st_size > 0][:1]:
+            for part in with_fragment(folder)[:1]:
                 took.append((_named_us(part) - wall_us, (time.perf_counter_ns() - begun_ns) // 1000))
     finally:
         process.terminate()
         process.wait(60)
     return took
+
+
+def with_fragment(folder: Path) -> list[Path]:
+    """Files that are being recorded and have a frame in them."""
+    return [one for one in folder.rglob("*.part") if _FRAGMENT in one.read_bytes()]
 
 
 def _named_us(part: Path) -> int:
@@ -383,7 +391,8 @@ def table(found: Sequence[Figures]) -> str:
         ("open and recover, cold, then warm", lambda one: ", ".join(f"{us / 1e6:.2f} s" for us in one.open_us)),
         (f"`custos run` to the first recorded frame (goal: {GOALS['start_s']} s)",
          lambda one: ", ".join(f"{us / 1e6:.2f} s" for us in one.first_frame_us) or "none came"),
-        ("— until that lay on the disk", lambda one: ", ".join(f"{us / 1e6:.2f} s" for us in one.on_disk_us)),
+        ("— until that lay on the disk",
+         lambda one: ", ".join(f"{us / 1e6:.2f} s" for us in one.on_disk_us) or "not measured"),
     ]  # fmt: skip
     heads = ["", *(f"{one.rows:,} rows" for one in found)]
     rows = [[name, *(told(one) for one in found)] for name, told in lines]
@@ -404,8 +413,7 @@ NOTES = f"""How to read it:
 - Starting says of every stream that the box was down, in one transaction. The first frame is that of one camera, which
   answers with a key picture at once, as many do; with others, the wait for theirs comes to it. Those of the catalogue
   are switched off, for the machine could not feed them. Python's own start is in it. {STARTS} starts, the first with a
-  kernel that had forgotten the catalogue. A frame lies on the disk when its fragment is whole, two seconds later; pages
-  of this kind from before November 27 told that time alone."""
+  kernel that had forgotten the catalogue. A frame lies on the disk when its fragment is whole, two seconds later."""
 
 
 def _spread(took_us: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import pytest
@@ -17,10 +17,16 @@ from bench.proof import TooLittleDisk
 from bench.rows import Figures, Measuring
 from config.clock import SystemClock
 from config.times import DAY_US, MINUTE_US
+from recorder.capture.recording import Recording
+from recorder.capture.source import Track
+from recorder.causes import Cause
 from recorder.store.daycount import may_go_us
-from recorder.store.records import Gap, MediaState, Segment
+from recorder.store.records import CodecName, Gap, MediaState, Segment
 from recorder.store.store import Store
 from recorder.store.tiling import Kind
+from tests.fakes.box import new_store
+from tests.fakes.camera import SECOND, packets
+from tests.fakes.clock import FakeClock
 
 FEW = years.SLOTS_A_DAY // 2 + 5
 """Minutes of each stream: with the day's gap, and two runs."""
@@ -143,6 +149,23 @@ def test_page_says_what_was_found() -> None:
         "| — until that lay on the disk | 3.90 s, 3.60 s |",
     ):
         assert words in page, page
+
+
+def test_the_beginning_of_a_file_is_no_frame(tmp_path: Path, clock: FakeClock) -> None:
+    """It is written before any picture is; a frame lies on the disk when its fragment does."""
+    store = new_store(tmp_path, clock, "gate")
+    clock.advance(1)
+    recording = Recording(store, "gate.main", MINUTE_US, Cause.NO_MEDIA, "")
+    recording.begin(Track(CodecName.H264))
+    volume, seen = store.layout.volume(), list[tuple[bool, int]]()
+    for packet in packets("I" + "P" * 19 + SECOND * 2, clock):
+        recording.feed(packet)
+        sizes = [one.stat().st_size for one in volume.rglob("*.part")]
+        seen.append((sizes > [0], len(rows.with_fragment(volume))))
+
+    assert [one for one, _ in groupby(seen)] == [(False, 0), (True, 0), (True, 1)]
+    recording.abandon()
+    store.close()
 
 
 def test_a_box_that_records_nothing_has_no_figure() -> None:
