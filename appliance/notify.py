@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,15 +23,7 @@ SEND_S: Final = 1.0
 ANSWERS_EACH: Final = 3
 """So many times within the manager's patience the box says that it lives: two may come late."""
 
-OF_MANAGER: Final = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
-"""What a manager puts into the environment of the process that it starts, for that one alone."""
-
 log = structlog.get_logger("custos.notify")
-
-
-def without_manager(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of processes that the box starts: they have nothing to say to its manager."""
-    return {name: value for name, value in environ.items() if name not in OF_MANAGER}
 
 
 class Notifier:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 from contextlib import closing
 from importlib import metadata
@@ -73,6 +74,7 @@ def run(
     log_json: Annotated[bool, typer.Option("--log-json", help="Log in JSON lines even on a terminal.")] = False,
 ) -> None:
     """Run the box: record, keep, answer. A missing data directory is made first. 运行"""
+    from appliance.notify import Notifier
     from appliance.wiring.children import CAPTURE, Standby
 
     at = desk(config, data_dir, False)
@@ -81,6 +83,7 @@ def run(
         # What alembic says at every opening of the catalogue is about itself.
         logging.getLogger("alembic").setLevel(logging.WARNING)
     out = Console(stderr=True, highlight=False, soft_wrap=True)
+    notifier = Notifier.taken_from(os.environ)
     with closing(Standby(CAPTURE)) as standby:
         from appliance.wiring.box import run as run_box  # by the other processor, while the first process starts
 
@@ -90,6 +93,7 @@ def run(
             demo=demo,
             made=lambda report: show_new_box(out, at, report),
             up=lambda facts: _show_up(out, facts),
+            notifier=notifier,
             standby=standby,
         )
 

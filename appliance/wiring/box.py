@@ -141,6 +141,7 @@ def run(
     demo: bool,
     made: Callable[[InitReport], None],
     up: Callable[[UpFacts], None],
+    notifier: Notifier | None = None,
     standby: Standby | None = None,
 ) -> None:
     """Run a box until SIGTERM or SIGINT.
@@ -151,6 +152,7 @@ def run(
         demo: register the demonstration camera even beside others.
         made: told once, when there was no box in the data directory and one was made.
         up: told when the box answers.
+        notifier: the way to the service manager, taken before any process was started; None: there is none.
         standby: a capture process that was started already.
 
     Raises:
@@ -160,7 +162,7 @@ def run(
     """
     # Half of it tells what is asked for; the rest is the order of a life, whose ends belong together.
     heap.share_arenas()
-    notifier = Notifier.taken_from(os.environ)
+    notifier = notifier or Notifier()
     if notifier.watchdog_s:
         faulthandler.enable()  # a manager that ends us because we hang gets to know where
     last_resort = LastResort(notifier)

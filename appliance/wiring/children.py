@@ -18,7 +18,6 @@ from typing import Final
 
 import structlog
 
-from appliance.notify import without_manager
 from appliance.wiring.heap import ARENAS
 from recorder.capture.channel import Asked, Channel
 
@@ -119,7 +118,7 @@ def begin(module: str) -> Waiting:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
-            env={"MALLOC_ARENA_MAX": str(ARENAS), **without_manager(os.environ)},
+            env={"MALLOC_ARENA_MAX": str(ARENAS), **os.environ},
             process_group=0,  # a Ctrl-C is for the main process, which stops its cameras in order
         )
         unless_begun.pop_all()

@@ -7,7 +7,7 @@ has none, ``S`` other parameter sets (and size) from the next key picture on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from config.errors import CustosError
 from recorder.capture.source import Packet, Track, WantedCamera
@@ -73,7 +73,10 @@ class ScriptedSource:
         refuse: bool = False,
         left_out: tuple[str, ...] = (),
         password_in_clear: bool = False,
+        releasing: Callable[[], None] = lambda: None,
     ) -> None:
+        """`releasing`: what happens just as it is let go of."""
+        self._releasing = releasing
         self._script = iter(script)
         self._error = error
         self._refuse = refuse
@@ -96,6 +99,7 @@ class ScriptedSource:
         self.closed = True
 
     def release(self) -> None:
+        self._releasing()
         self.released = True
 
 

@@ -117,10 +117,8 @@ def spawned(tmp_path: Path, standby: Standby, lock: int | None = None) -> ChildP
     return spawn(0, 4, lambda asked: None, bool)
 
 
-def test_a_process_that_stands_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is taken once, holds the lock that was taken after it had been started, and nothing of the service manager's;
-    the next one is started anew."""
-    monkeypatch.setenv("NOTIFY_SOCKET", "@manager")
+def test_a_process_that_stands_by(tmp_path: Path) -> None:
+    """It is taken once, and holds the lock that was taken after it had been started; the next one is started anew."""
     standby = Standby(CAPTURE)
     handle = os.open(tmp_path / "lock", os.O_CREAT | os.O_RDWR)
     fcntl.flock(handle, fcntl.LOCK_EX)
@@ -131,7 +129,6 @@ def test_a_process_that_stands_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert first.pid == waiting != second.pid
         for process in (first, second):
             process.channel.call("apply", {"orders": []}, timeout_s=30)
-            assert b"NOTIFY_SOCKET" not in Path(f"/proc/{process.pid}/environ").read_bytes()
         with (tmp_path / "lock").open() as again, pytest.raises(BlockingIOError):
             fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
     finally:
@@ -183,13 +180,15 @@ def test_a_process_that_nobody_took() -> None:
 
 
 def test_a_box_is_handed_the_process_that_stands_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was begun before all else of the box was even imported."""
+    """It was begun before all else of the box was even imported, and hears nothing of the service manager."""
+    monkeypatch.setenv("NOTIFY_SOCKET", "@manager")
     seen: list[bool] = []
 
     def looks(*_: object, standby: Standby, **__: object) -> None:
         taken = standby.take()
         assert taken is not None
         seen.append(until("it is one", lambda: CAPTURE in command_of(taken.child.pid), 5))
+        assert b"NOTIFY_SOCKET" not in Path(f"/proc/{taken.child.pid}/environ").read_bytes()
         taken.end()
 
     monkeypatch.setattr("appliance.wiring.box.run", looks)

@@ -216,9 +216,9 @@ def test_an_outage_whose_source_is_let_go_of_when_the_stop_comes(tmp_path: Path)
     """It keeps its cause, too, and is written down once."""
     clock = FakeClock()
     store = new_store(tmp_path, clock, "gate")
-    refused = [ScriptedSource([], SourceUnreachable(), refuse=True) for _ in range(2)]
-    session = session_of(store, clock, iter(refused))
-    refused[1].release = lambda: session.stop(Cause.BOX_DOWN)  # type: ignore[method-assign]
+    first = ScriptedSource([], SourceUnreachable(), refuse=True)
+    second = ScriptedSource([], SourceUnreachable(), refuse=True, releasing=lambda: session.stop(Cause.BOX_DOWN))
+    session = session_of(store, clock, iter([first, second]))
     for _ in range(2):
         attempt(session, clock)
 
