@@ -25,6 +25,10 @@ LOOK_S: Final = 0.5
 
 ENDED: Final = ("done", "failed", "cancelled", "removed")
 
+StartOption = Annotated[
+    str, typer.Option("--start", "--from", help="2026-11-24T08:00:00Z, local time, 30m or 2d (ago).")
+]
+EndOption = Annotated[str, typer.Option("--end", "--to", help="The same forms; the end itself is left out.")]
 ExportId = Annotated[int, typer.Argument(metavar="ID", help="The export's number.")]
 ZipOption = Annotated[Path | None, typer.Option("--zip", dir_okay=False, help="Save the package as this ZIP file too.")]
 TarOption = Annotated[Path | None, typer.Option("--tar", dir_okay=False, help="Save the package as this tar file too.")]
@@ -34,8 +38,8 @@ TarOption = Annotated[Path | None, typer.Option("--tar", dir_okay=False, help="S
 def export(
     context: typer.Context,
     camera: Annotated[str, typer.Option("--camera", help="The camera's id.")] = "",
-    start: Annotated[str, typer.Option("--from", help="2026-11-24T08:00:00Z, local time, 30m or 2d (ago).")] = "",
-    end: Annotated[str, typer.Option("--to", help="The same forms; the end itself is left out.")] = "",
+    start: StartOption = "",
+    end: EndOption = "",
     case: Annotated[str, typer.Option("--case", help="The case or order it belongs to.")] = "",
     reason: Annotated[str, typer.Option("--reason", help="Who asked for it, and why.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,
@@ -48,7 +52,7 @@ def export(
     """Have an evidence package made: originals, log entries, proofs, and how to check them without us. 导出证据包"""
     if context.invoked_subcommand is not None:
         return
-    named = {"--camera": camera, "--from": start, "--to": end, "--case": case, "--reason": reason}
+    named = {"--camera": camera, "--start": start, "--end": end, "--case": case, "--reason": reason}
     missing = [name for name, value in named.items() if not value]
     if missing:
         raise typer.BadParameter(f"{', '.join(missing)} is needed.")

@@ -602,7 +602,7 @@ def test_an_export_into_a_file_says_one_plain_line(
     making = Thread(target=Exporter(store, clock, "0").run)
     with serving(create_app(ports_of(store, clock, exported=making.start))) as url:
         write_running(tmp_path / "data", url, os.getpid())
-        span = ("--from", format_us(found[0].t0_us), "--to", format_us(found[-1].t1_us))
+        span = ("--start", format_us(found[0].t0_us), "--end", format_us(found[-1].t1_us))
         made = run("export", "--camera", "gate", *span, "--case", "7", "--reason", "letter")
     making.join(20)
     store.close()
