@@ -84,7 +84,7 @@ def segment(segment_id: str, box: Box) -> SegmentOut:
 
 @router.get("/cameras/{camera_id}/playlist.m3u8", summary="HLS playlist", response_class=Response)
 async def playlist(camera_id: str, box: Box, between: Between, asking: Asking) -> Response:
-    """Plays the stored bytes themselves (RFC 8216): byte ranges of `/segments/{id}/media`.
+    """Plays the stored bytes themselves (RFC 8216): byte ranges of `/segments/{id}/media.mp4`.
 
     Where sound begins or ends in the interval, the film is shown without: no browser can bear that.
     """
@@ -142,7 +142,8 @@ def _audio(one: Segment) -> SegmentAudioOut | None:
 
 
 def _uri(one: Segment) -> str:
-    return f"/api/v1/segments/{quote(one.id, safe='')}/media"
+    """With the ending that says what it is: ffmpeg, and what is built on it, refuses a playlist's entry without."""
+    return f"/api/v1/segments/{quote(one.id, safe='')}/media.mp4"
 
 
 def _pictures_uri(one: Segment, part: str) -> str:

@@ -56,6 +56,13 @@ class Stored(StreamingResponse):
             await self._stream.close()
 
 
+@router.head("/segments/{segment_id}/media.mp4", summary="The same, as players want it named", responses=ANSWERS)
+@router.get(
+    "/segments/{segment_id}/media.mp4",
+    summary="The same, as players want it named",
+    response_class=StreamingResponse,
+    responses=ANSWERS,
+)
 @router.head("/segments/{segment_id}/media", summary="Size and hash of the stored bytes", responses=ANSWERS)
 @router.get(
     "/segments/{segment_id}/media", summary="The stored bytes", response_class=StreamingResponse, responses=ANSWERS

@@ -526,6 +526,9 @@ async def test_the_playlist_names_what_the_box_serves(box: Box) -> None:
     assert len(uris) == 3
     for uri in uris:
         assert (await box.ask("GET", uri, headers={"Range": "bytes=0-7"})).content[4:] == b"ftyp"
+        assert uri.endswith(".mp4"), "ffmpeg refuses a playlist of entries whose names do not say what they are"
+        named, bare = await box.ask("HEAD", uri), await box.ask("HEAD", uri.removesuffix(".mp4"))
+        assert (named.status_code, named.headers) == (200, bare.headers)
 
 
 async def test_a_hold_is_placed_shown_and_released(box: Box) -> None:
