@@ -13,7 +13,7 @@ from rich.table import Table
 
 from appliance.cli.bar import bar
 from appliance.cli.client import Box, refuse_standing
-from appliance.cli.footage import interval
+from appliance.cli.footage import END_HELP, START_HELP, interval
 from appliance.cli.options import ConfigOption, DataDirOption, Desk, JsonOption, desk
 from appliance.cli.words import local, size
 from config.errors import ExitCode
@@ -25,10 +25,9 @@ LOOK_S: Final = 0.5
 
 ENDED: Final = ("done", "failed", "cancelled", "removed")
 
-StartOption = Annotated[
-    str, typer.Option("--start", "--from", help="2026-11-24T08:00:00Z, local time, 30m or 2d (ago).")
-]
-EndOption = Annotated[str, typer.Option("--end", "--to", help="The same forms; the end itself is left out.")]
+# `--from` and `--to` are what they were called before.
+ExportStart = Annotated[str, typer.Option("--start", "--from", help=START_HELP)]
+ExportEnd = Annotated[str, typer.Option("--end", "--to", help=END_HELP)]
 ExportId = Annotated[int, typer.Argument(metavar="ID", help="The export's number.")]
 ZipOption = Annotated[Path | None, typer.Option("--zip", dir_okay=False, help="Save the package as this ZIP file too.")]
 TarOption = Annotated[Path | None, typer.Option("--tar", dir_okay=False, help="Save the package as this tar file too.")]
@@ -38,8 +37,8 @@ TarOption = Annotated[Path | None, typer.Option("--tar", dir_okay=False, help="S
 def export(
     context: typer.Context,
     camera: Annotated[str, typer.Option("--camera", help="The camera's id.")] = "",
-    start: StartOption = "",
-    end: EndOption = "",
+    start: ExportStart = "",
+    end: ExportEnd = "",
     case: Annotated[str, typer.Option("--case", help="The case or order it belongs to.")] = "",
     reason: Annotated[str, typer.Option("--reason", help="Who asked for it, and why.")] = "",
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is done.")] = True,

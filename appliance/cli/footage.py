@@ -15,10 +15,10 @@ from config.times import format_us, parse_us
 DAY_S = 86_400
 
 CameraArgument = Annotated[str, typer.Argument(metavar="CAMERA", help="The camera's id.")]
-StartOption = Annotated[
-    str, typer.Option("--start", help="2026-11-24T08:00:00Z, 2026-11-24T16:00 (local), 30m or 2d (ago).")
-]
-EndOption = Annotated[str, typer.Option("--end", help="The same forms, or now; the end itself is left out.")]
+START_HELP = "2026-11-24T08:00:00Z, 2026-11-24T16:00 (local), 30m or 2d (ago)."
+END_HELP = "The same forms, or now; the end itself is left out."
+StartOption = Annotated[str, typer.Option("--start", help=START_HELP)]
+EndOption = Annotated[str, typer.Option("--end", help=END_HELP)]
 
 
 def interval(at: Desk, start: str, end: str) -> dict[str, str]:
