@@ -56,10 +56,10 @@ class Stored(StreamingResponse):
             await self._stream.close()
 
 
-@router.head("/segments/{segment_id}/media.mp4", summary="The same, as players want it named", responses=ANSWERS)
+@router.head("/segments/{segment_id}/media.mp4", summary="Their size and hash, by that name", responses=ANSWERS)
 @router.get(
     "/segments/{segment_id}/media.mp4",
-    summary="The same, as players want it named",
+    summary="The stored bytes, named as players want it",
     response_class=StreamingResponse,
     responses=ANSWERS,
 )

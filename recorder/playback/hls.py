@@ -5,7 +5,8 @@ initialisation section; where a run ends there is a discontinuity. Nothing is ma
 the next sentence: what plays is what is stored.
 
 Where some of the segments have sound and others have none, the film is shown without: Chromium gives up a film in which
-sound begins, and stands still where a track is described and nothing comes (ADR 10).
+sound begins, and stands still where a track is described and nothing comes (ADR 10). All of it is then made for the
+film, for ffmpeg loses pictures where an entry without a byte range follows one that has one.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def media_playlist(
     Args:
         segments: what the film consists of.
         uri: where the bytes of one are served.
-        pictures: where its pictures are without its sound: their `init`, and their `fragments`.
+        pictures: where its pictures are without sound: their `init`, and their `fragments`.
     """
     present = [one for one in segments if one.state is MediaState.PRESENT]
     longest_s = max((one.duration_s for one in present), default=1.0)
@@ -45,7 +46,7 @@ def media_playlist(
     before: Segment | None = None
     for one in present:
         lines += _beginning(one, before)
-        if mixed and one.audio is not None:
+        if mixed:
             lines += _without_sound(one, before, pictures)
         else:
             lines += _as_stored(one, before, uri(one))

@@ -289,6 +289,8 @@ class Evening:
     """Cameras of which the box said that their sound is missing."""
     played: dict[str, object]
     """What a browser made of the playlists: width of the picture, error, and whether it decoded sound; or why not."""
+    found: dict[str, tuple[str, str, int]]
+    """What ffprobe complained of in the playlists, the pictures that it found, and those that the files have."""
 
 
 @pytest.fixture(scope="module")
@@ -311,8 +313,9 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evening]:
         statuses = {name: dict(machine.status_of(name)) for name in behaviours}
         until("sound alone is refused", lambda: machine.problem("source_no_video"), 30)
         played = {name: play(machine, name) for name in PLAYED}
+        found = {name: found_by_playlist(machine, name) for name in PLAYED}
         assert machine.stop() == 0
-        yield Evening(machine, behaviours, statuses, notices, played)
+        yield Evening(machine, behaviours, statuses, notices, played, found)
     finally:
         machine.end()
         for server in servers_.values():
@@ -338,6 +341,20 @@ def play(machine: Machine, name: str) -> object:
             return str(err)
         finally:
             browser.close()
+
+
+def found_by_playlist(machine: Machine, name: str) -> tuple[str, str, int]:
+    """Of the whole record of a camera."""
+    start, end = machine.get(f"/api/v1/cameras/{name}")["registered"], machine.get("/api/v1/status")["box"]["now"]
+    files = machine.get(f"/api/v1/cameras/{name}/segments", start=start, end=end)["segments"]
+    shown = subprocess.run(
+        ["ffprobe", "-v", "error", "-count_packets", "-select_streams", "v:0", "-show_entries",
+         "stream=nb_read_packets", "-of", "csv=p=0",
+         f"{machine.url}/api/v1/cameras/{name}/playlist.m3u8?start={start}&end={end}"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    # It tells of the stream twice: once for its program.
+    return shown.stderr, shown.stdout.partition("\n")[0].strip(","), sum(one["frames"] for one in files)
 
 
 def missing_sound(machine: Machine) -> set[str]:
@@ -453,6 +470,14 @@ def test_films_with_sound_play_in_a_browser(evening: Evening, name: str) -> None
     """Picture and sound of the playlist of stored files are decoded, time advances, and nothing is wrong. Where sound
     begins or ends the film is shown without: Chromium would give it up, or stand still."""
     assert evening.played[name] == [160, None, name in ("aac", "pcma", "opus")]
+
+
+@pytest.mark.parametrize("name", PLAYED)
+def test_films_with_sound_are_read_whole_by_their_playlists(evening: Evening, name: str) -> None:
+    """By ffprobe, every picture: also where sound begins or ends in the film."""
+    complaints, read, stored = evening.found[name]
+    assert (complaints, read) == ("", str(stored))
+    assert stored > 100
 
 
 def test_a_box_killed_while_it_records_sound(tmp_path: Path) -> None:

@@ -75,11 +75,12 @@ def box(tmp_path: Path) -> Iterator[Box]:
     made.store.close()
 
 
-async def test_each_way_to_footage_is_a_view_of_its_kind(box: Box) -> None:
+@pytest.mark.parametrize("ending", ["", ".mp4"])
+async def test_each_way_to_footage_is_a_view_of_its_kind(box: Box, ending: str) -> None:
     """Bytes, a playlist that leads to them, a still: with stream and time in the entry, and who and why beside it."""
-    await box.ask("GET", box.where(), headers=BROWSER)
-    await box.ask("GET", box.where(), headers={**BROWSER, "Range": "bytes=0-9"})
-    await box.ask("GET", box.where(), headers=BROWSER, params={"pictures": "fragments"})
+    await box.ask("GET", box.where() + ending, headers=BROWSER)
+    await box.ask("GET", box.where() + ending, headers={**BROWSER, "Range": "bytes=0-9"})
+    await box.ask("GET", box.where() + ending, headers=BROWSER, params={"pictures": "fragments"})
     await box.ask("GET", "/api/v1/cameras/gate/playlist.m3u8", headers=BROWSER)
     await box.ask("GET", "/api/v1/cameras/gate/still.jpg", headers=BROWSER)
 

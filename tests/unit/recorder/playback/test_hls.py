@@ -98,23 +98,19 @@ def test_sound_that_comes_or_goes(segments: list[Segment], mixed: bool) -> None:
 
 
 def test_a_film_in_which_sound_begins_is_shown_without() -> None:
-    """Of files with sound the pictures alone are asked for; files without are played as they are stored."""
+    """The pictures alone are asked for, of files without sound too: ranges and whole entries do not mix."""
     later = replace(OTHER_RUN, audio=SOUND)
-    last = replace(later, n=5, t0_us=later.t1_us, t1_us=later.t1_us + 1_000_000)
-    lines = media_playlist([FIRST, SECOND, later, last], uri).splitlines()
+    lines = media_playlist([FIRST, SECOND, later], uri).splitlines()
 
-    assert lines[lines.index("#EXT-X-DISCONTINUITY") :] == [
+    assert [line for line in lines if not line.startswith(("#EXT-X-PROGRAM", "#EXTINF"))][6:] == [
+        '#EXT-X-MAP:URI="/s/1/init"',
+        "/s/1/fragments",
+        "/s/2/fragments",
         "#EXT-X-DISCONTINUITY",
         '#EXT-X-MAP:URI="/s/4/init"',
-        "#EXT-X-PROGRAM-DATE-TIME:2026-03-01T00:01:04.500Z",
-        "#EXTINF:1.000000,",
         "/s/4/fragments",
-        "#EXT-X-PROGRAM-DATE-TIME:2026-03-01T00:01:05.500Z",
-        "#EXTINF:1.000000,",
-        "/s/5/fragments",
         "#EXT-X-ENDLIST",
     ]
-    assert "/s/1" in lines
 
 
 def test_a_film_with_sound_throughout_is_played_as_stored() -> None:
