@@ -772,6 +772,11 @@ def say_seen(seen, entries, heads, roots, made, witnesses):
             "NOT ANCHORED: nobody outside is known by this package to have seen all of it; by the package alone, who has "
             "the recorder's key could have written it anew. 无外部时间戳或见证"
         )
+    say_to_compare(seen, roots, made, witnesses)
+
+
+def say_to_compare(seen, roots, made, witnesses):
+    """Whose keys were taken from the package, and are to be compared with their own."""
     if roots == OWN_ROOTS and (made or any(one[3] is None for one in seen)):
         digest = sha256_of(OWN_ROOTS)
         print(
@@ -1099,10 +1104,31 @@ OF_A_STREAM = ("seg", "gap", "del", "breach", "export", "view")
 
 def judge(claim, listed, entries, heads):
     check_tables(entries)
+    check_custody(entries)
+    stream = claim["stream"]
+    if not can_be_read(entries, stream):
+        return
+    check_holds(entries)
+    check_rules(entries, stream)
+    chain = bound_chain(entries, heads, stream)
+    there = check_media(listed, chain, stream)
+    check_films(listed, chain, stream, there)
+    check_list(chain, stream, there)
+    early = check_missing(claim, entries, chain, there)
+    if early and not PROBLEMS:
+        print(
+            f"BREACH: {early} segments were discarded before the law allowed it; the log admits it: the disk was full, "
+            "and the recorder's owner had chosen to overwrite. 未满法定最短留存期即被覆盖，日志已载明"
+        )
+
+
+def check_custody(entries):
     told = "".join(body + "\n" for _, one, body in entries.values() if one["type"] in ("export", "view"))
     if read("custody.jsonl") != told.encode():
         fail("custody.jsonl", "It is not what the entries of the log say.")
-    stream, start, end = claim["stream"], us(claim["start"]), us(claim["end"])
+
+
+def can_be_read(entries, stream):
     if any(one.get("stream") != stream for _, one, _ in entries.values() if one["type"] in OF_A_STREAM):
         fail("proof/leaves.jsonl", "There are entries of another stream.")
     for index, (_, one, _) in entries.items():
@@ -1111,9 +1137,12 @@ def judge(claim, listed, entries, heads):
                 ahead(one)
         except ValueError as err:
             fail("proof/leaves.jsonl", f"Entry {index} cannot be read ({err}).")
-            return
-    check_holds(entries)
-    check_rules(entries, stream)
+            return False
+    return True
+
+
+def bound_chain(entries, heads, stream):
+    """The items that are bound by two beats at least, by number; the entry of each knows its own."""
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
     for index, (_, one, _) in entries.items():
         one["#"] = index
@@ -1127,9 +1156,13 @@ def judge(claim, listed, entries, heads):
     for one in mine.values():
         if chain.get(one["n"]) is not one:
             fail("proof/leaves.jsonl", f"Item {one['n']} is not on the chain that the beats bind.")
-    there = check_media(listed, chain, stream)
-    check_films(listed, chain, stream, there)
-    check_list(chain, stream, there)
+    return chain
+
+
+def check_missing(claim, entries, chain, there):
+    """That items touch and account for the interval, and why what is not there was discarded. How many of it went
+    before the law allowed it, as the log admits."""
+    stream, start, end = claim["stream"], us(claim["start"]), us(claim["end"])
     numbers, early = sorted(chain), 0
     for n in numbers:
         item = chain[n]
@@ -1140,13 +1173,9 @@ def judge(claim, listed, entries, heads):
             early += is_early
             if why:
                 fail(f"media/{stream}/{n}", why)
-    if early and not PROBLEMS:
-        print(
-            f"BREACH: {early} segments were discarded before the law allowed it; the log admits it: the disk was full, "
-            "and the recorder's owner had chosen to overwrite. 未满法定最短留存期即被覆盖，日志已载明"
-        )
     if not numbers or us(chain[numbers[0]]["t0"]) > start or us(chain[numbers[-1]]["t1"]) < end:
         fail("claim.json", "The entries do not account for the whole interval that it names.")
+    return early
 
 
 if __name__ == "__main__":
