@@ -1106,7 +1106,7 @@ def judge(claim, listed, entries, heads):
     check_tables(entries)
     check_custody(entries)
     stream = claim["stream"]
-    if not can_be_read(entries, stream):
+    if not check_stream(entries, stream):
         return
     check_holds(entries)
     check_rules(entries, stream)
@@ -1128,7 +1128,8 @@ def check_custody(entries):
         fail("custody.jsonl", "It is not what the entries of the log say.")
 
 
-def can_be_read(entries, stream):
+def check_stream(entries, stream):
+    """That they are of this stream, and whether their times can be read: nothing else can be said where not."""
     if any(one.get("stream") != stream for _, one, _ in entries.values() if one["type"] in OF_A_STREAM):
         fail("proof/leaves.jsonl", "There are entries of another stream.")
     for index, (_, one, _) in entries.items():
@@ -1142,10 +1143,8 @@ def can_be_read(entries, stream):
 
 
 def bound_chain(entries, heads, stream):
-    """The items that are bound by two beats at least, by number; the entry of each knows its own."""
+    """The items that the beats bind, by number; there must be no other."""
     mine = {h: one for h, one, _ in entries.values() if one["type"] in ("seg", "gap") and one["stream"] == stream}
-    for index, (_, one, _) in entries.items():
-        one["#"] = index
     camera = stream.rpartition(".")[0]
     told = [(h, one) for h, one, _ in entries.values() if one["type"] == "camera" and one.get("op") == "registered"]
     registered = [h for h, one in told if one["camera"] == camera]
@@ -1164,6 +1163,8 @@ def check_missing(claim, entries, chain, there):
     before the law allowed it, as the log admits."""
     stream, start, end = claim["stream"], us(claim["start"]), us(claim["end"])
     numbers, early = sorted(chain), 0
+    for index, (_, one, _) in entries.items():
+        one["#"] = index  # by which `ruled` knows what was in force
     for n in numbers:
         item = chain[n]
         if n - 1 in chain and chain[n - 1]["t1"] != item["t0"]:
